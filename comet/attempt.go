@@ -1,0 +1,189 @@
+package comet
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http/httptrace"
+	"net/url"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/go-resty/resty/v2"
+)
+
+// result is what came of one attempt.
+type result struct {
+	value   json.RawMessage
+	err     *Error
+	verdict verdict
+	arrived bool // the head may have carried it out
+	wait    time.Duration
+}
+
+// illness is the error that says that the head is ill, or nil.
+func (r result) illness() *Error {
+	if r.verdict == failed {
+		return r.err
+	}
+	return nil
+}
+
+// send makes one request to one head and judges the answer. It never logs, nor returns, the request's URL.
+func (c *Client) send(ctx context.Context, head string, call call, probe bool) result {
+	start := time.Now()
+	progress := &progress{}
+	status := 0
+	response, err := c.request(progress.trace(ctx), head, call)
+	var r result
+	if err != nil {
+		r = progress.failure(ctx, err)
+	} else {
+		status = response.StatusCode()
+		a := answer{status, response.Body()}
+		r.value, r.err, r.verdict = judge(call.op, a, call.tokens.Read, call.tokens.Write)
+		r.arrived = true
+		r.wait = retryAfter(response.Header().Get("Retry-After"), time.Now())
+	}
+	if r.err != nil {
+		r.err.Op, r.err.Head = call.op, head
+	}
+	c.report(Attempt{Op: call.op, Head: head, Status: status, Duration: time.Since(start), Class: progress.class(r), Probe: probe})
+	return r
+}
+
+func (c *Client) request(ctx context.Context, head string, call call) (*resty.Response, error) {
+	query := make(url.Values, len(call.query)+2)
+	for name, values := range call.query {
+		query[name] = values
+	}
+	if !call.tokens.Read.IsZero() {
+		query.Set("readToken", call.tokens.Read.Reveal())
+	}
+	if !call.tokens.Write.IsZero() {
+		query.Set("writeToken", call.tokens.Write.Reveal())
+	}
+	r := c.rests[head].R().SetContext(withRepeatable(ctx, !call.once))
+	r.QueryParam = query
+	if call.body != nil {
+		r.SetHeader("Content-Type", "application/json").SetBody(call.body)
+	}
+	return r.Execute(call.method, head+call.path)
+}
+
+func (c *Client) report(a Attempt) {
+	c.observer(a)
+	if c.logger.Enabled(c.background, slog.LevelDebug) {
+		c.logger.Debug("attempt", slog.String("op", a.Op), slog.String("head", a.Head), slog.Int("status", a.Status),
+			slog.Duration("took", a.Duration), slog.String("class", string(a.Class)), slog.Bool("probe", a.Probe))
+	}
+}
+
+// progress is how far one attempt got. The transport calls from its own goroutines.
+type progress struct {
+	sent       atomic.Bool // the head may have the request
+	distrusted atomic.Bool // the handshake failed for what one side showed
+	failed     Class
+}
+
+func (p *progress) trace(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteHeaders: func() { p.sent.Store(true) },
+		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
+			if err != nil && !interrupted(err) {
+				p.distrusted.Store(true)
+			}
+		},
+	})
+}
+
+// interrupted reports whether an error says that time or the connection ended, and not what the other side thinks.
+func interrupted(err error) bool {
+	timeout, ok := errors.AsType[net.Error](err)
+	return ok && timeout.Timeout() || errors.Is(err, context.Canceled) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed)
+}
+
+// failure makes a result of an attempt that got no answer. The two questions that decide what may follow are answered here: whether
+// the request can have arrived, and whether trust is what failed.
+func (p *progress) failure(ctx context.Context, err error) result {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err // the URL has the tokens in it
+	}
+	alert := isAlert(err)
+	distrust := p.distrusted.Load() || alert
+	r := result{verdict: failed, arrived: p.sent.Load() && !alert}
+	r.err = &Error{Kind: ErrUnavailable, Err: explain(err)}
+	switch {
+	case ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled):
+		p.failed = ClassCanceled
+	case distrust:
+		r.err.Kind, p.failed = ErrUnauthorized, ClassTLS
+	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded):
+		p.failed = ClassTimeout
+	case errors.Is(err, resty.ErrResponseBodyTooLarge):
+		p.failed = ClassStatus
+	case r.arrived:
+		p.failed = ClassBroken
+	default:
+		p.failed = ClassConnect
+	}
+	return r
+}
+
+// isAlert reports whether the other side ended the connection by a TLS alert. With TLS 1.3 it is read in place of an answer when the
+// head refuses our certificate: it never looked at the request.
+func isAlert(err error) bool {
+	op, ok := errors.AsType[*net.OpError](err)
+	return ok && op.Op == "remote error"
+}
+
+// explain says in plain words what the runtime says of the commonest failures.
+func explain(err error) error {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return &explained{"no answer in time", err}
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		return &explained{"the connection was closed before the whole answer was there", err}
+	case errors.Is(err, resty.ErrResponseBodyTooLarge):
+		return &explained{"the answer is larger than this client takes", err}
+	case isAlert(err):
+		return &explained{"the head ended the TLS connection, most likely for our certificate: " + err.Error(), err}
+	}
+	return err
+}
+
+type explained struct {
+	text string
+	err  error
+}
+
+func (e *explained) Error() string { return e.text }
+func (e *explained) Unwrap() error { return e.err }
+
+func (p *progress) class(r result) Class {
+	switch {
+	case p.failed != "":
+		return p.failed
+	case r.verdict == settled:
+		return ClassOK
+	}
+	return ClassStatus
+}
+
+type repeatableKey struct{}
+
+func withRepeatable(ctx context.Context, may bool) context.Context {
+	return context.WithValue(ctx, repeatableKey{}, may)
+}
+
+func repeatable(ctx context.Context) bool {
+	may, _ := ctx.Value(repeatableKey{}).(bool)
+	return may
+}

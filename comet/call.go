@@ -1,0 +1,161 @@
+package comet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/renci-nrig/comet-go/scope"
+)
+
+// call is one operation, ready to be sent to any head.
+type call struct {
+	op     string
+	method string
+	path   string
+	query  url.Values // without tokens
+	tokens scope.Tokens
+	body   []byte
+	once   bool // one attempt that may arrive, no more: the caller settles what is unknown
+}
+
+// The names of the operations, in errors and observations.
+const (
+	opRead    = "read"
+	opList    = "list"
+	opWrite   = "write"
+	opDelete  = "delete"
+	opVersion = "version"
+)
+
+// outcome says how sure the answer of a call is.
+type outcome struct {
+	mayHaveArrived bool // an earlier attempt may have been carried out, or may be still
+}
+
+// rounds is how often all heads are asked: an ill head may be well a moment later.
+const rounds = 2
+
+// do sends a call to one head after the other until one settles it.
+func (c *Client) do(ctx context.Context, call call) (json.RawMessage, outcome, error) {
+	var (
+		out     outcome
+		tried   = &HeadsError{Op: call.op}
+		refusal *Error // of a certificate, which one head more is asked about
+	)
+	for round := range rounds {
+		if round > 0 && !pause(ctx, betweenRounds()) {
+			break
+		}
+		c.probe()
+		heads := c.pool.order()
+		for i, h := range heads {
+			r := c.try(ctx, h, call, len(heads)-i)
+			tried.add(r.err)
+			switch {
+			case r.verdict == settled && call.op == opWrite && refusal == nil && refusedCertificate(r.err):
+				refusal = r.err
+				continue
+			case r.verdict == settled:
+				return r.value, out, orNil(r.err)
+			}
+			out.mayHaveArrived = out.mayHaveArrived || r.arrived
+			if ctx.Err() != nil || call.once && r.arrived {
+				return nil, out, ended(ctx, tried)
+			}
+		}
+	}
+	if refusal != nil {
+		return nil, out, refusal
+	}
+	return nil, out, ended(ctx, tried)
+}
+
+// try makes one attempt at a head, or two where it asks to come again later. left is how many heads may have to share what is left
+// of the caller's time, this one included.
+func (c *Client) try(ctx context.Context, h *head, call call, left int) result {
+	r := c.attemptAt(ctx, h, call, left)
+	if r.verdict == later && pause(ctx, r.wait) {
+		r = c.attemptAt(ctx, h, call, left)
+	}
+	if ctx.Err() == nil { // else it was the caller who ended it, which says nothing of the head
+		c.note(h, r.illness())
+	}
+	return r
+}
+
+func (c *Client) attemptAt(ctx context.Context, h *head, call call, left int) result {
+	ctx, cancel := context.WithTimeout(ctx, c.share(ctx, left))
+	defer cancel()
+	if err := c.learn(ctx, h, false); err != nil {
+		return result{verdict: failed, err: err}
+	}
+	return c.send(ctx, h.url, call, false)
+}
+
+// learn asks a head about itself where that is not known: before it sees any token, and so that no client spreads over two stores.
+func (c *Client) learn(ctx context.Context, h *head, probe bool) *Error {
+	if _, known := c.pool.knows(h, time.Now()); known {
+		return nil
+	}
+	version, err := c.ask(ctx, h.url, probe)
+	if err == nil && !c.pool.learns(h, version, time.Now()) {
+		err = &Error{Op: versionCall.op, Head: h.url, Kind: ErrUnavailable, Err: errOtherStore}
+	}
+	return err
+}
+
+var errOtherStore = errors.New("serves another store than the other heads; name only heads of one store together")
+
+// share is how long the next attempt may take: a little less than its part of the caller's time, so that it is the head and not
+// the call that is found to be late.
+func (c *Client) share(ctx context.Context, left int) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return c.attempt
+	}
+	return min(c.attempt, time.Until(deadline)*9/10/time.Duration(left))
+}
+
+// betweenRounds is the pause after all heads failed, with jitter so that clients do not come back together.
+func betweenRounds() time.Duration {
+	return 50*time.Millisecond + rand.N(50*time.Millisecond)
+}
+
+// pause waits, and reports false where the caller's time ends first, or would: then it does not wait at all.
+func pause(ctx context.Context, d time.Duration) bool {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < d {
+		return false
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// retryAfter reads the header of that name, seconds or a date; a second where it is missing or makes no sense.
+func retryAfter(header string, now time.Time) time.Duration {
+	if s, err := strconv.Atoi(header); err == nil && s >= 0 {
+		return time.Duration(s) * time.Second
+	}
+	if t, err := time.Parse(time.RFC1123, header); err == nil {
+		return max(t.Sub(now), 0)
+	}
+	return time.Second
+}
+
+// orNil avoids the error that is not nil because its type is known.
+func orNil(err *Error) error {
+	if err == nil {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,133 @@
+package comet
+
+import (
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+)
+
+// pool knows how the heads are: in which order this client prefers them, which are well, which rest and until when, and what each
+// said about itself. It does no I/O. Safe for concurrent use.
+type pool struct {
+	restMin, restMax time.Duration
+
+	mu    sync.Mutex
+	heads []*head // in this client's own random order
+}
+
+// head is one head as the pool sees it. The pool's lock guards all but url.
+type head struct {
+	url      string
+	failures int       // in a row
+	rests    time.Time // until when; zero while it is well
+	probing  bool
+	about    *about
+	store    *string // the identity of its store, remembered while it rests; nil while it was never accepted
+}
+
+// about is what a head said about itself, and when.
+type about struct {
+	Version
+	learned time.Time
+}
+
+// aboutAge is how long a head is believed about itself: heads are upgraded, and restored from backups.
+const aboutAge = 10 * time.Minute
+
+func newPool(urls []string, restMin, restMax time.Duration) *pool {
+	p := &pool{restMin: restMin, restMax: restMax}
+	for _, u := range urls {
+		p.heads = append(p.heads, &head{url: u})
+	}
+	rand.Shuffle(len(p.heads), func(i, j int) { p.heads[i], p.heads[j] = p.heads[j], p.heads[i] })
+	return p
+}
+
+// order returns the heads that a call may try, best first: those that are well in the client's order, then those that rest, the
+// one whose rest ends first before the others.
+func (p *pool) order() []*head {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := slices.Clone(p.heads)
+	slices.SortStableFunc(list, func(a, b *head) int { return a.rests.Compare(b.rests) })
+	return list
+}
+
+// toProbe returns the resting heads whose time has come and marks them as being probed. While no head is well there is none: the
+// calls themselves try them then.
+func (p *pool) toProbe(now time.Time) []*head {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var due []*head
+	anyWell := false
+	for _, h := range p.heads {
+		well := h.rests.IsZero()
+		anyWell = anyWell || well
+		if !well && !h.probing && now.After(h.rests) {
+			due = append(due, h)
+		}
+	}
+	if !anyWell {
+		return nil
+	}
+	for _, h := range due {
+		h.probing = true
+	}
+	return due
+}
+
+func (p *pool) probed(h *head) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h.probing = false
+}
+
+// works notes that a head gave an answer. It reports whether the head had been resting.
+func (p *pool) works(h *head) (back bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	back = !h.rests.IsZero()
+	h.failures, h.rests = 0, time.Time{}
+	return back
+}
+
+// fails sends a head to rest: the longer, the more often it failed in a row. It reports whether the head had been well.
+func (p *pool) fails(h *head, now time.Time) (left bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	left = h.rests.IsZero()
+	if !left && now.Before(h.rests) {
+		return false // many calls were under way when it fell: that is one failure
+	}
+	rest := min(p.restMin<<min(h.failures, 16), p.restMax)
+	h.failures++
+	h.rests = now.Add(rest - rand.N(rest/2+1))
+	h.about = nil // it may come back as another version, or on another store
+	return left
+}
+
+// knows returns what the head said about itself, where that is known and fresh.
+func (p *pool) knows(h *head, now time.Time) (Version, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if h.about == nil || now.Sub(h.about.learned) > aboutAge {
+		return Version{}, false
+	}
+	return h.about.Version, true
+}
+
+// learns notes what a head says about itself. It returns false where another head serves another store: this one must not be used.
+func (p *pool) learns(h *head, v Version, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	stranger := slices.ContainsFunc(p.heads, func(other *head) bool {
+		return other != h && other.store != nil && *other.store != v.Store
+	})
+	if stranger {
+		h.about, h.store = nil, nil
+		return false
+	}
+	h.about, h.store = &about{Version: v, learned: now}, &v.Store
+	return true
+}

@@ -1,0 +1,120 @@
+package comet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+
+	"github.com/renci-nrig/comet-go/scope"
+)
+
+// Entry is one entry as a head holds it.
+type Entry struct {
+	Name  scope.Name
+	Value []byte // as stored: by convention JSON, see scope.ParseList and scope.Decode
+}
+
+// Read returns one entry. Where nothing is there, or the read token is wrong, the error is ErrNotFound.
+func (c *Client) Read(ctx context.Context, name scope.Name, read scope.Token) (Entry, error) {
+	if err := checkCall(name, read); err != nil {
+		return Entry{}, invalid(opRead, err)
+	}
+	value, _, err := c.do(ctx, call{
+		op:     opRead,
+		method: http.MethodGet,
+		path:   "/readScope",
+		query:  nameQuery(name),
+		tokens: scope.Tokens{Read: read},
+	})
+	if err != nil {
+		return Entry{}, err
+	}
+	return parseEntry(name, value)
+}
+
+func parseEntry(name scope.Name, value json.RawMessage) (Entry, error) {
+	var e wireEntry
+	if err := json.Unmarshal(value, &e); err != nil {
+		return Entry{}, &Error{Op: opRead, Kind: ErrUnavailable, Err: errNotEnvelope}
+	}
+	if e.Value == nil {
+		return Entry{}, &Error{Op: opRead, Kind: ErrNotFound}
+	}
+	if differs(e.ContextID, name.Context.String()) || differs(e.Family, name.Family.String()) || differs(e.Key, name.Key.String()) {
+		return Entry{}, &Error{Op: opRead, Kind: ErrUnavailable, Err: errors.New("the answer is about another entry")}
+	}
+	return Entry{Name: name, Value: e.Value}, nil
+}
+
+// differs reports whether a head names something else than it was asked for; it may leave the name out.
+func differs(answered, asked string) bool { return answered != "" && answered != asked }
+
+// List returns the entries of a context that the read token shows, of one family or, where family is zero, of all. No entries is
+// an empty list and no error: heads give the same for a wrong token. Entries whose names make no sense are left out and logged.
+func (c *Client) List(ctx context.Context, context scope.ContextID, family scope.Family, read scope.Token) ([]Entry, error) {
+	if context.IsZero() || read.IsZero() {
+		return nil, invalid(opList, errors.New("context or read token is missing"))
+	}
+	query := url.Values{"contextID": {context.String()}}
+	if !family.IsZero() {
+		query.Set("family", family.String())
+	}
+	value, _, err := c.do(ctx, call{
+		op:     opList,
+		method: http.MethodGet,
+		path:   "/enumerateScope",
+		query:  query,
+		tokens: scope.Tokens{Read: read},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c.parseEntries(context, family, value)
+}
+
+func (c *Client) parseEntries(context scope.ContextID, family scope.Family, value json.RawMessage) ([]Entry, error) {
+	var list struct {
+		ContextID string      `json:"contextId"`
+		Family    string      `json:"family"`
+		Entries   []wireEntry `json:"entries"`
+	}
+	if err := json.Unmarshal(value, &list); err != nil {
+		return nil, &Error{Op: opList, Kind: ErrUnavailable, Err: errNotEnvelope}
+	}
+	if differs(list.ContextID, context.String()) || !family.IsZero() && differs(list.Family, family.String()) {
+		return nil, &Error{Op: opList, Kind: ErrUnavailable, Err: errors.New("the answer is about other entries")}
+	}
+	entries := make([]Entry, 0, len(list.Entries))
+	for _, e := range list.Entries {
+		if e.Family == "" {
+			e.Family = family.String()
+		}
+		name, err := scope.NewName(context.String(), e.Family, e.Key)
+		if err != nil {
+			c.logger.Warn("an entry without a proper name is left out", slog.String("context", context.String()), slog.Any("because", err))
+			continue
+		}
+		entries = append(entries, Entry{Name: name, Value: e.Value})
+	}
+	return entries, nil
+}
+
+func nameQuery(n scope.Name) url.Values {
+	return url.Values{"contextID": {n.Context.String()}, "family": {n.Family.String()}, "Key": {n.Key.String()}}
+}
+
+// checkCall finds what is missing of a name and its tokens.
+func checkCall(name scope.Name, tokens ...scope.Token) error {
+	if name.IsZero() {
+		return errors.New("context, family or key is missing")
+	}
+	for _, t := range tokens {
+		if t.IsZero() {
+			return errors.New("a token is missing")
+		}
+	}
+	return nil
+}

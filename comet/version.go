@@ -1,0 +1,87 @@
+package comet
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Version is what a head says about itself.
+type Version struct {
+	Version    string   `json:"version"`              // of the program
+	API        string   `json:"apiVersion"`           // of the protocol
+	Extensions []string `json:"extensions,omitempty"` // such as "watch/1"; none on deployed heads
+	Store      string   `json:"store,omitempty"`      // identity of the store that the head serves; empty on deployed heads
+}
+
+// Offers reports whether the head offers an extension, such as "etag/1". What an extension announces behind a semicolon
+// ("batch/1;max=40") does not count.
+func (v Version) Offers(extension string) bool {
+	return slices.ContainsFunc(v.Extensions, func(e string) bool {
+		name, _, _ := strings.Cut(e, ";")
+		return name == extension
+	})
+}
+
+// HeadVersion is what one head answered to Versions.
+type HeadVersion struct {
+	Head    string
+	Version Version
+	Err     error // nil, or an *Error
+}
+
+var versionCall = call{op: opVersion, method: http.MethodGet, path: "/getVersion"}
+
+// Version asks a head for its version, with failover.
+func (c *Client) Version(ctx context.Context) (Version, error) {
+	value, _, err := c.do(ctx, versionCall)
+	if err != nil {
+		return Version{}, err
+	}
+	return parseVersion(value), nil
+}
+
+// Versions asks every head for its version, all at the same time, and returns the answers in the order in which the heads were
+// given to New. It neither heeds nor changes what the client thinks of the heads.
+func (c *Client) Versions(ctx context.Context) []HeadVersion {
+	answers := make([]HeadVersion, len(c.urls))
+	var all sync.WaitGroup
+	for i := range c.urls {
+		all.Go(func() { answers[i] = c.versionOf(ctx, c.urls[i]) })
+	}
+	all.Wait()
+	return answers
+}
+
+func (c *Client) versionOf(ctx context.Context, url string) HeadVersion {
+	ctx, cancel := context.WithTimeout(ctx, c.attempt)
+	defer cancel()
+	v, err := c.ask(ctx, url, false)
+	return HeadVersion{Head: url, Version: v, Err: orNil(err)}
+}
+
+// ask sends getVersion to one head. A refusal is an answer too: what does not know getVersion has no extensions.
+func (c *Client) ask(ctx context.Context, url string, probe bool) (Version, *Error) {
+	r := c.send(ctx, url, versionCall, probe)
+	if r.err != nil && r.verdict != settled {
+		return Version{}, r.err
+	}
+	return parseVersion(r.value), nil
+}
+
+// parseVersion takes what is there: deployed heads say less than ours.
+func parseVersion(value json.RawMessage) Version {
+	var v struct {
+		Version    string   `json:"Comet version"`
+		API        string   `json:"Comet API version"`
+		Extensions []string `json:"Comet extensions"`
+		Store      string   `json:"Comet store"`
+	}
+	if json.Unmarshal(value, &v) != nil {
+		return Version{}
+	}
+	return Version{v.Version, v.API, v.Extensions, v.Store}
+}
