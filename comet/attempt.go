@@ -24,6 +24,7 @@ type result struct {
 	err     *Error
 	verdict verdict
 	arrived bool // the head may have carried it out
+	twice   bool // the transport sent it again after a kept connection had broken: it may have been carried out before
 	wait    time.Duration
 }
 
@@ -48,7 +49,7 @@ func (c *Client) send(ctx context.Context, head string, call call, probe bool) r
 		status = response.StatusCode()
 		a := answer{status, response.Body()}
 		r.value, r.err, r.verdict = judge(call.op, a, call.tokens.Read, call.tokens.Write)
-		r.arrived = true
+		r.arrived, r.twice = true, progress.sent.Load() > 1
 		r.wait = retryAfter(response.Header().Get("Retry-After"), time.Now())
 	}
 	if r.err != nil {
@@ -87,14 +88,14 @@ func (c *Client) report(a Attempt) {
 
 // progress is how far one attempt got. The transport calls from its own goroutines.
 type progress struct {
-	sent       atomic.Bool // the head may have the request
-	distrusted atomic.Bool // the handshake failed for what one side showed
+	sent       atomic.Int32 // how often the head may have got the request
+	distrusted atomic.Bool  // the handshake failed for what one side showed
 	failed     Class
 }
 
 func (p *progress) trace(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		WroteHeaders: func() { p.sent.Store(true) },
+		WroteHeaders: func() { p.sent.Add(1) },
 		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
 			if err != nil && !interrupted(err) {
 				p.distrusted.Store(true)
@@ -118,7 +119,7 @@ func (p *progress) failure(ctx context.Context, err error) result {
 	}
 	alert := isAlert(err)
 	distrust := p.distrusted.Load() || alert
-	r := result{verdict: failed, arrived: p.sent.Load() && !alert}
+	r := result{verdict: failed, arrived: p.sent.Load() > 0 && !alert}
 	r.err = &Error{Kind: ErrUnavailable, Err: explain(err)}
 	switch {
 	case ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled):

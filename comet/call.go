@@ -56,6 +56,7 @@ func (c *Client) do(ctx context.Context, call call) (json.RawMessage, outcome, e
 		for i, h := range heads {
 			r := c.try(ctx, h, call, len(heads)-i)
 			tried.add(r.err)
+			out.mayHaveArrived = out.mayHaveArrived || r.twice
 			switch {
 			case r.verdict == settled && call.op == opWrite && refusal == nil && refusedCertificate(r.err):
 				refusal = r.err
@@ -65,14 +66,14 @@ func (c *Client) do(ctx context.Context, call call) (json.RawMessage, outcome, e
 			}
 			out.mayHaveArrived = out.mayHaveArrived || r.arrived
 			if ctx.Err() != nil || call.once && r.arrived {
-				return nil, out, ended(ctx, tried)
+				return nil, out, unanswered(ctx, tried, out)
 			}
 		}
 	}
 	if refusal != nil {
 		return nil, out, refusal
 	}
-	return nil, out, ended(ctx, tried)
+	return nil, out, unanswered(ctx, tried, out)
 }
 
 // try makes one attempt at a head, or two where it asks to come again later. left is how many heads may have to share what is left

@@ -68,6 +68,15 @@ type HeadsError struct {
 	Op    string
 	Heads []*Error
 	Cause error // the caller's own context error, where that ended the call
+
+	// MayHaveArrived says that some head may have carried the call out, or may be about to.
+	MayHaveArrived bool
+}
+
+// MayHaveArrived reports whether a write or removal that failed with err may have been carried out all the same.
+func MayHaveArrived(err error) bool {
+	all, ok := errors.AsType[*HeadsError](err)
+	return ok && all.MayHaveArrived
 }
 
 func (e *HeadsError) Error() string {
@@ -125,9 +134,10 @@ func invalid(op string, err error) error {
 	return &Error{Op: op, Kind: ErrInvalid, Err: err}
 }
 
-// ended completes what the heads said with the end of the caller's context, where that is why no more heads were asked.
-func ended(ctx context.Context, tried *HeadsError) error {
+// unanswered completes what the heads said of a call that none settled.
+func unanswered(ctx context.Context, tried *HeadsError, out outcome) error {
 	tried.Cause = context.Cause(ctx)
+	tried.MayHaveArrived = out.mayHaveArrived
 	return tried
 }
 

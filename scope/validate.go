@@ -3,6 +3,7 @@ package scope
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -19,7 +20,8 @@ func oneOf(field, value string, allowed ...string) error {
 			return nil
 		}
 	}
-	return &FieldError{field, fmt.Sprintf("is not one of %s", strings.Join(allowed, ", "))}
+	named := slices.DeleteFunc(slices.Clone(allowed), func(a string) bool { return a == "" })
+	return &FieldError{field, fmt.Sprintf("is not one of %s", strings.Join(named, ", "))}
 }
 
 const (

@@ -1,0 +1,258 @@
+package am
+
+import (
+	"cmp"
+	"errors"
+	"iter"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/renci-nrig/comet-go/comet/orca"
+	"github.com/renci-nrig/comet-go/scope"
+)
+
+// Families is what an aggregate manager puts down for one VM.
+type Families struct {
+	Users      []scope.User
+	Interfaces []scope.Interface
+	Storage    []scope.Storage
+	Routes     []scope.Route
+	Scripts    []scope.Script
+
+	attach []string // HOSTETH.VLAN.MAC of each interface
+}
+
+// Values yields the five families in the order in which they are put down, each with its value; see [scope.InstanceFamilies]. A
+// family without elements is there as well, with an empty list.
+func (f Families) Values() iter.Seq2[scope.Family, []byte] {
+	values := map[scope.Family][]byte{
+		scope.FamilyUsers:      scope.Encode(f.Users...),
+		scope.FamilyInterfaces: scope.Encode(f.Interfaces...),
+		scope.FamilyStorage:    scope.Encode(f.Storage...),
+		scope.FamilyRoutes:     scope.Encode(f.Routes...),
+		scope.FamilyScripts:    scope.Encode(f.Scripts...),
+	}
+	return func(yield func(scope.Family, []byte) bool) {
+		for _, family := range scope.InstanceFamilies() {
+			if !yield(family, values[family]) {
+				return
+			}
+		}
+	}
+}
+
+// IfaceList returns the interfaces for the host to attach, HOSTETH.VLAN.MAC each, every one followed by a blank. The mac is
+// written as the property has it: that is what the handlers behind the existing command get.
+func (f Families) IfaceList() string {
+	var b strings.Builder
+	for _, a := range f.attach {
+		b.WriteString(a + " ")
+	}
+	return b.String()
+}
+
+// LogValue shows how many elements there are, since some are secret.
+func (f Families) LogValue() slog.Value {
+	return slog.GroupValue(slog.Int("users", len(f.Users)), slog.Int("interfaces", len(f.Interfaces)),
+		slog.Int("storage", len(f.Storage)), slog.Int("routes", len(f.Routes)), slog.Int("scripts", len(f.Scripts)))
+}
+
+// Generate makes the five families of a VM from its unit properties. What lacks a property that it needs is skipped, as the data
+// model says; what has one that makes no sense is an *[orca.LineError] that names the property.
+func Generate(p orca.Properties) (Families, error) {
+	u := unit{Properties: p}
+	f := Families{
+		Users:   u.users(),
+		Storage: u.storage(),
+		Routes:  u.routes(),
+		Scripts: u.scripts(),
+	}
+	f.Interfaces, f.attach = u.interfaces()
+	if u.err != nil {
+		return Families{}, u.err
+	}
+	return f, nil
+}
+
+// unit is a VM's properties while they are read. It keeps the first error.
+type unit struct {
+	orca.Properties
+	err error
+}
+
+func (u *unit) fail(key, reason string) {
+	if u.err == nil {
+		u.err = u.Errorf(key, "%s", reason)
+	}
+}
+
+// check validates an element. named says which property each of its members comes from.
+func (u *unit) check(e scope.Element, named map[string]string) {
+	if field, ok := errors.AsType[*scope.FieldError](e.Validate()); ok {
+		u.fail(named[field.Field], field.Reason)
+	}
+}
+
+// word returns a switch or state as COMET keeps it: lower case, without the = that some handlers put first.
+func (u *unit) word(key, otherwise string) string {
+	text := strings.ToLower(strings.TrimPrefix(u.Text(key), "="))
+	return cmp.Or(strings.TrimSpace(text), otherwise)
+}
+
+// numbered returns prefix+N for every N that occurs behind the prefix, as prefixN or prefixN.anything, in the order of the numbers.
+func (u *unit) numbered(prefix string) []string {
+	var found []string
+	for _, key := range u.Keys() {
+		rest, ok := strings.CutPrefix(key, prefix)
+		number, _, _ := strings.Cut(rest, ".")
+		if ok && isNumber(number) {
+			found = append(found, number)
+		}
+	}
+	return inOrder(prefix, found)
+}
+
+// inOrder sorts numbers, whatever their length, takes each once, and puts the prefix before them.
+func inOrder(prefix string, numbers []string) []string {
+	slices.SortFunc(numbers, func(a, b string) int {
+		shortA, shortB := strings.TrimLeft(a, "0"), strings.TrimLeft(b, "0")
+		return cmp.Or(cmp.Compare(len(shortA), len(shortB)), cmp.Compare(shortA, shortB), cmp.Compare(a, b))
+	})
+	names := slices.Clone(slices.Compact(numbers))
+	for i, n := range names {
+		names[i] = prefix + n
+	}
+	return names
+}
+
+func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+
+func (u *unit) users() []scope.User {
+	const logins = "config.ssh.numlogins"
+	var numbers []string
+	for n := range strings.SplitSeq(u.Text(logins), ",") {
+		if n = strings.TrimSpace(n); n == "" {
+			continue
+		}
+		if !isNumber(n) {
+			u.fail(logins, "is not a list of numbers, separated by commas")
+			return nil
+		}
+		numbers = append(numbers, n)
+	}
+	var users []scope.User
+	for _, at := range inOrder("config.ssh.user", numbers) {
+		keys := publicKeys(u.Text(at + ".keys"))
+		user := scope.User{Login: u.Text(at + ".login"), Sudo: u.word(at+".sudo", ""), Keys: scope.KeyText{scope.JoinKeys(keys)}}
+		if user.Login == "" || user.Sudo == "" || len(keys) == 0 {
+			continue
+		}
+		u.check(user, map[string]string{"user": at + ".login", "sudo": at + ".sudo"})
+		users = append(users, user)
+	}
+	return users
+}
+
+// publicKeys takes the lines of a property apart.
+func publicKeys(text string) []string {
+	var keys []string
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" {
+			keys = append(keys, line)
+		}
+	}
+	return keys
+}
+
+func (u *unit) interfaces() (interfaces []scope.Interface, attach []string) {
+	for _, at := range u.numbered("unit.eth") {
+		hostEth, mac, tag := u.Text(at+".hosteth"), u.Text(at+".mac"), u.Text(at+".vlan.tag")
+		if hostEth == "" || mac == "" || tag == "" {
+			continue
+		}
+		u.checkWord(at+".hosteth", hostEth)
+		u.checkWord(at+".vlan.tag", tag)
+		i := scope.Interface{
+			MAC:       scope.CanonicalMAC(mac),
+			State:     u.word(at+".state", "up"),
+			IPVersion: u.word(at+".ipversion", "ipv4"),
+			HostEth:   hostEth,
+			IP:        u.Text(at + ".ip"),
+			VLANTag:   tag,
+		}
+		u.check(i, map[string]string{"mac": at + ".mac", "state": at + ".state", "ipVersion": at + ".ipversion", "ip": at + ".ip"})
+		interfaces = append(interfaces, i)
+		attach = append(attach, hostEth+"."+tag+"."+mac)
+	}
+	return interfaces, attach
+}
+
+// checkWord refuses blanks, which separate the interfaces in IfaceList.
+func (u *unit) checkWord(key, word string) {
+	if len(strings.Fields(word)) > 1 {
+		u.fail(key, "has a blank in it")
+	}
+}
+
+func (u *unit) storage() []scope.Storage {
+	var stores []scope.Storage
+	for i, at := range u.numbered("unit.storage") {
+		target := at + ".target"
+		ip, port := u.Text(target+".ip"), u.Text(target+".port")
+		if u.word(at+".type", "") != "iscsi" || ip == "" || port == "" {
+			continue
+		}
+		secret, _ := u.Get(target + ".chap_password")
+		s := scope.Storage{
+			Device:       "dev" + strconv.Itoa(i),
+			Type:         "iscsi",
+			TargetIP:     ip,
+			TargetPort:   port,
+			TargetLUN:    cmp.Or(u.Text(target+".lun.num"), "0"),
+			ChapUser:     u.Text(target + ".chap_user"),
+			ChapSecret:   scope.Secret(secret),
+			ShouldAttach: u.word(target+".should_attach", "no"),
+			FSType:       u.Text(at + ".fs.type"),
+			FSOptions:    u.Text(target + ".options"),
+			ShouldFormat: u.word(target+".should_format", "no"),
+			MountPoint:   u.Text(target + ".mount_point"),
+		}
+		u.check(s, map[string]string{"targetIp": target + ".ip", "targetPort": target + ".port", "targetLun": target + ".lun.num",
+			"targetShouldAttach": target + ".should_attach", "fsShouldFormat": target + ".should_format",
+			"fsMountPoint": target + ".mount_point"})
+		stores = append(stores, s)
+	}
+	return stores
+}
+
+func (u *unit) routes() []scope.Route {
+	var routes []scope.Route
+	for _, at := range u.numbered("unit.route") {
+		r := scope.Route{Network: u.Text(at + ".network"), NextHop: u.word(at+".nexthop", "")}
+		if r.Network == "" || r.NextHop == "" {
+			continue
+		}
+		u.check(r, map[string]string{"routeNetwork": at + ".network", "routeNextHop": at + ".nexthop"})
+		routes = append(routes, r)
+	}
+	return routes
+}
+
+func (u *unit) scripts() []scope.Script {
+	const boot, prefix = "unit.instance.config", "unit.script"
+	var scripts []scope.Script
+	add := func(key, name string) {
+		if body, _ := u.Get(key); body != "" {
+			s := scope.Script{Name: name, Body: scope.Secret(body)} // byte for byte: here-documents and blank lines count
+			u.check(s, map[string]string{"scriptName": key, "scriptBody": key})
+			scripts = append(scripts, s)
+		}
+	}
+	add(boot, scope.BootScript)
+	for _, at := range u.numbered(prefix) {
+		add(at, "script_"+strings.TrimPrefix(at, prefix))
+	}
+	return scripts
+}

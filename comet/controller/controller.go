@@ -1,0 +1,97 @@
+package controller
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/renci-nrig/comet-go/comet"
+	"github.com/renci-nrig/comet-go/comet/orca"
+	"github.com/renci-nrig/comet-go/scope"
+)
+
+// Settings say what a controller puts down.
+type Settings struct {
+	Hosts   bool // place-holders for host names and addresses: orca.comet.hosts.enabled
+	PubKeys bool // place-holders for public SSH keys: orca.comet.pubkeys.enabled
+	Bulk    comet.Bulk
+}
+
+// FromConfig returns the settings of a controller's properties file.
+func FromConfig(c orca.Config) Settings {
+	return Settings{Hosts: c.HostsEnabled, PubKeys: c.PubKeysEnabled}
+}
+
+// Controller creates and removes the contexts of slices. Safe for concurrent use.
+type Controller struct {
+	client *comet.Client
+	Settings
+}
+
+// New returns a controller that speaks through the client, which stays the caller's to close.
+func New(client *comet.Client, s Settings) *Controller {
+	return &Controller{client: client, Settings: s}
+}
+
+// placeHolder is one entry that a VM will fill in.
+type placeHolder struct {
+	vm     orca.VM
+	name   scope.Name
+	tokens scope.Tokens
+	value  []byte
+}
+
+// placeHolders returns what the slice's VMs need, VM by VM.
+func (c *Controller) placeHolders(s orca.Slice, tokens Tokens) ([]placeHolder, error) {
+	if tokens.SliceID != s.ID {
+		return nil, fmt.Errorf("the tokens are those of slice %s, not of %s", tokens.SliceID, s.ID)
+	}
+	var all []placeHolder
+	for _, vm := range s.VMs {
+		if !vm.NeedsContext() {
+			continue
+		}
+		pair := tokens.Of(vm.ReservationID)
+		if pair.Write.IsZero() {
+			return nil, fmt.Errorf("VM %s has no write token; open the tokens with the slice that it is in", vm.HostName)
+		}
+		of, err := c.ofVM(s, vm, pair)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, of...)
+	}
+	return all, nil
+}
+
+func (c *Controller) ofVM(s orca.Slice, vm orca.VM, pair scope.Tokens) ([]placeHolder, error) {
+	var all []placeHolder
+	add := func(family scope.Family, err error, value []byte) error {
+		name := scope.Name{Context: s.ID, Family: family, Key: vm.ReservationID}
+		all = append(all, placeHolder{vm, name, pair, value})
+		return err
+	}
+	var errs []error
+	for _, group := range s.Groups {
+		if c.PubKeys {
+			family, err := scope.PubKeysOf(group)
+			errs = append(errs, add(family, err, scope.Encode(scope.PubKey{})))
+		}
+		if c.Hosts {
+			family, err := scope.HostsOf(group)
+			errs = append(errs, add(family, err, scope.Encode(scope.Host{HostName: scope.CanonicalHostName(vm.HostName)})))
+		}
+	}
+	return all, errors.Join(errs...)
+}
+
+// Access returns a VM's part in its slice, as it is recorded in the VM's properties and told to the VM in its user data.
+func (c *Controller) Access(s orca.Slice, tokens Tokens, vm orca.VM) orca.SliceAccess {
+	a := orca.SliceAccess{Tokens: tokens.Of(vm.ReservationID)}
+	if c.Hosts {
+		a.HostsRead, a.HostsWrite = s.Groups, s.Groups
+	}
+	if c.PubKeys {
+		a.PubKeysRead, a.PubKeysWrite = s.Groups, s.Groups
+	}
+	return a
+}

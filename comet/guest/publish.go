@@ -1,0 +1,77 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/renci-nrig/comet-go/scope"
+)
+
+// publishAddress keeps the VM's address true in its own entries. Who put the place-holder down has decided on the name in it.
+func (g *Guest) publishAddress(ctx context.Context) error {
+	if !g.Address.IsValid() {
+		return nil
+	}
+	address := g.Address.String()
+	return g.inEach(ctx, g.self.Slice.HostsWrite, scope.HostsOf, func(l *scope.List) error {
+		i := g.ownHost(l)
+		if i < 0 {
+			return fmt.Errorf("the entry has no element for %s", g.hostName())
+		}
+		own, err := scope.ElementAt[scope.Host](l, i)
+		if err != nil || own.IP == address {
+			return err
+		}
+		own.IP = address
+		scope.Replace(l, i, own)
+		return nil
+	})
+}
+
+// ownHost finds the VM's own element: the only one, or that with its name.
+func (g *Guest) ownHost(l *scope.List) int {
+	if l.Len() == 1 {
+		return 0
+	}
+	return scope.Find[scope.Host](l, g.hostName())
+}
+
+// publishKey keeps root's public SSH key true in the VM's own entries.
+func (g *Guest) publishKey(ctx context.Context) error {
+	if len(g.self.Slice.PubKeysWrite) == 0 {
+		return nil
+	}
+	key, err := g.ownKey()
+	if err != nil {
+		return err
+	}
+	return g.inEach(ctx, g.self.Slice.PubKeysWrite, scope.PubKeysOf, func(l *scope.List) error {
+		if l.Len() == 0 {
+			scope.Put(l, scope.PubKey{PublicKey: key})
+			return nil
+		}
+		own, err := scope.ElementAt[scope.PubKey](l, 0)
+		if err != nil || own.PublicKey == key {
+			return err
+		}
+		own.PublicKey = key
+		scope.Replace(l, 0, own)
+		return nil
+	})
+}
+
+// inEach edits the VM's own entry in the family of each group.
+func (g *Guest) inEach(ctx context.Context, groups []string, familyOf func(string) (scope.Family, error), edit func(*scope.List) error) error {
+	var errs []error
+	for _, group := range groups {
+		family, err := familyOf(group)
+		if err == nil {
+			err = g.client.Update(ctx, g.name(family), g.self.Slice.Tokens, edit)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("group %s: %w", group, err))
+		}
+	}
+	return errors.Join(errs...)
+}

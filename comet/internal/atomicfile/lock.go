@@ -1,0 +1,61 @@
+package atomicfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const lockPoll = 50 * time.Millisecond // there is no waiting for flock that a context can end
+
+// Lock takes the lock that the file at path stands for, waiting for whoever has it until the context ends; the error then matches the
+// context's. The file is made, 0600, where it is missing, and is never removed. It must not be a file that is itself replaced: locks go
+// with the file, not with its name. A lock excludes all other calls, of this process too, and ends with the process that holds it. It
+// does not exclude programs that lock with fcntl, such as those of shadow-utils.
+//
+// The function it returns gives the lock up; further calls of it do nothing and return the same.
+func Lock(ctx context.Context, path string) (unlock func() error, err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock: %w", err)
+	}
+	if err := waitForLock(ctx, f); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	return sync.OnceValue(f.Close), nil
+}
+
+func waitForLock(ctx context.Context, f *os.File) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ticker := time.NewTicker(lockPoll)
+	defer ticker.Stop()
+	for {
+		err := flock(f)
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("held by another process: %w", ctx.Err())
+		case <-ticker.C:
+		}
+	}
+}
+
+// flock locks the whole file without waiting: EWOULDBLOCK where somebody else has it.
+func flock(f *os.File) error {
+	for {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}

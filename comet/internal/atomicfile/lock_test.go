@@ -1,0 +1,74 @@
+package atomicfile_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/renci-nrig/comet-go/comet/internal/atomicfile"
+)
+
+func TestLock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	unlock, err := atomicfile.Lock(t.Context(), path)
+	require.NoError(t, err)
+
+	waiting, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	_, err = atomicfile.Lock(waiting, path)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorContains(t, err, path)
+
+	require.NoError(t, unlock())
+	require.NoError(t, unlock(), "once more")
+	unlock, err = atomicfile.Lock(t.Context(), path)
+	require.NoError(t, err)
+	require.NoError(t, unlock())
+
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode())
+}
+
+func TestLockIsHandedOn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	var inside, entered atomic.Int32
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			unlock, err := atomicfile.Lock(t.Context(), path)
+			if !assert.NoError(t, err) {
+				return
+			}
+			assert.EqualValues(t, 1, inside.Add(1))
+			entered.Add(1)
+			inside.Add(-1)
+			assert.NoError(t, unlock())
+		})
+	}
+	all.Wait()
+	require.EqualValues(t, 4, entered.Load())
+}
+
+func TestLockFails(t *testing.T) {
+	dir := t.TempDir()
+	_, err := atomicfile.Lock(t.Context(), filepath.Join(dir, "missing", "lock"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+
+	require.NoError(t, os.Symlink("elsewhere", filepath.Join(dir, "link")))
+	_, err = atomicfile.Lock(t.Context(), filepath.Join(dir, "link"))
+	require.Error(t, err)
+	require.NoFileExists(t, filepath.Join(dir, "elsewhere"))
+
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = atomicfile.Lock(ended, filepath.Join(dir, "lock"))
+	require.ErrorIs(t, err, context.Canceled)
+}

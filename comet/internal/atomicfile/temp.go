@@ -1,0 +1,166 @@
+package atomicfile
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// A temporary file is called ".comet-tmp-", the name of the file it is for, "-" and 16 hexadecimal digits. The leading dot and the
+// end without a suffix hide it from programs that read a whole folder, such as sudoers.d, cron.d and udev.
+const (
+	tempPrefix = ".comet-tmp-"
+	tempDigits = 16
+)
+
+// put makes data the content of base. The new file is dressed before it is seen; ready, where given, is asked last and can still
+// call it off.
+func put(dir *os.Root, base string, data []byte, dress func(*os.File) error, ready func() error) (err error) {
+	f, name, err := createTemp(dir, base)
+	if err != nil {
+		return err
+	}
+	defer f.Close() // after the rename: the lock on an open file keeps it from being swept
+	defer func() {
+		if err != nil {
+			dir.Remove(name)
+		}
+	}()
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	if err := dress(f); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if ready != nil {
+		if err := ready(); err != nil {
+			return err
+		}
+	}
+	if err := dir.Rename(name, base); err != nil {
+		return err
+	}
+	return syncFolder(dir)
+}
+
+func createTemp(dir *os.Root, base string) (*os.File, string, error) {
+	for range 100 {
+		random := make([]byte, tempDigits/2)
+		rand.Read(random)
+		name := tempPrefix + base + "-" + hex.EncodeToString(random)
+		f, err := dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		if claimed(f) {
+			return f, name, nil
+		}
+		f.Close()
+	}
+	return nil, "", fmt.Errorf("no temporary file for %s can be made: each is taken away at once", base)
+}
+
+// claimed locks a new file. Between its making and this a sweep of another process may have taken it for a leftover.
+func claimed(f *os.File) bool {
+	if errors.Is(flock(f), unix.EWOULDBLOCK) { // other errors: a file system without locks
+		return false
+	}
+	var st unix.Stat_t
+	return unix.Fstat(int(f.Fd()), &st) == nil && st.Nlink > 0
+}
+
+// sweep removes the temporary files that crashes have left beside the files named. What cannot be removed does no harm and stays.
+func sweep(dir *os.Root, bases ...string) {
+	folder, err := dir.Open(".")
+	if err != nil {
+		return
+	}
+	defer folder.Close()
+	names, _ := folder.Readdirnames(-1)
+	for _, name := range names {
+		if base, ok := tempOf(name); ok && slices.Contains(bases, base) {
+			removeLeftover(dir, name)
+		}
+	}
+}
+
+// tempOf returns the name of the file that a temporary file is for.
+func tempOf(name string) (base string, ok bool) {
+	name, ok = strings.CutPrefix(name, tempPrefix)
+	at := len(name) - tempDigits - 1
+	if !ok || at < 1 || name[at] != '-' {
+		return "", false
+	}
+	_, err := hex.DecodeString(name[at+1:])
+	return name[:at], err == nil
+}
+
+func removeLeftover(dir *os.Root, name string) {
+	f, err := openRegular(dir, name, os.O_RDONLY)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	if flock(f) == nil {
+		dir.Remove(name)
+	}
+}
+
+// openRegular opens a regular file and nothing else: no link is followed and no pipe waited for.
+func openRegular(dir *os.Root, name string, flag int) (*os.File, error) {
+	seen, err := dir.Lstat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !seen.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "open", Path: path.Join(dir.Name(), name), Err: errors.New("not a regular file")}
+	}
+	f, err := dir.OpenFile(name, flag|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if got, err := f.Stat(); err != nil || !os.SameFile(seen, got) {
+		f.Close()
+		return nil, ErrChanged
+	}
+	return f, nil
+}
+
+// readRegular reads what openRegular opens.
+func readRegular(dir *os.Root, name string) ([]byte, error) {
+	f, err := openRegular(dir, name, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
+}
+
+// syncFolder makes renames and removals in a folder durable, where the file system can.
+func syncFolder(dir *os.Root) error {
+	folder, err := dir.Open(".")
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	err = folder.Sync()
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,72 @@
+package orca
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// ParseMetadata reads the meta_data.json of an OpenStack instance, as Chameleon has it: the fields of user data are members of
+// meta, the host name is the instance's hostname. Members that it does not know are ignored. What is not JSON, has no meta, or a
+// field that cannot be what it should, is a *LineError.
+func ParseMetadata(data []byte) (UserData, error) {
+	var instance struct {
+		HostName string                     `json:"hostname"`
+		Meta     map[string]json.RawMessage `json:"meta"`
+	}
+	if err := json.Unmarshal(data, &instance); err != nil {
+		return UserData{}, jsonError(data, err)
+	}
+	if instance.Meta == nil {
+		return UserData{}, &LineError{Field: "meta", Reason: "is missing; this is no instance's metadata"}
+	}
+	var u UserData
+	for _, name := range slices.Sorted(maps.Keys(instance.Meta)) {
+		if err := u.setMember(name, instance.Meta[name]); err != nil {
+			return UserData{}, &LineError{Field: "meta." + name, Reason: err.Error()}
+		}
+	}
+	if instance.HostName != "" {
+		if err := u.setNamed("host_name", instance.HostName); err != nil {
+			return UserData{}, &LineError{Field: "hostname", Reason: err.Error()}
+		}
+	}
+	return u, nil
+}
+
+// setMember sets the field of that name, if there is one, to a JSON string without the blanks around it.
+func (u *UserData) setMember(name string, raw json.RawMessage) error {
+	if fieldNamed(lower(name)) < 0 {
+		return nil
+	}
+	var value string
+	if json.Unmarshal(raw, &value) != nil {
+		return errors.New("is not text")
+	}
+	return u.setNamed(lower(name), strings.TrimSpace(value))
+}
+
+// jsonError says where JSON is none; the decoder's own error may quote it.
+func jsonError(data []byte, err error) error {
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return &LineError{Line: lineAt(data, e.Offset), Field: e.Field, Reason: "is JSON of the wrong kind: " + kindOf(e.Value)}
+	}
+	e := &LineError{Reason: "is not valid JSON"}
+	if s, ok := errors.AsType[*json.SyntaxError](err); ok {
+		e.Line = lineAt(data, s.Offset)
+	}
+	return e
+}
+
+// kindOf cuts the value off that encoding/json puts behind "number".
+func kindOf(value string) string {
+	kind, _, _ := strings.Cut(value, " ")
+	return kind
+}
+
+// lineAt returns the line of the byte before offset.
+func lineAt(data []byte, offset int64) int {
+	return 1 + strings.Count(string(data[:max(0, offset-1)]), "\n")
+}

@@ -1,0 +1,188 @@
+package orca
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/renci-nrig/comet-go/scope"
+	"sigs.k8s.io/yaml"
+)
+
+// sliceJSON returns the file's content as JSON. A file that starts with { is JSON, any other YAML.
+func sliceJSON(data []byte) (json.RawMessage, error) {
+	text, err := plainText(data)
+	if err != nil {
+		return nil, err
+	}
+	if strings.HasPrefix(strings.TrimSpace(text), "{") {
+		var raw json.RawMessage
+		if err := json.Unmarshal([]byte(text), &raw); err != nil {
+			return nil, jsonError([]byte(text), err)
+		}
+		return raw, nil
+	}
+	if err := oneDocument(text); err != nil {
+		return nil, err
+	}
+	converted, err := yaml.YAMLToJSONStrict([]byte(text))
+	if err != nil {
+		return nil, yamlError(err)
+	}
+	return converted, nil
+}
+
+// oneDocument refuses a second YAML document, which the library would pass over in silence.
+func oneDocument(text string) error {
+	content, number := false, 0
+	for line := range strings.Lines(text) {
+		number++
+		rest, marker := strings.CutPrefix(line, "---")
+		if content && marker && (rest == "" || strings.ContainsRune(" \t\r\n", rune(rest[0]))) {
+			return &LineError{Line: number, Reason: "starts a second document; a slice file is one"}
+		}
+		line = strings.TrimSpace(line)
+		content = content || line != "" && line != "---" && line[0] != '#' && line[0] != '%'
+	}
+	return nil
+}
+
+var yamlLine = regexp.MustCompile(`line (\d+)`)
+
+// yamlError keeps the line of a YAML error alone: the rest may quote the file.
+func yamlError(err error) error {
+	e := &LineError{Reason: "is not valid YAML"}
+	if strings.Contains(err.Error(), "already set in map") {
+		e.Reason = "has a member that is there already"
+	}
+	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
+		e.Line, _ = strconv.Atoi(m[1])
+	}
+	return e
+}
+
+// sliceReader takes the JSON of a slice file apart and keeps the first error. encoding/json would take hostname for hostName and
+// could not say which VM has a member too many.
+type sliceReader struct {
+	source string // the file as it was written
+	err    error
+}
+
+func (r *sliceReader) slice(raw json.RawMessage) Slice {
+	m := r.object("", raw, "sliceId", "groups", "vms")
+	s := Slice{ID: name(r, "sliceId", m["sliceId"], scope.ParseContextID)}
+	for i, group := range r.array("groups", m["groups"]) {
+		s.Groups = append(s.Groups, r.text(fmt.Sprintf("groups[%d]", i), group))
+	}
+	for i, vm := range r.array("vms", m["vms"]) {
+		s.VMs = append(s.VMs, r.vm(fmt.Sprintf("vms[%d]", i), vm))
+	}
+	return s
+}
+
+func (r *sliceReader) vm(at string, raw json.RawMessage) VM {
+	m := r.object(at, raw, "hostName", "reservationId", "type", "properties", "userData", "publicIp")
+	return VM{
+		HostName:      r.text(at+".hostName", m["hostName"]),
+		ReservationID: name(r, at+".reservationId", m["reservationId"], scope.ParseKey),
+		Type:          r.text(at+".type", m["type"]),
+		Properties:    r.text(at+".properties", m["properties"]),
+		UserData:      r.text(at+".userData", m["userData"]),
+		PublicIP:      r.text(at+".publicIp", m["publicIp"]),
+	}
+}
+
+func (r *sliceReader) fail(line int, at, format string, args ...any) {
+	if r.err == nil {
+		r.err = &LineError{Line: line, Field: at, Reason: fmt.Sprintf(format, args...)}
+	}
+}
+
+// object returns the members of an object, all of which must be known and there once.
+func (r *sliceReader) object(at string, raw json.RawMessage, known ...string) map[string]json.RawMessage {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		r.fail(0, at, "is not an object with the members %s", strings.Join(known, ", "))
+		return nil
+	}
+	members := map[string]json.RawMessage{}
+	for d.More() {
+		t, _ := d.Token() // raw is valid JSON
+		member, _ := t.(string)
+		if !slices.Contains(known, member) {
+			r.fail(r.lineOf(member), within(at, member), "is unknown; known are %s", strings.Join(known, ", "))
+		}
+		if _, twice := members[member]; twice {
+			r.fail(0, within(at, member), "is there twice")
+		}
+		var value json.RawMessage
+		if d.Decode(&value) != nil {
+			break
+		}
+		members[member] = value
+	}
+	return members
+}
+
+func within(at, member string) string {
+	if strings.ContainsFunc(member, unicode.IsControl) || len(member) > 64 {
+		member = fmt.Sprintf("%.64q", member)
+	}
+	if at == "" {
+		return member
+	}
+	return at + "." + member
+}
+
+// lineOf returns the line on which the file names a member, where there is but one such line.
+func (r *sliceReader) lineOf(member string) int {
+	found, number := 0, 0
+	for line := range strings.Lines(r.source) {
+		number++
+		before, after, ok := strings.Cut(line, member)
+		if !ok || strings.TrimLeft(before, "{[,-\"' \t") != "" || !strings.HasPrefix(strings.TrimLeft(after, "\"' "), ":") {
+			continue
+		}
+		if found > 0 {
+			return 0
+		}
+		found = number
+	}
+	return found
+}
+
+func (r *sliceReader) array(at string, raw json.RawMessage) []json.RawMessage {
+	var elements []json.RawMessage
+	if raw != nil && json.Unmarshal(raw, &elements) != nil {
+		r.fail(0, at, "is not a list")
+	}
+	return elements
+}
+
+// text returns a JSON string; null and no member at all are none.
+func (r *sliceReader) text(at string, raw json.RawMessage) string {
+	var s string
+	if raw != nil && json.Unmarshal(raw, &s) != nil {
+		r.fail(0, at, "is not text; put it in quotes")
+	}
+	return s
+}
+
+// name returns one of scope's names; none where there is no text, which Validate judges.
+func name[T any](r *sliceReader, at string, raw json.RawMessage, parse func(string) (T, error)) T {
+	var none T
+	s := r.text(at, raw)
+	if s == "" {
+		return none
+	}
+	n, err := parse(s)
+	if err != nil {
+		r.fail(0, at, "%v", reason(err))
+	}
+	return n
+}
