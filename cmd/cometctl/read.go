@@ -1,0 +1,125 @@
+package main
+
+import (
+	"encoding/json"
+	"slices"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"github.com/renci-nrig/comet-go/cmd/internal/cli"
+	"github.com/renci-nrig/comet-go/comet"
+	"github.com/renci-nrig/comet-go/scope"
+)
+
+func readCommand() *urfave.Command {
+	return &urfave.Command{
+		Name:      "read",
+		Usage:     "show an entry",
+		ArgsUsage: "CONTEXT FAMILY KEY",
+		Flags: withHeads(cli.ReadTokenFlag(), cli.OutputFlag(),
+			&urfave.BoolFlag{Name: "raw", Usage: "print the value as it is stored, byte for byte"}),
+		Action: read,
+	}
+}
+
+func read(c *urfave.Context) error {
+	name, err := entryName(c)
+	if err != nil {
+		return err
+	}
+	token, err := cli.ReadToken(c)
+	if err != nil {
+		return err
+	}
+	ctx, conn, err := cli.Connect(c)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	entry, err := conn.Read(ctx, name, token)
+	if err != nil {
+		return err
+	}
+	if c.Bool("raw") {
+		_, err := c.App.Writer.Write(entry.Value)
+		return err
+	}
+	shown := show(entry)
+	return cli.Print(c, shown, shown.table)
+}
+
+// entryName takes CONTEXT, FAMILY and KEY from the arguments.
+func entryName(c *urfave.Context) (scope.Name, error) {
+	if err := cli.CheckOutput(c); err != nil {
+		return scope.Name{}, err
+	}
+	args, err := cli.Args(c, "CONTEXT", "FAMILY", "KEY")
+	if err != nil {
+		return scope.Name{}, err
+	}
+	name, err := scope.NewName(args[0], args[1], args[2])
+	return name, cli.Input(err)
+}
+
+// shownEntry is an entry as it is printed: its elements where it has a list, else its value as JSON or text.
+type shownEntry struct {
+	Context  string            `json:"context"`
+	Family   string            `json:"family"`
+	Key      string            `json:"key"`
+	Elements []json.RawMessage `json:"elements,omitempty"`
+	Value    any               `json:"value,omitempty"`
+}
+
+func show(e comet.Entry) shownEntry {
+	s := shownEntry{Context: e.Name.Context.String(), Family: e.Name.Family.String(), Key: e.Name.Key.String()}
+	list, err := scope.ParseList(e.Value)
+	switch {
+	case err == nil && list.Len() > 0:
+		for i := range list.Len() {
+			s.Elements = append(s.Elements, list.Raw(i))
+		}
+	case err == nil && isList(e.Value):
+	case json.Valid(e.Value):
+		s.Value = json.RawMessage(e.Value)
+	default:
+		s.Value = string(e.Value)
+	}
+	return s
+}
+
+// isList reports whether an empty list is all that a value says.
+func isList(value []byte) bool {
+	var object map[string]json.RawMessage
+	if json.Unmarshal(value, &object) != nil {
+		return true // the empty string: the entry was reset
+	}
+	_, has := object["val_"]
+	return has || len(object) == 0
+}
+
+// table has a row per element and a column per member, in the order in which they first occur.
+func (s shownEntry) table() cli.Table {
+	if s.Value != nil {
+		text, isText := s.Value.(string)
+		if raw, isJSON := s.Value.(json.RawMessage); isJSON && !isText {
+			text = string(raw)
+		}
+		return cli.Table{Rows: [][]string{{text}}}
+	}
+	t := cli.Table{Empty: "no elements"}
+	for _, raw := range s.Elements {
+		members := orderedMembers(raw)
+		row := make([]string, len(t.Header))
+		for _, m := range members {
+			i := slices.Index(t.Header, m[0])
+			if i < 0 {
+				i = len(t.Header)
+				t.Header = append(t.Header, m[0])
+				row = append(row, "")
+			}
+			row[i] = m[1]
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}

@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/urfave/cli/v2"
+)
+
+// Version is the version of this project's programs.
+const Version = "0.1.0"
+
+// Streams are what a command reads and writes.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// Main runs a program and returns its exit code. Interrupt and termination end its context.
+func Main(app *cli.App) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return Run(ctx, app, os.Args, Streams{os.Stdin, os.Stdout, os.Stderr})
+}
+
+// Run runs a program with these arguments and streams and returns its exit code. What failed is told on one line of Err.
+func Run(ctx context.Context, app *cli.App, args []string, s Streams) int {
+	app.Reader, app.Writer, app.ErrWriter = s.In, s.Out, s.Err
+	app.HideVersion = true
+	app.ExitErrHandler = func(*cli.Context, error) {} // exit codes are ours
+	app.OnUsageError = usageError
+	app.Action = unknownCommand
+	app.CustomAppHelpTemplate = cli.AppHelpTemplate + "\n" + ExitCodes
+	app.DisableSliceFlagSeparator = true
+	prepare(app.Commands)
+	err := app.RunContext(ctx, args)
+	if err != nil {
+		fmt.Fprintf(s.Err, "%s: %s\n", app.Name, OneLine(err))
+	}
+	return Code(err)
+}
+
+func prepare(commands []*cli.Command) {
+	for _, c := range commands {
+		c.OnUsageError = usageError
+		c.CustomHelpTemplate = cli.CommandHelpTemplate + "\n" + ExitCodes
+		if len(c.Subcommands) > 0 {
+			c.Action = unknownCommand
+			c.CustomHelpTemplate = cli.SubcommandHelpTemplate + "\n" + ExitCodes
+		}
+		prepare(c.Subcommands)
+	}
+}
+
+func usageError(c *cli.Context, err error, _ bool) error {
+	return Usage(seeHelp(c), "%w", err)
+}
+
+func unknownCommand(c *cli.Context) error {
+	if name := c.Args().First(); name != "" {
+		return Usage(seeHelp(c), "unknown command %q", name)
+	}
+	return cli.ShowSubcommandHelp(c)
+}
+
+func seeHelp(c *cli.Context) string {
+	name := c.App.Name
+	if c.Command != nil && c.Command.Name != "" && c.Command.Name != c.App.Name {
+		name += " " + c.Command.Name
+	}
+	return "see " + name + " --help"
+}
+
+// Args returns the command's arguments, of which there are as many as names, or fewer where the last names are in brackets. Flags
+// behind an argument are not parsed, which is said here.
+func Args(c *cli.Context, names ...string) ([]string, error) {
+	args := c.Args().Slice()
+	for _, a := range args {
+		if strings.HasPrefix(a, "-") && a != "-" {
+			return nil, Usage("flags come first, arguments last", "%q stands behind an argument", a)
+		}
+	}
+	required := 0
+	for _, n := range names {
+		if !strings.HasPrefix(n, "[") {
+			required++
+		}
+	}
+	switch {
+	case len(args) < required:
+		return nil, Usage(seeHelp(c), "%s is missing", names[len(args)])
+	case len(args) > len(names):
+		return nil, Usage(seeHelp(c), "%q is one argument too many", args[len(names)])
+	}
+	return append(args, make([]string, len(names)-len(args))...), nil
+}

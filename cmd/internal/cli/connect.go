@@ -1,0 +1,177 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/renci-nrig/comet-go/comet"
+	"github.com/renci-nrig/comet-go/comet/orca"
+	"github.com/renci-nrig/comet-go/tlsconfig"
+)
+
+// Spec is how to reach the heads, as flags, environment and --config say it: plain data.
+type Spec struct {
+	Heads  string
+	Files  tlsconfig.Files
+	Names  tlsconfig.Names
+	Config orca.Config // of --config; zero where there is none
+}
+
+// SpecOf is the spec that a controller's or aggregate manager's properties file alone gives.
+func SpecOf(c orca.Config) Spec {
+	return Spec{
+		Heads: c.CometHost,
+		Files: tlsconfig.Files{
+			CA:               c.CACert,
+			KeyStore:         c.KeyStore,
+			KeyStorePassword: tlsconfig.NewPassword(string(c.KeyStorePassword)),
+			Cert:             c.ClientCert,
+			Key:              c.ClientKey,
+		},
+		Config: c,
+	}
+}
+
+// ReadSpec takes the spec from the flags. Flags win over the environment, both win over --config.
+func ReadSpec(c *cli.Context) (Spec, error) {
+	s := Spec{}
+	if path := c.String(flagConfig); path != "" && !orca.Unset(path) {
+		config, err := orca.LoadConfig(path)
+		if err != nil {
+			return Spec{}, Input(err)
+		}
+		s = SpecOf(config)
+	}
+	var err error
+	if s.Names.Accept, err = tlsconfig.ParseNames(c.StringSlice(flagServerName)); err != nil {
+		return Spec{}, Input(err)
+	}
+	s.Names.Any, s.Names.Insecure = c.Bool(flagAnyName), c.Bool(flagInsecure)
+	for flag, field := range map[string]*string{
+		flagHeads: &s.Heads, flagCA: &s.Files.CA, flagKeyStore: &s.Files.KeyStore, flagAlias: &s.Files.KeyStoreAlias,
+		flagCert: &s.Files.Cert, flagKey: &s.Files.Key,
+	} {
+		if v := given(c, flag); v != "" {
+			*field = v
+		}
+	}
+	if given(c, flagKeyStore) == "" && given(c, flagCert) != "" {
+		s.Files.KeyStore = "" // the pair was named closer by than the key store of --config
+	}
+	for flag, into := range map[string]*tlsconfig.Password{flagStorePass: &s.Files.KeyStorePassword, flagKeyPass: &s.Files.KeyPassword} {
+		if err := readPassword(given(c, flag), into); err != nil {
+			return Spec{}, err
+		}
+	}
+	return s, nil
+}
+
+// given is what a flag or its environment variable says; a literal ${…} says nothing.
+func given(c *cli.Context, flag string) string {
+	if v := c.String(flag); !orca.Unset(v) {
+		return v
+	}
+	return ""
+}
+
+func readPassword(path string, into *tlsconfig.Password) error {
+	if path == "" {
+		return nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Input(fmt.Errorf("password file: %w", err))
+	}
+	*into = tlsconfig.NewPassword(strings.TrimRight(string(text), "\r\n"))
+	return nil
+}
+
+// Connection is a client and what it stands on.
+type Connection struct {
+	*comet.Client
+	Trust *tlsconfig.Live // nil where all heads are http://
+	Spec  Spec
+
+	cancel context.CancelFunc
+}
+
+// Close ends all of it.
+func (c *Connection) Close() {
+	if c.cancel != nil {
+		c.cancel()
+	}
+	c.Client.Close()
+	if c.Trust != nil {
+		c.Trust.Close()
+	}
+}
+
+// Connect makes the client that the flags describe, with a context that ends with --timeout or when the connection is closed.
+func Connect(c *cli.Context) (context.Context, *Connection, error) {
+	s, err := ReadSpec(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	log, err := Logger(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	conn, err := s.Connect(log)
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithTimeout(c.Context, c.Duration(flagTimeout))
+	conn.cancel = cancel
+	return ctx, conn, nil
+}
+
+// Connect makes the client that the spec describes.
+func (s Spec) Connect(log *slog.Logger, options ...comet.Option) (*Connection, error) {
+	if s.Heads == "" {
+		return nil, Usage("give --comethost, COMETHOST or --config", "no heads are named")
+	}
+	heads, err := comet.ParseHeads(s.Heads)
+	if err != nil {
+		return nil, Input(err)
+	}
+	secure := 0
+	for _, h := range heads {
+		if strings.HasPrefix(h, "https://") {
+			secure++
+		} else if !s.Names.Insecure {
+			return nil, Usage("use https://, or --insecure if you must", "head %s would be asked without TLS", h)
+		}
+	}
+	conn := &Connection{Spec: s}
+	if secure > 0 {
+		if conn.Trust, err = tlsconfig.Open(s.Files, s.Names, tlsconfig.WithLogger(log)); err != nil {
+			return nil, Input(err)
+		}
+		options = append(options, comet.WithTLSFor(conn.Trust.Client))
+	}
+	if conn.Client, err = comet.New(s.Heads, nil, append(options, comet.WithLogger(log))...); err != nil {
+		return nil, Input(err)
+	}
+	return conn, nil
+}
+
+// Logger makes the logger that --log-level and --log-format ask for.
+func Logger(c *cli.Context) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.String(flagLogLevel))); err != nil {
+		return nil, Usage("debug, info, warn or error", "--%s %q is none", flagLogLevel, c.String(flagLogLevel))
+	}
+	options := &slog.HandlerOptions{Level: level}
+	switch c.String(flagLogFormat) {
+	case "text":
+		return slog.New(slog.NewTextHandler(c.App.ErrWriter, options)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(c.App.ErrWriter, options)), nil
+	}
+	return nil, Usage("text or json", "--%s %q is none", flagLogFormat, c.String(flagLogFormat))
+}

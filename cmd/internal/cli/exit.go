@@ -1,0 +1,88 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/renci-nrig/comet-go/comet"
+)
+
+// The exit codes, the same for every command.
+const (
+	ExitDone         = 0
+	ExitFailed       = 1
+	ExitInput        = 2
+	ExitNotFound     = 3
+	ExitRefused      = 4
+	ExitNoHead       = 5
+	ExitWouldChange  = 6
+	ExitWaitedInVain = 7
+)
+
+// ExitCodes is the section of each --help that lists them.
+const ExitCodes = `EXIT CODES:
+   0  done                             4  refused: a token, or trust between us and every head
+   1  failed                           5  no head reachable
+   2  wrong usage or bad input         6  something would change
+   3  not found, or wrong read token   7  waited in vain
+`
+
+// inputError is wrong usage or bad input, with what to do about it.
+type inputError struct {
+	err  error
+	hint string
+}
+
+func (e *inputError) Error() string {
+	if e.hint == "" {
+		return e.err.Error()
+	}
+	return e.err.Error() + "; " + e.hint
+}
+
+func (e *inputError) Unwrap() error { return e.err }
+
+// Usage is an error about how the command was called, with a hint.
+func Usage(hint, format string, args ...any) error {
+	return &inputError{fmt.Errorf(format, args...), hint}
+}
+
+// Input marks an error as one of what the user gave: a file, a field, a flag.
+func Input(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &inputError{err: err}
+}
+
+// Code returns the exit code that an error stands for.
+func Code(err error) int {
+	var input *inputError
+	switch {
+	case err == nil:
+		return ExitDone
+	case errors.As(err, &input), errors.Is(err, comet.ErrInvalid):
+		return ExitInput
+	case errors.Is(err, comet.ErrNotFound):
+		return ExitNotFound
+	case errors.Is(err, comet.ErrUnauthorized):
+		return ExitRefused
+	case errors.Is(err, comet.ErrUnavailable):
+		return ExitNoHead
+	}
+	return ExitFailed
+}
+
+// OneLine is an error as people see it: on one line, without the package's name in front.
+func OneLine(err error) string {
+	if errors.Is(err, context.Canceled) {
+		return "interrupted"
+	}
+	lines := strings.Split(err.Error(), "\n")
+	for i, l := range lines {
+		lines[i] = strings.TrimPrefix(l, "comet: ")
+	}
+	return strings.Join(lines, "; ")
+}

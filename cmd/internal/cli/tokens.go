@@ -1,0 +1,46 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/renci-nrig/comet-go/comet/orca"
+	"github.com/renci-nrig/comet-go/scope"
+)
+
+// ReadToken returns the read token that flags or environment give.
+func ReadToken(c *cli.Context) (scope.Token, error) {
+	return token(c, flagReadToken, "COMET_READ_TOKEN", "read")
+}
+
+// Tokens returns the pair that flags or environment give.
+func Tokens(c *cli.Context) (scope.Tokens, error) {
+	read, err := ReadToken(c)
+	if err != nil {
+		return scope.Tokens{}, err
+	}
+	write, err := token(c, flagWriteToken, "COMET_WRITE_TOKEN", "write")
+	return scope.Tokens{Read: read, Write: write}, err
+}
+
+func token(c *cli.Context, flag, variable, kind string) (scope.Token, error) {
+	source, text := variable, os.Getenv(variable)
+	if path := c.String(flag); path != "" && !orca.Unset(path) {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return scope.Token{}, Input(fmt.Errorf("%s token: %w", kind, err))
+		}
+		source, text = path, strings.TrimSpace(string(content))
+	}
+	if text == "" || orca.Unset(text) {
+		return scope.Token{}, Usage(fmt.Sprintf("give --%s or %s", flag, variable), "no %s token is given", kind)
+	}
+	t, err := scope.ParseToken(text)
+	if err != nil {
+		return scope.Token{}, Input(fmt.Errorf("%s token of %s: %w", kind, source, err))
+	}
+	return t, nil
+}

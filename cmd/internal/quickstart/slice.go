@@ -1,0 +1,202 @@
+package quickstart
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/renci-nrig/comet-go/comet/am"
+	"github.com/renci-nrig/comet-go/comet/controller"
+	"github.com/renci-nrig/comet-go/comet/orca"
+	"github.com/renci-nrig/comet-go/scope"
+	"github.com/renci-nrig/comet-go/testdata"
+)
+
+// createSlice puts the slice's files into the folder and its place-holders into COMET.
+func (s *Story) createSlice(ctx context.Context) error {
+	if err := copySlice(s.path("slice")); err != nil {
+		return err
+	}
+	var err error
+	if s.slice, err = orca.LoadSlice(s.path("slice", "slice.json")); err != nil {
+		return err
+	}
+	return s.create(ctx)
+}
+
+// create puts down what the slice lacks of place-holders.
+func (s *Story) create(ctx context.Context) (err error) {
+	if s.tokens, err = controller.OpenTokens(s.path("tokens.json"), s.slice); err != nil {
+		return err
+	}
+	if err := s.controller().Create(ctx, s.slice, s.tokens); err != nil {
+		return err
+	}
+	entries, err := s.conn.List(ctx, s.slice.ID, scope.Family{}, s.tokens.Read)
+	if err != nil {
+		return err
+	}
+	if want := 2 * len(s.slice.VMs); len(entries) != want {
+		return fmt.Errorf("%d place-holders are there, not %d", len(entries), want)
+	}
+	s.tell("controller: %d place-holders for the %d VMs of slice %s", len(entries), len(s.slice.VMs), s.slice.ID)
+	return nil
+}
+
+func (s *Story) controller() *controller.Controller {
+	return controller.New(s.conn.Client, controller.Settings{Hosts: true, PubKeys: true})
+}
+
+func copySlice(to string) error {
+	if err := os.Mkdir(to, 0o700); err != nil {
+		return err
+	}
+	files, err := fs.ReadDir(testdata.Slice, "slice")
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		text, err := fs.ReadFile(testdata.Slice, path.Join("slice", f.Name()))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(path.Join(to, f.Name()), text, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// generate does the aggregate manager's part for all VMs.
+func (s *Story) generate(ctx context.Context) error {
+	for _, of := range s.slice.VMs {
+		p, err := orca.LoadProperties(of.Properties)
+		if err != nil {
+			return err
+		}
+		if err := s.generateVM(ctx, of, p); err != nil {
+			return err
+		}
+	}
+	s.tell("aggregate manager: users, interfaces, storage, routes and scripts of %d VMs", len(s.vms))
+	return nil
+}
+
+// generateVM puts a VM's families down and writes its user data, as the aggregate manager's handlers do one after the other.
+func (s *Story) generateVM(ctx context.Context, of orca.VM, p orca.Properties) error {
+	unit, err := orca.NewUnit(p)
+	if err != nil {
+		return err
+	}
+	unit.Tokens = scope.NewTokens()
+	unit.Slice = s.controller().Access(s.slice, s.tokens, of)
+	families, err := am.Generate(p)
+	if err != nil {
+		return err
+	}
+	if err := am.Publish(ctx, s.conn.Client, unit, families); err != nil {
+		return err
+	}
+	ca, err := os.ReadFile(s.certs.CA)
+	if err != nil {
+		return err
+	}
+	userData, err := am.UserData(unit, am.Heads{List: s.heads[0].url + "," + s.heads[1].url, CACert: ca}).INI()
+	if err != nil {
+		return err
+	}
+	v := &vm{VM: of, unit: unit, dir: s.path("vms", of.HostName)}
+	s.vms = append(s.vms, v)
+	return v.write(userData)
+}
+
+// addVM extends the slice by a VM like the others while one head is away.
+func (s *Story) addVM(ctx context.Context) error {
+	like := s.slice.VMs[0]
+	p, err := orca.LoadProperties(like.Properties)
+	if err != nil {
+		return err
+	}
+	added := like
+	added.HostName = "workers-2"
+	added.PublicIP = "152.54.14.33"
+	if added.ReservationID, err = scope.ParseKey("0d1c5f0e-3b52-4d0f-9c86-7a3c0a5ce102"); err != nil {
+		return err
+	}
+	s.slice.VMs = append(s.slice.VMs, added)
+	if err := s.create(ctx); err != nil {
+		return err
+	}
+	if err := s.generateVM(ctx, added, changed(p, map[string]string{
+		"unit.rid": added.ReservationID.String(), "unit.id": "unit-3", "unit.hostname": added.HostName,
+		"shirako.save.unit.manage.ip": added.PublicIP, "unit.eth2.ip": "172.16.1.12/24",
+		"unit.eth2.mac": "fe:16:3e:00:26:cc", "unit.eth10.mac": "fe:16:3e:00:10:03",
+	})); err != nil {
+		return err
+	}
+	s.tell("aggregate manager: the families of %s, through the head that is left", added.HostName)
+	return s.bringUp(ctx)
+}
+
+// changed returns properties with some values in place of others.
+func changed(p orca.Properties, values map[string]string) orca.Properties {
+	var list []orca.KeyValue
+	for _, key := range p.Keys() {
+		value, _ := p.Get(key)
+		if v, ok := values[key]; ok {
+			value = v
+		}
+		list = append(list, property(key, value))
+	}
+	return orca.NewProperties(list...)
+}
+
+func property(key, value string) orca.KeyValue {
+	return orca.KeyValue{Key: key, Value: scope.Secret(value)}
+}
+
+// withdraw ends the guests and takes everything away that was put down.
+func (s *Story) withdraw(ctx context.Context) error {
+	for _, v := range s.vms {
+		if err := v.stop(); err != nil {
+			return err
+		}
+	}
+	if err := s.controller().Delete(ctx, s.slice, s.tokens); err != nil {
+		return err
+	}
+	for _, v := range s.vms {
+		if err := am.Remove(ctx, s.conn.Client, v.unit); err != nil {
+			return err
+		}
+	}
+	s.tell("controller and aggregate manager: everything withdrawn")
+	return nil
+}
+
+// seeNothing looks with every token of the slice whether something is left.
+func (s *Story) seeNothing(ctx context.Context) error {
+	tokens := []scope.Token{s.tokens.Read}
+	for _, v := range s.vms {
+		tokens = append(tokens, v.unit.Tokens.Read)
+	}
+	var left []string
+	for _, t := range tokens {
+		entries, err := s.conn.List(ctx, s.slice.ID, scope.Family{}, t)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			left = append(left, e.Name.String())
+		}
+	}
+	if len(left) > 0 {
+		return errors.New("still there: " + strings.Join(left, ", "))
+	}
+	s.tell("nothing is left, whichever of the %d read tokens one looks with", len(tokens))
+	return nil
+}
