@@ -1,0 +1,22 @@
+// Command comet-controller puts down, and takes away, the place-holders that the VMs of a slice fill in: an ORCA controller's part.
+package main
+
+import (
+	"os"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"github.com/renci-nrig/comet-go/cmd/internal/cli"
+)
+
+func main() { os.Exit(cli.Main(app())) }
+
+func app() *urfave.App {
+	return &urfave.App{
+		Name:  "comet-controller",
+		Usage: "create and delete the COMET contexts of a slice",
+		Description: "The slice file names the slice and its VMs. The token file, made where it is not there, keeps the slice's read token and a\n" +
+			"write token per VM; it is on disk before anything is created, so that whatever was begun can be finished.",
+		Commands: []*urfave.Command{createCommand(), deleteCommand()},
+	}
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"github.com/renci-nrig/comet-go/cmd/internal/cli"
+	"github.com/renci-nrig/comet-go/comet/controller"
+	"github.com/renci-nrig/comet-go/comet/orca"
+)
+
+func flags(more ...urfave.Flag) []urfave.Flag {
+	own := []urfave.Flag{
+		&urfave.StringFlag{Name: "slice", Usage: "slice `FILE`, JSON or YAML", Required: true},
+		&urfave.StringFlag{Name: "tokens", Usage: "`FILE` of mode 0600 that keeps the slice's tokens", Required: true},
+	}
+	return append(append(own, more...), cli.HeadFlags()...)
+}
+
+func createCommand() *urfave.Command {
+	return &urfave.Command{
+		Name:  "create",
+		Usage: "put down the place-holders of a slice's VMs",
+		Description: "What stands already is kept, so that it may be repeated. When it fails, what it created is withdrawn.\n" +
+			"Which kinds of place-holders there are, orca.comet.hosts.enabled and orca.comet.pubkeys.enabled of --config say; without\n" +
+			"--config, both.",
+		Flags: flags(&urfave.StringFlag{Name: "properties-dir", Usage: "write the properties that each VM gets into `DIR`/HOSTNAME.properties, mode 0600"}),
+		Action: func(c *urfave.Context) error {
+			slice, err := loadSlice(c)
+			if err != nil {
+				return err
+			}
+			tokens, err := controller.OpenTokens(c.String("tokens"), slice)
+			if err != nil {
+				return cli.Input(err)
+			}
+			ctx, conn, err := cli.Connect(c)
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			ctl := controller.New(conn.Client, settings(c, conn))
+			if err := ctl.Create(ctx, slice, tokens); err != nil {
+				return err
+			}
+			if err := writeProperties(c.String("properties-dir"), ctl, slice, tokens); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(c.App.Writer, "slice %s: %d VMs have their place-holders\n", slice.ID, len(slice.VMs))
+			return err
+		},
+	}
+}
+
+func deleteCommand() *urfave.Command {
+	return &urfave.Command{
+		Name:        "delete",
+		Usage:       "remove the entries of a slice's VMs",
+		Description: "What is gone already counts as removed, so that it may be repeated. The token file stays.",
+		Flags:       flags(),
+		Action: func(c *urfave.Context) error {
+			slice, err := loadSlice(c)
+			if err != nil {
+				return err
+			}
+			tokens, err := controller.LoadTokens(c.String("tokens"))
+			if err != nil {
+				return cli.Input(err)
+			}
+			ctx, conn, err := cli.Connect(c)
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			if err := controller.New(conn.Client, settings(c, conn)).Delete(ctx, slice, tokens); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(c.App.Writer, "slice %s: the entries of %d VMs are gone\n", slice.ID, len(slice.VMs))
+			return err
+		},
+	}
+}
+
+func loadSlice(c *urfave.Context) (orca.Slice, error) {
+	if _, err := cli.Args(c); err != nil {
+		return orca.Slice{}, err
+	}
+	slice, err := orca.LoadSlice(c.String("slice"))
+	return slice, cli.Input(err)
+}
+
+func settings(c *urfave.Context, conn *cli.Connection) controller.Settings {
+	if !c.IsSet("config") {
+		return controller.Settings{Hosts: true, PubKeys: true}
+	}
+	return controller.FromConfig(conn.Spec.Config)
+}
+
+// writeProperties writes, for each VM, what the controller records in the VM's properties.
+func writeProperties(dir string, ctl *controller.Controller, slice orca.Slice, tokens controller.Tokens) error {
+	if dir == "" {
+		return nil
+	}
+	for _, vm := range slice.VMs {
+		if !vm.NeedsContext() {
+			continue
+		}
+		path := filepath.Join(dir, vm.HostName+".properties")
+		if err := cli.WriteSecret(path, orca.FormatProperties(ctl.Access(slice, tokens, vm).Properties()...)); err != nil {
+			return fmt.Errorf("properties of %s: %w", vm.HostName, err)
+		}
+	}
+	return nil
+}

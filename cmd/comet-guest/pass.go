@@ -1,0 +1,101 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"github.com/renci-nrig/comet-go/cmd/internal/cli"
+	"github.com/renci-nrig/comet-go/comet"
+	"github.com/renci-nrig/comet-go/comet/guest"
+	"github.com/renci-nrig/comet-go/comet/orca"
+)
+
+func flags(more ...urfave.Flag) []urfave.Flag {
+	return append([]urfave.Flag{
+		&urfave.StringFlag{Name: "user-data", Usage: "`FILE` with the VM's user data", Required: true},
+		&urfave.StringFlag{Name: "address", Usage: "the VM's own `ADDRESS`, to be published"},
+		&urfave.StringFlag{Name: "root", Usage: "folder `DIR` below which all files lie", Value: "/"},
+		&urfave.StringFlag{Name: "log-level", Usage: "debug, info, warn or error", Value: "info", EnvVars: []string{"COMET_LOG_LEVEL"}},
+		&urfave.StringFlag{Name: "log-format", Usage: "text or json", Value: "text", EnvVars: []string{"COMET_LOG_FORMAT"}},
+	}, more...)
+}
+
+func onceCommand() *urfave.Command {
+	return &urfave.Command{
+		Name:   "once",
+		Usage:  "make one pass: publish, learn, and write what differs",
+		Flags:  flags(),
+		Action: once,
+	}
+}
+
+func runCommand() *urfave.Command {
+	return &urfave.Command{
+		Name:   "run",
+		Usage:  "make passes until it is ended",
+		Flags:  flags(&urfave.DurationFlag{Name: "every", Usage: "`TIME` between two passes", Value: 10 * time.Second}),
+		Action: run,
+	}
+}
+
+func once(c *urfave.Context) error {
+	g, end, err := open(c)
+	if err != nil {
+		return err
+	}
+	defer end()
+	report, err := g.Once(c.Context)
+	for _, h := range report.Hosts {
+		fmt.Fprintf(c.App.Writer, "knows %s at %s\n", h.HostName, h.IP)
+	}
+	for _, path := range report.Changed {
+		fmt.Fprintf(c.App.Writer, "wrote %s\n", path)
+	}
+	return err
+}
+
+func run(c *urfave.Context) error {
+	g, end, err := open(c)
+	if err != nil {
+		return err
+	}
+	defer end()
+	return g.Run(c.Context, func(r guest.Report) {
+		g.Logger.Info("wrote", "files", strings.Join(r.Changed, " "), "hosts", len(r.Hosts), "keys", r.Keys)
+	})
+}
+
+// open makes the guest of the VM that the user data describes, and the function that ends it.
+func open(c *urfave.Context) (*guest.Guest, func(), error) {
+	if _, err := cli.Args(c); err != nil {
+		return nil, nil, err
+	}
+	log, err := cli.Logger(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	self, err := orca.LoadUserData(c.String("user-data"))
+	if err != nil {
+		return nil, nil, cli.Input(err)
+	}
+	s := guest.Settings{Root: c.String("root"), Every: c.Duration("every"), Logger: log}
+	if text := c.String("address"); text != "" {
+		if s.Address, err = netip.ParseAddr(text); err != nil {
+			return nil, nil, cli.Usage("give an IP address", "--address %q is none", text)
+		}
+	}
+	client, err := guest.Connect(self, s.Root, comet.WithLogger(log))
+	if err != nil {
+		return nil, nil, cli.Input(err)
+	}
+	g, err := guest.New(client, self, s)
+	if err != nil {
+		return nil, nil, errors.Join(cli.Input(err), client.Close())
+	}
+	return g, func() { g.Close(); client.Close() }, nil
+}

@@ -1,0 +1,74 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"sync"
+)
+
+// answer is what goes back: an HTTP code and the envelope.
+type answer struct {
+	code     int
+	envelope envelope
+}
+
+type envelope struct {
+	Status  string `json:"status"`
+	Message string `json:"message"`
+	Value   any    `json:"value"`
+	Version string `json:"version"`
+}
+
+// text is a value with one member.
+type text map[string]string
+
+func success(value any) answer {
+	return answer{http.StatusOK, envelope{"OK", "success", value, Version}}
+}
+
+// refusal is an error that is answered as it is. Neither text may hold a token or a value.
+type refusal struct {
+	code    int
+	message string // what is wrong
+	value   string // the same in short
+}
+
+func (e *refusal) Error() string { return e.message }
+
+// answer is in the form of deployed heads, which have the word "status" where the status should be.
+func (e *refusal) answer() answer {
+	return answer{e.code, envelope{"status", e.message, e.value, Version}}
+}
+
+// refusal turns an error into an answer. What is not the client's doing is logged, and told without details.
+func (h *Head) refusal(r *http.Request, call string, err error) answer {
+	if refused, ok := errors.AsType[*refusal](err); ok {
+		return refused.answer()
+	}
+	if r.Context().Err() != nil {
+		h.log.DebugContext(r.Context(), "client left", "call", call, "remote", r.RemoteAddr)
+	} else {
+		h.log.ErrorContext(r.Context(), "store failed", "call", call, "remote", r.RemoteAddr, "error", err)
+	}
+	return (&refusal{http.StatusInternalServerError, "The head's store failed; whether a change was made is unknown", "store failed"}).answer()
+}
+
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+func (a answer) send(w http.ResponseWriter) {
+	b := buffers.Get().(*bytes.Buffer)
+	defer buffers.Put(b)
+	b.Reset()
+	e := json.NewEncoder(b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(a.envelope); err != nil {
+		panic(err) // strings and structs of strings always encode
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
+	w.WriteHeader(a.code)
+	w.Write(b.Bytes()) // a client that has gone needs no answer
+}

@@ -1,0 +1,90 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/renci-nrig/comet-go/scope"
+)
+
+// The query parameters.
+const (
+	paramContext = "contextID"
+	paramFamily  = "family"
+	paramKey     = "Key"
+	paramRead    = "readToken"
+	paramWrite   = "writeToken"
+)
+
+// ask is what a request asks for. The first thing wrong with it stays in err, and what comes after it is of no meaning.
+type ask struct {
+	query url.Values
+	err   error
+}
+
+// parse reads the query. Its errors quote nothing of it: tokens are in there.
+func parse(r *http.Request) *ask {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return &ask{err: bad("The query is not URL-encoded parameters joined by &", "invalid query")}
+	}
+	return &ask{query: query}
+}
+
+func bad(message, value string) error { return &refusal{http.StatusBadRequest, message, value} }
+
+func (a *ask) fail(err error) {
+	if a.err == nil {
+		a.err = err
+	}
+}
+
+// has reports whether the parameter is there, and more than its name.
+func (a *ask) has(param string) bool { return strings.Join(a.query[param], "") != "" }
+
+// text returns a parameter that must be there, once.
+func (a *ask) text(param string) string {
+	values := a.query[param]
+	if len(values) == 0 {
+		a.fail(bad("Required String parameter '"+param+"' is not present", "missing parameter"))
+		return ""
+	}
+	for _, other := range values[1:] {
+		if other != values[0] {
+			a.fail(bad("Parameter '"+param+"' is there more than once, with different values", "invalid parameter"))
+		}
+	}
+	return values[0]
+}
+
+// take parses a parameter that must be there.
+func take[T any](a *ask, param string, parse func(string) (T, error)) T {
+	s := a.text(param)
+	if a.err != nil {
+		var none T
+		return none
+	}
+	v, err := parse(s)
+	if e, ok := errors.AsType[*scope.NameError](err); ok {
+		a.fail(bad("Parameter '"+param+"' "+e.Reason, "invalid parameter"))
+	}
+	return v
+}
+
+func (a *ask) context() scope.ContextID { return take(a, paramContext, scope.ParseContextID) }
+
+func (a *ask) name() scope.Name {
+	return scope.Name{
+		Context: a.context(),
+		Family:  take(a, paramFamily, scope.ParseFamily),
+		Key:     take(a, paramKey, scope.ParseKey),
+	}
+}
+
+func (a *ask) readToken() scope.Token { return take(a, paramRead, scope.ParseToken) }
+
+func (a *ask) tokens() scope.Tokens {
+	return scope.Tokens{Read: a.readToken(), Write: take(a, paramWrite, scope.ParseToken)}
+}

@@ -1,0 +1,50 @@
+package bolt
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/renci-nrig/comet-go/comet/server/internal/digest"
+	"github.com/renci-nrig/comet-go/scope"
+)
+
+// Names come back from keys as they were, and only from keys that names make.
+func FuzzKeys(f *testing.F) {
+	f.Add("slice", "hostsall", "vm", []byte("\x00\x01a\x00\x01b"))
+	f.Add("a", "bc", "d", []byte("\xff\xff"))
+	f.Fuzz(func(t *testing.T, context, family, key string, raw []byte) {
+		if n, err := scope.NewName(context, family, key); err == nil {
+			group := groupKey(n.Context, digest.Digest{1})
+			whole := entryKey(group, n)
+			require.True(t, bytes.HasPrefix(whole, familyKey(group, n.Family)))
+			back, err := parseName(n.Context, whole[len(group):])
+			require.NoError(t, err)
+			require.Equal(t, n, back)
+		}
+		id := scope.MustName("x", "x", "x").Context
+		if n, err := parseName(id, raw); err == nil {
+			require.Equal(t, raw, entryKey(nil, n))
+		}
+	})
+}
+
+// Records come back as they were, and only from what records make.
+func FuzzRecords(f *testing.F) {
+	f.Add([]byte{1}, uint64(1), int64(1), "value")
+	f.Add(bytes.Repeat([]byte{1}, recordHead+1), uint64(1<<63), int64(0), "")
+	f.Fuzz(func(t *testing.T, raw []byte, revision uint64, millis int64, value string) {
+		if millis >= 0 {
+			r := record{write: digest.Digest{2}, revision: revision, modified: time.UnixMilli(millis).UTC()}
+			back, v, err := parseRecord(r.encode(value))
+			require.NoError(t, err)
+			require.Equal(t, r, back)
+			require.Equal(t, value, string(v))
+		}
+		if r, v, err := parseRecord(raw); err == nil {
+			require.Equal(t, raw, r.encode(string(v)))
+		}
+	})
+}

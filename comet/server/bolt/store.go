@@ -1,0 +1,160 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+
+	"github.com/renci-nrig/comet-go/comet/server"
+	"github.com/renci-nrig/comet-go/comet/server/internal/digest"
+)
+
+// lockWait is how long Open waits for another process to let go of the file: long enough for one that is just ending.
+const lockWait = 2 * time.Second
+
+// Store is a [server.Store] in one file. Its methods may be called from many goroutines at once.
+type Store struct {
+	db       *bbolt.DB
+	file     *os.File // bbolt's own
+	identity string
+	digests  digest.Key
+
+	queue   chan *request
+	broken  atomic.Pointer[error] // why changes are refused, once they are
+	closing chan struct{}         // closed when no more changes are taken
+	stopped chan struct{}         // closed when the last one was answered
+	close   func() error
+}
+
+var _ server.Store = (*Store)(nil)
+
+// Open opens the store in the file at path, or makes it where there is no file, with mode 0600. A file that is something else, has
+// another format, is cut off or is in use is refused with ErrNotStore, ErrFormat, ErrDamaged or ErrInUse, and left as it is. The
+// caller closes the store.
+func Open(path string) (*Store, error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		if err := create(path); err != nil {
+			return nil, fmt.Errorf("make store %s: %w", path, err)
+		}
+	}
+	s, err := open(path)
+	if err != nil {
+		return nil, fmt.Errorf("store %s %w", path, err)
+	}
+	go s.commitAll()
+	return s, nil
+}
+
+func open(path string) (*Store, error) {
+	db, file, err := openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		db:      db,
+		file:    file,
+		queue:   make(chan *request, maxGroup),
+		closing: make(chan struct{}),
+		stopped: make(chan struct{}),
+	}
+	if err := s.loadMeta(); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	s.close = sync.OnceValue(func() error {
+		close(s.closing)
+		<-s.stopped
+		return db.Close()
+	})
+	return s, nil
+}
+
+// openFile gives an existing file to bbolt once it was looked at.
+func openFile(path string) (*bbolt.DB, *os.File, error) {
+	var f *os.File
+	db, err := openBolt(path, func(path string, flag int, mode os.FileMode) (_ *os.File, err error) {
+		if f, err = os.OpenFile(path, flag&^os.O_CREATE, mode); err != nil {
+			return nil, err
+		}
+		return f, checkFile(f)
+	})
+	if err == nil {
+		return db, f, nil
+	}
+	if f != nil {
+		f.Close() // and with it the lock; bbolt may have done so already
+	}
+	if errors.Is(err, berrors.ErrTimeout) {
+		return nil, nil, ErrInUse
+	}
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		return nil, nil, fmt.Errorf("cannot be opened: %w", pathErr.Err)
+	}
+	return nil, nil, err
+}
+
+func openBolt(path string, open func(string, int, os.FileMode) (*os.File, error)) (db *bbolt.DB, err error) {
+	defer guard(&err)()
+	return bbolt.Open(path, 0o600, &bbolt.Options{
+		Timeout:      lockWait,
+		FreelistType: bbolt.FreelistMapType,
+		NoStatistics: true,
+		OpenFile:     open,
+	})
+}
+
+// loadMeta makes sure that the file is ours and takes from it what never changes.
+func (s *Store) loadMeta() error {
+	return s.view(func(tx *bbolt.Tx) error {
+		meta := tx.Bucket(bucketMeta)
+		if meta == nil {
+			return ErrNotStore
+		}
+		if err := checkFormat(string(meta.Get(metaFormat))); err != nil {
+			return err
+		}
+		for _, name := range [][]byte{bucketEntries, bucketRemoved, bucketChanges} {
+			if tx.Bucket(name) == nil {
+				return ErrDamaged
+			}
+		}
+		var err error
+		s.identity = string(meta.Get(metaIdentity))
+		if s.digests, err = digest.ParseKey(meta.Get(metaDigests)); err != nil || s.identity == "" {
+			return ErrDamaged
+		}
+		_, err = parseRevision(meta.Get(metaRevision))
+		return err
+	})
+}
+
+// Identity is the random text that the file got when it was made.
+func (s *Store) Identity() string { return s.identity }
+
+// Format prints where the store is, for every verb: fmt would find the mapped file in it, with all values.
+func (s *Store) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "bolt.Store(%s)", s.db.Path()) }
+
+// Close makes the changes that wait, closes the file and unlocks it.
+func (s *Store) Close() error { return s.close() }
+
+func (s *Store) view(read func(*bbolt.Tx) error) (err error) {
+	defer guard(&err)()
+	if err = s.db.View(read); errors.Is(err, berrors.ErrDatabaseNotOpen) {
+		return server.ErrClosed
+	}
+	return err
+}
+
+func done(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}

@@ -1,0 +1,71 @@
+package server
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// What a head says of itself, on every answer and in getVersion: the deployed program whose protocol it speaks.
+const (
+	Version    = "1.0.5"
+	APIVersion = "1.0.0"
+)
+
+// MaxValue is the longest value that a head takes, in bytes.
+const MaxValue = 1 << 20
+
+// Head answers COMET's calls from a store. It is an [http.Handler] that many goroutines may use at once.
+type Head struct {
+	store  Store
+	log    *slog.Logger
+	trust  func(*tls.ConnectionState) bool // nil: nobody
+	open   bool                            // whether certificates do not matter
+	strong bool                            // whether weak tokens are refused
+}
+
+// An Option changes what New makes.
+type Option func(*Head)
+
+// WithTrust says which connections may create and delete entries: those for which trusted returns true. It is asked about once a
+// minute for each connection that needs it. Package tlsconfig has such a function.
+func WithTrust(trusted func(*tls.ConnectionState) bool) Option {
+	return func(h *Head) { h.trust = trusted }
+}
+
+// WithoutCertificateChecks lets everybody create and delete entries who has the tokens, as the public heads do.
+func WithoutCertificateChecks() Option {
+	return func(h *Head) { h.open = true }
+}
+
+// WithStrongTokens refuses writes with tokens that do not meet the strength rule.
+func WithStrongTokens() Option {
+	return func(h *Head) { h.strong = true }
+}
+
+// WithLogger says where the head logs; by default to slog.Default().
+func WithLogger(log *slog.Logger) Option {
+	return func(h *Head) { h.log = log }
+}
+
+// New returns a head that answers from store. It does not close the store.
+func New(store Store, opts ...Option) *Head {
+	h := &Head{store: store, log: slog.Default()}
+	for _, o := range opts {
+		o(h)
+	}
+	return h
+}
+
+// ServeHTTP answers one call. Every answer is the protocol's JSON envelope.
+func (h *Head) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began := time.Now()
+	name, value, err := h.route(w, r)
+	a := success(value)
+	if err != nil {
+		a = h.refusal(r, name, err)
+	}
+	a.send(w)
+	h.log.DebugContext(r.Context(), "answered", "call", name, "code", a.code, "remote", r.RemoteAddr, "took", time.Since(began))
+}

@@ -1,0 +1,56 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// trustFor is how long a verdict on a client's certificate holds: verifying a chain costs more than a request, and a changed CA
+// should still take effect soon.
+const trustFor = time.Minute
+
+// peer remembers the verdict on the client at the other end of one connection.
+type peer struct {
+	mu      sync.Mutex
+	trusted bool
+	until   time.Time
+}
+
+type peerKey struct{}
+
+// ConnContext gives each connection a place for the verdict on its client. Use it as an [http.Server]'s ConnContext; Serve does.
+// Without it a head judges every request anew.
+func ConnContext(ctx context.Context, _ net.Conn) context.Context {
+	return context.WithValue(ctx, peerKey{}, new(peer))
+}
+
+// trusted reports whether the client may create and delete.
+func (h *Head) trusted(r *http.Request) bool {
+	if h.open {
+		return true
+	}
+	if h.trust == nil || r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+		return false
+	}
+	p, ok := r.Context().Value(peerKey{}).(*peer)
+	if !ok {
+		return h.trust(r.TLS)
+	}
+	return p.judge(r.TLS, h.trust, time.Now())
+}
+
+func (p *peer) judge(c *tls.ConnectionState, trust func(*tls.ConnectionState) bool, now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now.After(p.until) {
+		p.trusted, p.until = trust(c), now.Add(trustFor)
+		if end := c.PeerCertificates[0].NotAfter; end.Before(p.until) {
+			p.until = end // the moment when the certificate expires is one to judge again
+		}
+	}
+	return p.trusted
+}

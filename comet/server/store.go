@@ -1,0 +1,89 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/renci-nrig/comet-go/scope"
+)
+
+// Store keeps entries. It judges a change and makes it in one step, so that nobody comes in between, and it never keeps a token,
+// only digests. All methods may be called from many goroutines at once.
+//
+// What a store must do is written down as tests in package storetest.
+type Store interface {
+	// Identity is a random text, fixed when the store was made. Heads that share a store show the same one.
+	Identity() string
+
+	// Read returns the entry of this name under this read token; false where there is none. A wrong token and no entry are the
+	// same thing, in the answer and in the work done.
+	Read(ctx context.Context, name scope.Name, read scope.Token) (Entry, bool, error)
+
+	// List returns the entries that the read token shows in the context: of one family, or of all where family is zero.
+	List(ctx context.Context, id scope.ContextID, read scope.Token, family scope.Family) (Listing, error)
+
+	// Apply makes all of the changes or none, under one revision, and returns once they are durable, with one result for each. A
+	// refusal is a *ChangeError around ErrNoEntry, ErrWriteToken or ErrMayNotCreate. After any other error it is not known whether
+	// the changes were made.
+	Apply(ctx context.Context, changes ...Change) ([]Result, error)
+
+	// Close waits for changes under way and gives everything back. Whatever is called after it returns ErrClosed, but a second
+	// Close returns nil.
+	Close() error
+}
+
+// Entry is what a store keeps under a name and a read token.
+type Entry struct {
+	Name     scope.Name
+	Value    string
+	Revision uint64    // of the change that left it so
+	Modified time.Time // when that was, to the millisecond, in UTC
+}
+
+// Listing is the entries of one moment, ordered by family and key.
+type Listing struct {
+	Entries  []Entry
+	Revision uint64 // of the whole store at that moment
+}
+
+// Change is one entry to be written or removed.
+type Change struct {
+	Name   scope.Name
+	Tokens scope.Tokens
+	Value  string // what to write; of no meaning in a removal
+	Delete bool   // remove instead of write
+
+	// MayCreate says that whoever asks may create entries. Without it only what is there can be changed.
+	MayCreate bool
+}
+
+// Result is what became of one change.
+type Result struct {
+	Created  bool   // the entry was not there before
+	Changed  bool   // false where the same value was there already: nothing was written and no revision used
+	Revision uint64 // of the entry now; of its removal, where it was removed
+}
+
+// Why a store refuses a change, or everything.
+var (
+	ErrNoEntry      = errors.New("no such entry")
+	ErrWriteToken   = errors.New("the write token is not the entry's")
+	ErrMayNotCreate = errors.New("no such entry, and it may not be created")
+
+	// ErrClosed is returned by every method of a store that was closed.
+	ErrClosed = errors.New("the store is closed")
+	// ErrBroken is returned for changes after the disk failed one: the store takes no more until it is opened anew.
+	ErrBroken = errors.New("the store takes no more changes since one failed")
+)
+
+// A ChangeError says which change of a batch was refused and why. None of the batch was made.
+type ChangeError struct {
+	Index int // of the change, from 0
+	Err   error
+}
+
+func (e *ChangeError) Error() string { return fmt.Sprintf("change %d: %v", e.Index, e.Err) }
+
+func (e *ChangeError) Unwrap() error { return e.Err }

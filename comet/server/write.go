@@ -1,0 +1,74 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"unicode/utf8"
+
+	"github.com/renci-nrig/comet-go/scope"
+)
+
+// writeValue is what a write answers with. Deployed heads have no member created.
+type writeValue struct {
+	Success string
+	Created bool `json:"created"`
+}
+
+var errUntrusted = bad("Invalid certificate: Unauthorized client", "{Unauthorized client}")
+
+func (h *Head) write(w http.ResponseWriter, r *http.Request) (any, error) {
+	a := parse(r)
+	name, tokens := a.name(), a.tokens()
+	if a.err != nil {
+		return nil, a.err
+	}
+	if err := h.checkTokens(tokens); err != nil {
+		return nil, err
+	}
+	value, err := readBody(w, r)
+	if err != nil {
+		return nil, err
+	}
+	results, err := h.store.Apply(r.Context(), Change{Name: name, Tokens: tokens, Value: value, MayCreate: h.trusted(r)})
+	switch {
+	case errors.Is(err, ErrMayNotCreate):
+		return nil, errUntrusted
+	case errors.Is(err, ErrWriteToken):
+		return nil, &refusal{http.StatusForbidden, "Cannot write scope: incorrect write token", "incorrect write token"}
+	case err != nil:
+		return nil, err
+	}
+	return writeValue{"success, added Accumulo row: " + name.Context.String() + " to table: comet", results[0].Created}, nil
+}
+
+// checkTokens refuses tokens that nobody should write with.
+func (h *Head) checkTokens(t scope.Tokens) error {
+	switch {
+	case t.Read == t.Write: // both are the client's own, so time does not matter
+		return bad("Invalid tokens: read and write token cannot be the same", "invalid tokens")
+	case h.strong && t.Read.Strong() != nil:
+		return bad("Read token not strong enough", "weak read token")
+	case h.strong && t.Write.Strong() != nil:
+		return bad("Write token not strong enough", "weak write token")
+	}
+	return nil
+}
+
+// readBody reads the value to be written. Its errors quote nothing of it.
+func readBody(w http.ResponseWriter, r *http.Request) (string, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxValue))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return "", &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("The value is longer than %d bytes", MaxValue), "value too long"}
+	}
+	switch {
+	case err != nil:
+		return "", bad("The request body could not be read to its end", "unreadable body")
+	case len(body) == 0:
+		return "", bad("Required request body is missing", "missing body")
+	case !utf8.Valid(body):
+		return "", bad("The value is not valid UTF-8", "invalid value")
+	}
+	return string(body), nil
+}

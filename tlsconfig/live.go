@@ -1,0 +1,156 @@
+package tlsconfig
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// DefaultInterval is how often the contents of the files are compared.
+const DefaultInterval = 10 * time.Second
+
+// Live is trust and identity from files, which it follows. It is safe for concurrent use.
+//
+// The files are looked at (stat) as each handshake begins, compared by content at an interval, and read once more before a
+// certificate is refused. A replacement that cannot be used is reported, and what was read before stays in use.
+type Live struct {
+	loader
+	log      *slog.Logger
+	interval time.Duration
+	now      func() time.Time
+
+	state atomic.Pointer[material]
+
+	mu      sync.Mutex // one look at the files at a time
+	stamps  stamps
+	read    time.Time         // when what is in use was read
+	broken  error             // why newer files are not in use
+	refused [sha256.Size]byte // the reading that was reported as broken
+	warned  map[string]urgency
+
+	sessionsMu sync.Mutex
+	sessions   map[string]*sessions
+
+	stop    chan struct{}
+	stopped sync.WaitGroup
+	once    sync.Once
+}
+
+// Option changes how Open works.
+type Option interface{ apply(*Live) }
+
+type option func(*Live)
+
+func (o option) apply(l *Live) { o(l) }
+
+// WithLogger sets where reloads, broken replacements and coming expiry are reported; slog.Default() by default.
+func WithLogger(log *slog.Logger) Option { return option(func(l *Live) { l.log = log }) }
+
+// WithInterval sets how often the contents are compared; DefaultInterval by default. With zero or less that is left to the handshakes.
+func WithInterval(d time.Duration) Option { return option(func(l *Live) { l.interval = d }) }
+
+// WithClock sets the clock that validity is held against; time.Now by default.
+func WithClock(now func() time.Time) Option { return option(func(l *Live) { l.now = now }) }
+
+// WithPublicRoots sets which roots count as public for Names.Any; those of the system by default.
+func WithPublicRoots(pool *x509.CertPool) Option { return option(func(l *Live) { l.public = pool }) }
+
+// Open reads the files and follows them until Close. The identity is optional for clients; the CA is not (ErrNoCA), unless
+// names.Insecure. An error names the file, what is wrong with it and what to do; certificates outside their period are
+// refused (*ValidityError).
+func Open(files Files, names Names, opts ...Option) (*Live, error) {
+	names, err := names.normalised()
+	if err != nil {
+		return nil, err
+	}
+	l := &Live{
+		loader:   loader{files: files, names: names},
+		log:      slog.Default(),
+		interval: DefaultInterval,
+		now:      time.Now,
+		warned:   map[string]urgency{},
+		sessions: map[string]*sessions{},
+		stop:     make(chan struct{}),
+	}
+	for _, opt := range opts {
+		opt.apply(l)
+	}
+	if names.Any && l.public == nil {
+		l.public, _ = x509.SystemCertPool() // none on this machine: the known issuers remain
+	}
+	if err := l.open(); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *Live) open() error {
+	paths := l.files.paths()
+	l.stamps = stampsOf(paths)
+	m, err := l.load(read(paths), l.now())
+	if err != nil {
+		return err
+	}
+	l.use(m)
+	if l.names.Insecure {
+		l.log.Warn("certificates of heads are not verified: whoever sits in the path can read and change everything")
+	}
+	l.report(append(warnings(m), l.expiring()...))
+	if l.interval > 0 {
+		l.stopped.Go(l.watch)
+	}
+	return nil
+}
+
+// Close ends the watching and waits for it. It may be called again; configurations made before stay usable.
+func (l *Live) Close() error {
+	l.once.Do(func() { close(l.stop) })
+	l.stopped.Wait()
+	return nil
+}
+
+func (l *Live) current() *material { return l.state.Load() }
+
+// use puts m to use; the caller holds mu, or is alone.
+func (l *Live) use(m *material) {
+	l.state.Store(m)
+	l.read, l.broken, l.refused = l.now(), nil, [sha256.Size]byte{}
+}
+
+func (l *Live) watch() {
+	ticker := time.NewTicker(l.interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-l.stop:
+			return
+		case <-ticker.C:
+			_ = l.Reload() // reported through the logger
+			l.report(l.expiring())
+		}
+	}
+}
+
+// notice is something to log once no lock is held: a handler may itself use TLS.
+type notice struct {
+	level slog.Level
+	text  string
+	args  []any
+}
+
+func (l *Live) report(notices []notice) {
+	for _, n := range notices {
+		l.log.Log(logContext, n.level, n.text, n.args...)
+	}
+}
+
+func warnings(m *material) []notice {
+	var notices []notice
+	for _, w := range m.warnings {
+		notices = append(notices, notice{slog.LevelWarn, w, nil})
+	}
+	return notices
+}

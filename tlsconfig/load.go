@@ -1,0 +1,192 @@
+package tlsconfig
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"time"
+)
+
+// material is everything one reading of the files gave. It does not change.
+type material struct {
+	anchors  anchors
+	identity *tls.Certificate // nil: none
+	mark     []byte           // of session tickets
+	digest   [sha256.Size]byte
+	files    []FileStatus
+	warnings []string
+}
+
+// loader turns readings into material.
+type loader struct {
+	files  Files
+	names  Names
+	public *x509.CertPool
+}
+
+func (ld loader) load(files reading, now time.Time) (*material, error) {
+	m := &material{mark: newMark(), digest: files.digest(ld.files.paths())}
+	if err := ld.loadCA(m, files, now); err != nil {
+		return nil, err
+	}
+	if err := ld.loadIdentity(m, files, now); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (ld loader) loadCA(m *material, files reading, now time.Time) error {
+	path := ld.files.CA
+	if path == "" {
+		m.anchors = anchorsOf(nil, "")
+		if ld.names.Insecure {
+			return nil
+		}
+		return fmt.Errorf("%w: name the file of the CA that issued the certificates of the heads (DER, PEM, JKS or PKCS#12)", ErrNoCA)
+	}
+	data, err := files.get(path)
+	if err != nil {
+		return fmt.Errorf("CA: %w", err)
+	}
+	certs, f, err := guarded(func() ([]*x509.Certificate, form, error) { return parseCA(data, ld.files.CAPassword) })
+	if err != nil {
+		return fmt.Errorf("CA %s: %w", path, err)
+	}
+	if err := oneValid(certs, now); err != nil {
+		return fmt.Errorf("CA %s: %w", path, err)
+	}
+	if ld.names.Any && !ld.names.Insecure {
+		if err := refusePublic(certs, ld.public, now); err != nil {
+			return fmt.Errorf("CA %s: %w", path, err)
+		}
+	}
+	m.anchors = anchorsOf(certs, path)
+	m.files = append(m.files, fileStatus("CA", path, f, certs))
+	for _, cert := range certs {
+		if !cert.IsCA && !selfIssued(cert) {
+			m.warn("CA %s: certificate %s is not one of a CA: it is trusted only where it is shown itself", path, describe(cert))
+		}
+	}
+	return nil
+}
+
+// oneValid wants at least one certificate in its period: bundles hold old ones.
+func oneValid(certs []*x509.Certificate, now time.Time) (err error) {
+	for _, cert := range certs {
+		if err = checkValidity(cert, now); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// loadIdentity takes the key store where one is named, and the pair otherwise or where the key store is missing.
+func (ld loader) loadIdentity(m *material, files reading, now time.Time) error {
+	f := ld.files
+	usePair := f.hasPair() && (f.KeyStore == "" || files.missing(f.KeyStore))
+	switch {
+	case !f.hasPair() && f.KeyStore == "":
+		return nil
+	case usePair && f.KeyStore != "":
+		cert, _ := f.pair()
+		m.warn("key store %s does not exist: the certificate %s is used instead", f.KeyStore, cert)
+	}
+	open := ld.openStore
+	if usePair {
+		open = ld.openPair
+	}
+	identity, status, err := open(files)
+	if err != nil {
+		return err
+	}
+	if err := checkValidity(identity.Leaf, now); err != nil {
+		return fmt.Errorf("%s: %w", status.Path, err)
+	}
+	m.identity = &identity
+	m.files = append(m.files, status)
+	if w := weakness(identity.Leaf); w != "" {
+		m.warn("%s: %s", status.Path, w)
+	}
+	if f.hasPair() && !usePair {
+		ld.comparePair(m, files)
+	}
+	return nil
+}
+
+// comparePair warns where the pair, which the key store outranks, is another identity.
+func (ld loader) comparePair(m *material, files reading) {
+	cert, _ := ld.files.pair()
+	other, _, err := ld.openPair(files)
+	switch {
+	case err != nil:
+		m.warn("key store %s is used; the certificate beside it cannot be: %v", ld.files.KeyStore, err)
+	case !other.Leaf.Equal(m.identity.Leaf):
+		m.warn("key store %s (certificate %s) is used, and not the certificate %s (%s), which is another", ld.files.KeyStore,
+			describe(m.identity.Leaf), cert, describe(other.Leaf))
+	}
+}
+
+func (ld loader) openStore(files reading) (tls.Certificate, FileStatus, error) {
+	path := ld.files.KeyStore
+	data, err := files.get(path)
+	if err != nil {
+		return tls.Certificate{}, FileStatus{}, fmt.Errorf("key store: %w", err)
+	}
+	f := formOf(data)
+	var identity tls.Certificate
+	if f == formPEM {
+		identity, err = ParseKeyPair(data, data, ld.files.pairPassword())
+	} else {
+		identity, err = ParseKeyStore(data, ld.files.KeyStoreAlias, ld.files.KeyStorePassword, ld.files.KeyPassword)
+	}
+	if err != nil {
+		return tls.Certificate{}, FileStatus{}, fmt.Errorf("key store %s: %w", path, err)
+	}
+	return identity, fileStatus("identity", path, f, chainIn(identity)), nil
+}
+
+func (ld loader) openPair(files reading) (tls.Certificate, FileStatus, error) {
+	certPath, keyPath := ld.files.pair()
+	cert, err := files.get(certPath)
+	if err != nil {
+		return tls.Certificate{}, FileStatus{}, fmt.Errorf("certificate: %w", err)
+	}
+	key, err := files.get(keyPath)
+	if err != nil {
+		return tls.Certificate{}, FileStatus{}, fmt.Errorf("private key: %w", err)
+	}
+	identity, err := ParseKeyPair(cert, key, ld.files.pairPassword())
+	if err != nil {
+		return tls.Certificate{}, FileStatus{}, fmt.Errorf("certificate %s and key %s: %w", certPath, keyPath, err)
+	}
+	return identity, fileStatus("identity", certPath, formOf(cert), chainIn(identity)), nil
+}
+
+// pairPassword is what opens an encrypted key outside a key store.
+func (f Files) pairPassword() Password {
+	if f.KeyPassword.IsZero() {
+		return f.KeyStorePassword
+	}
+	return f.KeyPassword
+}
+
+func (m *material) warn(format string, args ...any) {
+	m.warnings = append(m.warnings, fmt.Sprintf(format, args...))
+}
+
+// chainIn returns the certificates of an identity.
+func chainIn(identity tls.Certificate) []*x509.Certificate {
+	certs := []*x509.Certificate{identity.Leaf}
+	for _, der := range identity.Certificate[1:] {
+		if cert, err := x509.ParseCertificate(der); err == nil {
+			certs = append(certs, cert)
+		}
+	}
+	return certs
+}
+
+func guarded(parse func() ([]*x509.Certificate, form, error)) (certs []*x509.Certificate, f form, err error) {
+	defer guard(&err)
+	return parse()
+}
