@@ -48,7 +48,8 @@ func decryptTraditional(block *pem.Block, password Password) (any, error) {
 	if password.IsZero() {
 		return nil, errWantsPassword
 	}
-	der, err := x509.DecryptPEMBlock(block, []byte(password.Reveal())) //nolint:staticcheck // files made this way exist
+	//lint:ignore SA1019 files made this way exist
+	der, err := x509.DecryptPEMBlock(block, []byte(password.Reveal()))
 	if errors.Is(err, x509.IncorrectPasswordError) {
 		return nil, errKeyPassword
 	}

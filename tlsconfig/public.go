@@ -58,7 +58,9 @@ func startsWithWord(s, word string) bool {
 
 // subjects lists the names in a pool. The method is deprecated because it may miss the system's roots on some platforms; here it
 // only adds to what verification finds.
-func subjects(pool *x509.CertPool) [][]byte { return pool.Subjects() } //nolint:staticcheck // see above
+//
+//lint:ignore SA1019 see above
+func subjects(pool *x509.CertPool) [][]byte { return pool.Subjects() }
 
 func poolOf(certs []*x509.Certificate) *x509.CertPool {
 	pool := x509.NewCertPool()

@@ -6,10 +6,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 
-	"github.com/urfave/cli/v2"
+	urfave "github.com/urfave/cli/v2"
 
+	"github.com/renci-nrig/comet-go/cmd/internal/cli"
 	"github.com/renci-nrig/comet-go/scope"
 	"github.com/renci-nrig/comet-go/tlsconfig"
 )
@@ -21,7 +21,7 @@ type certificates struct {
 }
 
 // openCertificates takes the files that the flags name, or those in data/certs, which are made where they are not there.
-func openCertificates(c *cli.Context, data string, addresses []string, log *slog.Logger) (certificates, error) {
+func openCertificates(c *urfave.Context, data string, addresses []string, log *slog.Logger) (certificates, error) {
 	files, own, err := ownFiles(c)
 	if err != nil {
 		return certificates{}, err
@@ -33,7 +33,7 @@ func openCertificates(c *cli.Context, data string, addresses []string, log *slog
 		}
 		made, err := tlsconfig.WriteDevelopment(filepath.Join(data, "certs"), hostNames(addresses)...)
 		if err != nil {
-			return certificates{}, input{err}
+			return certificates{}, cli.Input(err)
 		}
 		if made.Created {
 			log.Info("made certificates", "dir", made.Dir, "keystore", made.ClientJKS, "keystore-password-file", made.PasswordFile)
@@ -42,27 +42,25 @@ func openCertificates(c *cli.Context, data string, addresses []string, log *slog
 	}
 	live, err := tlsconfig.Open(files, tlsconfig.Names{}, tlsconfig.WithLogger(log))
 	if err != nil {
-		return certificates{}, input{err}
+		return certificates{}, cli.Input(err)
 	}
 	return certificates{live, client}, nil
 }
 
 // ownFiles reads the flags that name certificate files; own is false where there are none.
-func ownFiles(c *cli.Context) (files tlsconfig.Files, own bool, err error) {
-	files = tlsconfig.Files{CA: path(c, "cacert"), Cert: path(c, "cert"), Key: path(c, "key")}
+func ownFiles(c *urfave.Context) (files tlsconfig.Files, own bool, err error) {
+	files = tlsconfig.Files{CA: cli.Given(c, "cacert"), Cert: cli.Given(c, "cert"), Key: cli.Given(c, "key")}
 	given := files.CA + files.Cert + files.Key
 	if given == "" {
 		return tlsconfig.Files{}, false, nil
 	}
 	if files.CA == "" || files.Cert == "" || files.Key == "" {
-		return files, true, usagef("--cacert, --cert and --key go together; see cometd serve --help")
+		return files, true, cli.Usage("see cometd serve --help", "--cacert, --cert and --key go together")
 	}
-	if name := path(c, "key-password-file"); name != "" {
-		password, err := os.ReadFile(name)
-		if err != nil {
-			return files, true, input{fmt.Errorf("password of the key: %w", err)}
+	if name := cli.Given(c, "key-password-file"); name != "" {
+		if files.KeyPassword, err = cli.ReadPassword(name); err != nil {
+			return files, true, err
 		}
-		files.KeyPassword = tlsconfig.NewPassword(strings.TrimRight(string(password), "\r\n"))
 	}
 	return files, true, nil
 }
@@ -83,31 +81,32 @@ func hostNames(addresses []string) (names []string) {
 	return names
 }
 
-func certsCommand() *cli.Command {
-	return &cli.Command{
+func certsCommand() *urfave.Command {
+	return &urfave.Command{
 		Name:  "certs",
 		Usage: "make certificates to try a head with",
 		Description: "Makes a CA, an identity for a head and one for a client, in every form that COMET programs read: ca.der, ca.pem,\n" +
 			"server.pem and .key, client.pem and .key, client.jks and client.p12 with their password in keystore.password. A folder that\n" +
-			"has them is left as it is.\n\n" + epilogue,
-		HideHelpCommand: true,
-		OnUsageError:    wrongUsage,
-		Action:          action(certs),
-		Flags: []cli.Flag{
-			pathFlag("out", "make them in `DIR`, which is made with mode 0700; required"),
-			&cli.StringSliceFlag{Name: "host", Usage: "`NAME` or address of the head, beside localhost and the loopback addresses; may be repeated", EnvVars: env("host")},
+			"has them is left as it is.",
+		Action: certs,
+		Flags: []urfave.Flag{
+			stringFlag("out", "make them in `DIR`, which is made with mode 0700; required"),
+			&urfave.StringSliceFlag{Name: "host", Usage: "`NAME` or address of the head, beside localhost and the loopback addresses; may be repeated", EnvVars: cli.Env("host")},
 		},
 	}
 }
 
-func certs(c *cli.Context) error {
-	dir := path(c, "out")
+func certs(c *urfave.Context) error {
+	if _, err := cli.Args(c); err != nil {
+		return err
+	}
+	dir := cli.Given(c, "out")
 	if dir == "" {
-		return usagef("certs needs --out DIR; see cometd certs --help")
+		return cli.Usage("see cometd certs --help", "certs needs --out DIR")
 	}
 	made, err := tlsconfig.WriteDevelopment(dir, c.StringSlice("host")...)
 	if err != nil {
-		return input{err}
+		return cli.Input(err)
 	}
 	if !made.Created {
 		fmt.Fprintf(c.App.Writer, "%s has certificates already; nothing was changed\n", dir)

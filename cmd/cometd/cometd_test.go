@@ -27,6 +27,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/renci-nrig/comet-go/cmd/internal/cli"
 	"github.com/renci-nrig/comet-go/tlsconfig"
 )
 
@@ -447,8 +448,8 @@ func TestWrongUsageAndBadInput(t *testing.T) {
 		{"unknown flag", nil, []string{"--backflip"}, "see cometd --help"},
 		{"unknown flag of a command", nil, []string{"serve", "--backflip"}, "see cometd serve --help"},
 		{"flag without a value", nil, []string{"serve", "--data"}, "see cometd serve --help"},
-		{"argument after serve", nil, []string{"serve", "--data", data, "now"}, `was given "now"; see cometd serve --help`},
-		{"argument after certs", nil, []string{"certs", "--out", data, "now"}, `was given "now"; see cometd certs --help`},
+		{"argument after serve", nil, []string{"serve", "--data", data, "now"}, `"now" is one argument too many; see cometd serve --help`},
+		{"argument after certs", nil, []string{"certs", "--out", data, "now"}, `"now" is one argument too many; see cometd certs --help`},
 		{"no folder", nil, []string{"serve"}, "serve needs --data DIR"},
 		{"folder left unfilled", []string{"COMET_DATA=${DATA}"}, []string{"serve"}, "serve needs --data DIR"},
 		{"no folder for certificates", nil, []string{"certs"}, "certs needs --out DIR"},
@@ -481,7 +482,7 @@ func TestHelpNamesExitCodesAndFlags(t *testing.T) {
 		code, stdout, stderr := output(t, nil, args...)
 		require.Equal(t, 0, code)
 		require.Empty(t, stderr)
-		require.Contains(t, stdout, "Exit codes: 0 done; 1 failed; 2 wrong usage or bad input.")
+		require.Contains(t, stdout, "EXIT CODES:")
 	}
 	_, stdout, _ := output(t, nil, "serve", "--help")
 	for _, flag := range []string{"--data", "--listen", "--strong-tokens", "--no-client-certs", "--cacert", "--cert", "--key", "--key-password-file", "--log-level", "--log-format", "127.0.0.1:8111"} {
@@ -491,7 +492,7 @@ func TestHelpNamesExitCodesAndFlags(t *testing.T) {
 
 func TestRunIsTheWholeProgram(t *testing.T) {
 	var out, errOut bytes.Buffer
-	require.Equal(t, exitUsage, run(context.Background(), []string{"cometd", "serve"}, strings.NewReader(""), &out, &errOut))
+	require.Equal(t, cli.ExitInput, cli.Run(context.Background(), app(), []string{"cometd", "serve"}, cli.Streams{In: strings.NewReader(""), Out: &out, Err: &errOut}))
 	require.Empty(t, out.String())
 	require.Equal(t, "cometd: serve needs --data DIR; see cometd serve --help\n", errOut.String())
 }

@@ -7,45 +7,48 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
-	"github.com/urfave/cli/v2"
+	urfave "github.com/urfave/cli/v2"
 
+	"github.com/renci-nrig/comet-go/cmd/internal/cli"
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/bolt"
 )
 
-func serveCommand() *cli.Command {
-	return &cli.Command{
+func serveCommand() *urfave.Command {
+	return &urfave.Command{
 		Name:  "serve",
 		Usage: "run a head",
 		Description: "With nothing but --data the head keeps everything in that folder: its entries in comet.db, and certificates of its own\n" +
 			"making in certs/, for itself and for a first client. Own certificates are given with --cacert, --cert and --key, together;\n" +
-			"they are read again when they change. SIGTERM or SIGINT ends it after the requests under way.\n\n" + epilogue,
-		HideHelpCommand: true,
-		OnUsageError:    wrongUsage,
-		Action:          action(serve),
-		Flags: append([]cli.Flag{
-			pathFlag("data", "keep entries and certificates in `DIR`, which is made with mode 0700; required"),
-			&cli.StringSliceFlag{Name: "listen", Usage: "serve at `ADDR`, a host or address and a port; may be repeated", EnvVars: env("listen"), Value: cli.NewStringSlice("127.0.0.1:8111")},
+			"they are read again when they change. SIGTERM or SIGINT ends it after the requests under way.",
+		Action: serve,
+		Flags: append([]urfave.Flag{
+			stringFlag("data", "keep entries and certificates in `DIR`, which is made with mode 0700; required"),
+			&urfave.StringSliceFlag{Name: "listen", Usage: "serve at `ADDR`, a host or address and a port; may be repeated", EnvVars: cli.Env("listen"), Value: urfave.NewStringSlice("127.0.0.1:8111")},
 			boolFlag("strong-tokens", "refuse writes with weak tokens: fewer than 8 characters, no digit, no lower or upper case, or white space"),
 			boolFlag("no-client-certs", "let everybody create and delete who has the tokens, without a client certificate"),
-			pathFlag("cacert", "trust clients whose certificates lead to one in `FILE` (DER, PEM)"),
-			pathFlag("cert", "the head's own certificate, with its chain, in `FILE`"),
-			pathFlag("key", "the private key of --cert, in `FILE`"),
-			pathFlag("key-password-file", "the password of --key, in `FILE`"),
-		}, logFlags()...),
+			stringFlag("cacert", "trust clients whose certificates lead to one in `FILE` (DER, PEM)"),
+			stringFlag("cert", "the head's own certificate, with its chain, in `FILE`"),
+			stringFlag("key", "the private key of --cert, in `FILE`"),
+			stringFlag("key-password-file", "the password of --key, in `FILE`"),
+		}, cli.LogFlags("info")...),
 	}
 }
 
-func serve(c *cli.Context) (err error) {
-	log, err := newLogger(c)
+func serve(c *urfave.Context) (err error) {
+	if _, err := cli.Args(c); err != nil {
+		return err
+	}
+	log, err := cli.Logger(c)
 	if err != nil {
 		return err
 	}
-	dir := path(c, "data")
+	dir := cli.Given(c, "data")
 	if dir == "" {
-		return usagef("serve needs --data DIR; see cometd serve --help")
+		return cli.Usage("see cometd serve --help", "serve needs --data DIR")
 	}
 	addresses, err := listenAddresses(c)
 	if err != nil {
@@ -66,6 +69,9 @@ func serve(c *cli.Context) (err error) {
 		return err
 	}
 	store, err := bolt.Open(filepath.Join(dir, "comet.db"))
+	if errors.Is(err, bolt.ErrNotStore) || errors.Is(err, bolt.ErrFormat) || errors.Is(err, bolt.ErrDamaged) {
+		err = cli.Input(err)
+	}
 	if err != nil {
 		return err
 	}
@@ -81,23 +87,27 @@ func serve(c *cli.Context) (err error) {
 
 func makeFolder(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return input{fmt.Errorf("make the folder of --data: %w", err)}
+		return cli.Input(fmt.Errorf("make the folder of --data: %w", err))
 	}
 	return nil
 }
 
-func listenAddresses(c *cli.Context) ([]string, error) {
+func listenAddresses(c *urfave.Context) ([]string, error) {
 	addresses := c.StringSlice("listen")
 	for _, a := range addresses {
-		if _, _, err := net.SplitHostPort(a); err != nil {
-			return nil, usagef("--listen %q is not a host or address and a port, such as 127.0.0.1:8111", a)
+		_, port, err := net.SplitHostPort(a)
+		if err == nil {
+			_, err = strconv.ParseUint(port, 10, 16)
+		}
+		if err != nil {
+			return nil, cli.Usage("give one such as 127.0.0.1:8111", "--listen %q is not a host or address and a port", a)
 		}
 	}
 	return addresses, nil
 }
 
 // listen opens all addresses or none.
-func listen(c *cli.Context, addresses []string) (listeners []net.Listener, err error) {
+func listen(c *urfave.Context, addresses []string) (listeners []net.Listener, err error) {
 	for _, a := range addresses {
 		l, err := new(net.ListenConfig).Listen(c.Context, "tcp", a)
 		if err != nil {
@@ -115,7 +125,7 @@ func closeAll(listeners []net.Listener) {
 	}
 }
 
-func headOptions(c *cli.Context, certs certificates, log *slog.Logger) []server.Option {
+func headOptions(c *urfave.Context, certs certificates, log *slog.Logger) []server.Option {
 	opts := []server.Option{server.WithLogger(log), server.WithTrust(certs.live.Trusted)}
 	if c.Bool("strong-tokens") {
 		opts = append(opts, server.WithStrongTokens())
@@ -128,7 +138,7 @@ func headOptions(c *cli.Context, certs certificates, log *slog.Logger) []server.
 }
 
 // announce tells, on one line for people and scripts, where the head is and what a client needs. Connections are taken already.
-func announce(c *cli.Context, store *bolt.Store, listeners []net.Listener, certs certificates, log *slog.Logger) {
+func announce(c *urfave.Context, store *bolt.Store, listeners []net.Listener, certs certificates, log *slog.Logger) {
 	var urls []string
 	for _, l := range listeners {
 		urls = append(urls, "https://"+l.Addr().String()+"/")
@@ -138,5 +148,5 @@ func announce(c *cli.Context, store *bolt.Store, listeners []net.Listener, certs
 		line += " cert=" + certs.client.Cert + " key=" + certs.client.Key
 	}
 	fmt.Fprintln(c.App.Writer, line)
-	log.Info("ready", "addresses", urls, "store", store.Identity(), "data", path(c, "data"))
+	log.Info("ready", "addresses", urls, "store", store.Identity(), "data", cli.Given(c, "data"))
 }

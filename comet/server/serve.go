@@ -37,6 +37,9 @@ func Serve(ctx context.Context, handler http.Handler, config *tls.Config, listen
 		log = h.log
 	}
 	s := newServer(handler, config, log)
+	idle := &unused{conns: map[net.Conn]struct{}{}}
+	s.ConnState = idle.follow
+	s.RegisterOnShutdown(idle.close) // called once no more connections are taken
 	failed := make(chan error, len(listeners))
 	var running sync.WaitGroup
 	for _, l := range listeners {

@@ -53,7 +53,9 @@ func startHead(t *testing.T, certs tlsconfig.Development) string {
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
-	go func() { ended <- server.Serve(ctx, server.New(store, server.WithTrust(live.Trusted)), live.Server(), l) }()
+	go func() {
+		ended <- server.Serve(ctx, server.New(store, server.WithTrust(live.Trusted)), live.Server(), l)
+	}()
 	t.Cleanup(func() {
 		cancel()
 		require.NoError(t, <-ended)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -31,7 +32,7 @@ func Main(app *cli.App) int {
 // Run runs a program with these arguments and streams and returns its exit code. What failed is told on one line of Err.
 func Run(ctx context.Context, app *cli.App, args []string, s Streams) int {
 	app.Reader, app.Writer, app.ErrWriter = s.In, s.Out, s.Err
-	app.HideVersion = true
+	app.HideVersion, app.HideHelpCommand = true, true
 	app.ExitErrHandler = func(*cli.Context, error) {} // exit codes are ours
 	app.OnUsageError = usageError
 	app.Action = unknownCommand
@@ -39,14 +40,31 @@ func Run(ctx context.Context, app *cli.App, args []string, s Streams) int {
 	app.DisableSliceFlagSeparator = true
 	prepare(app.Commands)
 	err := app.RunContext(ctx, args)
+	if _, ours := errors.AsType[acted](err); err != nil && !ours {
+		err = Input(err) // the flag parser's own, such as an environment variable that makes no sense
+	}
 	if err != nil {
 		fmt.Fprintf(s.Err, "%s: %s\n", app.Name, OneLine(err))
 	}
 	return Code(err)
 }
 
+// acted marks the errors of commands.
+type acted struct{ error }
+
+func (a acted) Unwrap() error { return a.error }
+
 func prepare(commands []*cli.Command) {
 	for _, c := range commands {
+		if action := c.Action; action != nil {
+			c.Action = func(ctx *cli.Context) error {
+				if err := action(ctx); err != nil {
+					return acted{err}
+				}
+				return nil
+			}
+		}
+		c.HideHelpCommand = true
 		c.OnUsageError = usageError
 		c.CustomHelpTemplate = cli.CommandHelpTemplate + "\n" + ExitCodes
 		if len(c.Subcommands) > 0 {
@@ -65,7 +83,7 @@ func unknownCommand(c *cli.Context) error {
 	if name := c.Args().First(); name != "" {
 		return Usage(seeHelp(c), "unknown command %q", name)
 	}
-	return cli.ShowSubcommandHelp(c)
+	return Usage(seeHelp(c), "no command")
 }
 
 func seeHelp(c *cli.Context) string {

@@ -56,39 +56,38 @@ func ReadSpec(c *cli.Context) (Spec, error) {
 		flagHeads: &s.Heads, flagCA: &s.Files.CA, flagKeyStore: &s.Files.KeyStore, flagAlias: &s.Files.KeyStoreAlias,
 		flagCert: &s.Files.Cert, flagKey: &s.Files.Key,
 	} {
-		if v := given(c, flag); v != "" {
+		if v := Given(c, flag); v != "" {
 			*field = v
 		}
 	}
-	if given(c, flagKeyStore) == "" && given(c, flagCert) != "" {
+	if Given(c, flagKeyStore) == "" && Given(c, flagCert) != "" {
 		s.Files.KeyStore = "" // the pair was named closer by than the key store of --config
 	}
 	for flag, into := range map[string]*tlsconfig.Password{flagStorePass: &s.Files.KeyStorePassword, flagKeyPass: &s.Files.KeyPassword} {
-		if err := readPassword(given(c, flag), into); err != nil {
-			return Spec{}, err
+		if path := Given(c, flag); path != "" {
+			if *into, err = ReadPassword(path); err != nil {
+				return Spec{}, err
+			}
 		}
 	}
 	return s, nil
 }
 
-// given is what a flag or its environment variable says; a literal ${…} says nothing.
-func given(c *cli.Context, flag string) string {
+// Given is what a flag or its environment variable says; a literal ${…}, which a template left unfilled, says nothing.
+func Given(c *cli.Context, flag string) string {
 	if v := c.String(flag); !orca.Unset(v) {
 		return v
 	}
 	return ""
 }
 
-func readPassword(path string, into *tlsconfig.Password) error {
-	if path == "" {
-		return nil
-	}
+// ReadPassword returns the password in a file, without the newline at its end.
+func ReadPassword(path string) (tlsconfig.Password, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return Input(fmt.Errorf("password file: %w", err))
+		return tlsconfig.Password{}, Input(fmt.Errorf("password file: %w", err))
 	}
-	*into = tlsconfig.NewPassword(strings.TrimRight(string(text), "\r\n"))
-	return nil
+	return tlsconfig.NewPassword(strings.TrimRight(string(text), "\r\n")), nil
 }
 
 // Connection is a client and what it stands on.
@@ -163,15 +162,15 @@ func (s Spec) Connect(log *slog.Logger, options ...comet.Option) (*Connection, e
 // Logger makes the logger that --log-level and --log-format ask for.
 func Logger(c *cli.Context) (*slog.Logger, error) {
 	var level slog.Level
-	if err := level.UnmarshalText([]byte(c.String(flagLogLevel))); err != nil {
-		return nil, Usage("debug, info, warn or error", "--%s %q is none", flagLogLevel, c.String(flagLogLevel))
+	if text := Given(c, flagLogLevel); text != "" && level.UnmarshalText([]byte(text)) != nil {
+		return nil, Usage("give debug, info, warn or error", "--%s %q is no level", flagLogLevel, text)
 	}
 	options := &slog.HandlerOptions{Level: level}
-	switch c.String(flagLogFormat) {
-	case "text":
+	switch Given(c, flagLogFormat) {
+	case "text", "":
 		return slog.New(slog.NewTextHandler(c.App.ErrWriter, options)), nil
 	case "json":
 		return slog.New(slog.NewJSONHandler(c.App.ErrWriter, options)), nil
 	}
-	return nil, Usage("text or json", "--%s %q is none", flagLogFormat, c.String(flagLogFormat))
+	return nil, Usage("give text or json", "--%s %q is no format", flagLogFormat, c.String(flagLogFormat))
 }

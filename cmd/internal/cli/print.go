@@ -36,7 +36,7 @@ func Print(c *cli.Context, data any, table func() Table) error {
 		}
 		return err
 	}
-	return Usage("table, json or yaml", "--%s %q is none", flagOutput, c.String(flagOutput))
+	return Usage("give table, json or yaml", "--%s %q is no form of output", flagOutput, c.String(flagOutput))
 }
 
 // CheckOutput refuses a wrong --output before anything is done.
@@ -45,7 +45,7 @@ func CheckOutput(c *cli.Context) error {
 	case "table", "json", "yaml", "":
 		return nil
 	}
-	return Usage("table, json or yaml", "--%s %q is none", flagOutput, c.String(flagOutput))
+	return Usage("give table, json or yaml", "--%s %q is no form of output", flagOutput, c.String(flagOutput))
 }
 
 // Write prints the table with aligned columns. Control characters in cells are shown, not sent to the terminal.

@@ -1,0 +1,129 @@
+// Package cmd_test runs the commands as people do: real binaries, real heads, scripts of what is typed and what must come out.
+package cmd_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
+)
+
+// TestScripts runs every file of testdata against freshly built binaries.
+func TestScripts(t *testing.T) {
+	bin := t.TempDir()
+	build := exec.Command("go", "build", "-o", bin+string(filepath.Separator), "./...")
+	text, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", text)
+	scripts, err := filepath.Glob("testdata/*.txtar")
+	require.NoError(t, err)
+	require.NotEmpty(t, scripts)
+	shared, err := filepath.Abs("../testdata")
+	require.NoError(t, err)
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+			e.Setenv("TESTDATA", shared)
+			e.Values[heads{}] = &sync.Map{}
+			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name == "curl" {
+				_, err := exec.LookPath("curl")
+				if err != nil && os.Getenv("CI") != "" {
+					return false, fmt.Errorf("curl is not installed, and CI must not skip")
+				}
+				return err == nil, nil
+			}
+			return false, fmt.Errorf("unknown condition %s", name)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"head":    startHead,
+			"stop":    stopHead,
+			"mode":    checkMode,
+			"exits":   exits,
+			"oneline": oneLine,
+		},
+	})
+}
+
+type heads struct{}
+
+// startHead is "head NAME DIR [FLAG…]": it starts cometd on a free port and puts its URL into the variable NAME.
+func startHead(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: head NAME DIR [FLAG…]")
+	}
+	cometd := filepath.Join(filepath.SplitList(ts.Getenv("PATH"))[0], "cometd")
+	c := exec.Command(cometd, append([]string{"serve", "--data", ts.MkAbs(args[1]), "--listen", "127.0.0.1:0"}, args[2:]...)...)
+	c.Env = []string{"HOME=" + ts.Getenv("HOME"), "COMET_LOG_LEVEL=debug"}
+	log, err := os.OpenFile(ts.MkAbs(args[0]+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	ts.Check(err)
+	c.Stderr = log
+	out, err := c.StdoutPipe()
+	ts.Check(err)
+	ts.Check(c.Start())
+	ready, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		c.Wait()
+		text, _ := os.ReadFile(log.Name())
+		ts.Fatalf("head %s does not start: %v\n%s", args[0], err, text)
+	}
+	go io.Copy(io.Discard, out)
+	_, rest, _ := strings.Cut(ready, "comethost=")
+	url, _, _ := strings.Cut(rest, " ")
+	ts.Setenv(args[0], strings.TrimSpace(url))
+	end := sync.OnceFunc(func() { c.Process.Kill(); c.Wait(); log.Close() })
+	ts.Value(heads{}).(*sync.Map).Store(args[0], end)
+	ts.Defer(end)
+}
+
+// stopHead is "stop NAME": it kills a head.
+func stopHead(ts *testscript.TestScript, _ bool, args []string) {
+	end, ok := ts.Value(heads{}).(*sync.Map).Load(args[0])
+	if !ok {
+		ts.Fatalf("no head %s", args[0])
+	}
+	end.(func())()
+}
+
+// checkMode is "mode 0600 FILE…".
+func checkMode(ts *testscript.TestScript, neg bool, args []string) {
+	for _, name := range args[1:] {
+		info, err := os.Stat(ts.MkAbs(name))
+		ts.Check(err)
+		if mode := fmt.Sprintf("%04o", info.Mode().Perm()); (mode == args[0]) == neg {
+			ts.Fatalf("%s has mode %s", name, mode)
+		}
+	}
+}
+
+// exits is "exits CODE COMMAND ARG…": it runs a command that must end with this code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	if exit, ok := err.(*exec.ExitError); ok {
+		code = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if (fmt.Sprint(code) == args[0]) == neg {
+		ts.Fatalf("exit code %d", code)
+	}
+}
+
+// oneLine is "oneline stderr": what the last command wrote there must be one line.
+func oneLine(ts *testscript.TestScript, _ bool, args []string) {
+	if text := ts.ReadFile(args[0]); strings.Count(text, "\n") != 1 {
+		ts.Fatalf("%s is not one line:\n%s", args[0], text)
+	}
+}
