@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -12,30 +14,61 @@ import (
 )
 
 func flags(more ...urfave.Flag) []urfave.Flag {
-	own := []urfave.Flag{&urfave.StringSliceFlag{Name: "properties", Usage: "unit properties `FILE` (repeatable)", Required: true}}
+	own := []urfave.Flag{&urfave.StringSliceFlag{Name: "properties", Usage: "unit properties `FILE` (repeatable)"}}
 	return append(append(own, more...), cli.HeadFlags()...)
 }
 
+// source is one file of properties.
+type source struct {
+	path string
+	orca.Properties
+}
+
+// unitFiles are the properties of one VM and the files that they come from.
+type unitFiles struct {
+	orca.Properties
+	sources []source
+}
+
 // load reads the properties and who the VM is.
-func load(c *urfave.Context) (orca.Properties, orca.Unit, error) {
+func load(c *urfave.Context) (unitFiles, orca.Unit, error) {
 	if _, err := cli.Args(c); err != nil {
-		return orca.Properties{}, orca.Unit{}, err
+		return unitFiles{}, orca.Unit{}, err
 	}
+	if err := cli.Required(c, "properties"); err != nil {
+		return unitFiles{}, orca.Unit{}, err
+	}
+	var files unitFiles
 	var list []orca.KeyValue
 	for _, path := range c.StringSlice("properties") {
 		p, err := orca.LoadProperties(path)
 		if err != nil {
-			return orca.Properties{}, orca.Unit{}, cli.Input(err)
+			return unitFiles{}, orca.Unit{}, cli.Input(err)
 		}
+		files.sources = append(files.sources, source{path, p})
 		for _, key := range p.Keys() {
 			if value, ok := p.Get(key); ok {
 				list = append(list, orca.KeyValue{Key: key, Value: scope.Secret(value), Line: p.Line(key)})
 			}
 		}
 	}
-	all := orca.NewProperties(list...)
-	unit, err := orca.NewUnit(all)
-	return all, unit, cli.Input(err)
+	files.Properties = orca.NewProperties(list...)
+	unit, err := orca.NewUnit(files.Properties)
+	return files, unit, files.blame(err)
+}
+
+// blame puts the name of the file in front of an error about a line of it: the last one that sets the property.
+func (f unitFiles) blame(err error) error {
+	line, ok := errors.AsType[*orca.LineError](err)
+	if !ok {
+		return cli.Input(err)
+	}
+	for _, s := range slices.Backward(f.sources) {
+		if _, sets := s.Get(line.Field); sets {
+			return cli.Input(fmt.Errorf("%s: %w", s.path, err))
+		}
+	}
+	return cli.Input(err)
 }
 
 func generateCommand() *urfave.Command {
@@ -45,13 +78,13 @@ func generateCommand() *urfave.Command {
 		Description: "Needs the VM's own tokens, as userdata saves them. Prints iface.list, the interfaces to attach.",
 		Flags:       flags(),
 		Action: func(c *urfave.Context) error {
-			p, unit, err := load(c)
+			files, unit, err := load(c)
 			if err != nil {
 				return err
 			}
-			families, err := am.Generate(p)
+			families, err := am.Generate(files.Properties)
 			if err != nil {
-				return cli.Input(err)
+				return files.blame(err)
 			}
 			ctx, conn, err := cli.Connect(c)
 			if err != nil {

@@ -19,14 +19,17 @@ func userdataCommand() *urfave.Command {
 		Description: "Makes the VM's own two tokens where the properties have none, and saves them into --save before the user data is written;\n" +
 			"hand that file to generate and remove. The CA of --cacert goes along, so that the VM knows which heads to trust.",
 		Flags: flags(
-			&urfave.StringFlag{Name: "out", Usage: "`FILE` for the user data, mode 0600", Required: true},
-			&urfave.StringFlag{Name: "save", Usage: "`FILE` for the properties with the VM's tokens, mode 0600", Required: true},
+			&urfave.StringFlag{Name: "out", Usage: "`FILE` for the user data, mode 0600"},
+			&urfave.StringFlag{Name: "save", Usage: "`FILE` for the properties with the VM's tokens, mode 0600"},
 		),
 		Action: userdata,
 	}
 }
 
 func userdata(c *urfave.Context) error {
+	if err := cli.Required(c, "out", "save"); err != nil {
+		return err
+	}
 	_, unit, err := load(c)
 	if err != nil {
 		return err

@@ -13,8 +13,8 @@ import (
 
 func flags(more ...urfave.Flag) []urfave.Flag {
 	own := []urfave.Flag{
-		&urfave.StringFlag{Name: "slice", Usage: "slice `FILE`, JSON or YAML", Required: true},
-		&urfave.StringFlag{Name: "tokens", Usage: "`FILE` of mode 0600 that keeps the slice's tokens", Required: true},
+		&urfave.StringFlag{Name: "slice", Usage: "slice `FILE`, JSON or YAML"},
+		&urfave.StringFlag{Name: "tokens", Usage: "`FILE` of mode 0600 that keeps the slice's tokens"},
 	}
 	return append(append(own, more...), cli.HeadFlags()...)
 }
@@ -85,6 +85,9 @@ func deleteCommand() *urfave.Command {
 
 func loadSlice(c *urfave.Context) (orca.Slice, error) {
 	if _, err := cli.Args(c); err != nil {
+		return orca.Slice{}, err
+	}
+	if err := cli.Required(c, "slice", "tokens"); err != nil {
 		return orca.Slice{}, err
 	}
 	slice, err := orca.LoadSlice(c.String("slice"))

@@ -17,12 +17,10 @@ import (
 
 func flags(more ...urfave.Flag) []urfave.Flag {
 	return append([]urfave.Flag{
-		&urfave.StringFlag{Name: "user-data", Usage: "`FILE` with the VM's user data", Required: true},
+		&urfave.StringFlag{Name: "user-data", Usage: "`FILE` with the VM's user data"},
 		&urfave.StringFlag{Name: "address", Usage: "the VM's own `ADDRESS`, to be published"},
 		&urfave.StringFlag{Name: "root", Usage: "folder `DIR` below which all files lie", Value: "/"},
-		&urfave.StringFlag{Name: "log-level", Usage: "debug, info, warn or error", Value: "info", EnvVars: []string{"COMET_LOG_LEVEL"}},
-		&urfave.StringFlag{Name: "log-format", Usage: "text or json", Value: "text", EnvVars: []string{"COMET_LOG_FORMAT"}},
-	}, more...)
+	}, append(more, cli.LogFlags("info")...)...)
 }
 
 func onceCommand() *urfave.Command {
@@ -73,6 +71,9 @@ func run(c *urfave.Context) error {
 // open makes the guest of the VM that the user data describes, and the function that ends it.
 func open(c *urfave.Context) (*guest.Guest, func(), error) {
 	if _, err := cli.Args(c); err != nil {
+		return nil, nil, err
+	}
+	if err := cli.Required(c, "user-data"); err != nil {
 		return nil, nil, err
 	}
 	log, err := cli.Logger(c)

@@ -94,6 +94,16 @@ func seeHelp(c *cli.Context) string {
 	return "see " + name + " --help"
 }
 
+// Required is an error that names the first of these flags that is not given.
+func Required(c *cli.Context, flags ...string) error {
+	for _, f := range flags {
+		if !c.IsSet(f) || len(c.StringSlice(f)) == 0 && Given(c, f) == "" {
+			return Usage(seeHelp(c), "--%s is missing", f)
+		}
+	}
+	return nil
+}
+
 // Args returns the command's arguments, of which there are as many as names, or fewer where the last names are in brackets. Flags
 // behind an argument are not parsed, which is said here.
 func Args(c *cli.Context, names ...string) ([]string, error) {
