@@ -1,6 +1,7 @@
 package comet
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -11,11 +12,10 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"os"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"github.com/go-resty/resty/v2"
 )
 
 // result is what came of one attempt.
@@ -41,41 +41,94 @@ func (c *Client) send(ctx context.Context, head string, call call, probe bool) r
 	start := time.Now()
 	progress := &progress{}
 	status := 0
-	response, err := c.request(progress.trace(ctx), head, call)
+	a, err := c.request(progress.trace(ctx), head, call)
 	var r result
 	if err != nil {
 		r = progress.failure(ctx, err)
 	} else {
-		status = response.StatusCode()
-		a := answer{status, response.Body()}
+		status = a.status
 		r.value, r.err, r.verdict = judge(call.op, a, call.tokens.Read, call.tokens.Write)
 		r.arrived, r.twice = true, progress.sent.Load() > 1
-		r.wait = retryAfter(response.Header().Get("Retry-After"), time.Now())
+		if r.verdict == later {
+			r.wait = retryAfter(a.retryAfter, time.Now())
+		}
 	}
 	if r.err != nil {
 		r.err.Op, r.err.Head = call.op, head
+	}
+	if c.hedge > 0 && r.verdict == settled {
+		c.latency.note(time.Since(start))
 	}
 	c.report(Attempt{Op: call.op, Head: head, Status: status, Duration: time.Since(start), Class: progress.class(r), Probe: probe})
 	return r
 }
 
-func (c *Client) request(ctx context.Context, head string, call call) (*resty.Response, error) {
-	query := make(url.Values, len(call.query)+2)
-	for name, values := range call.query {
-		query[name] = values
-	}
-	if !call.tokens.Read.IsZero() {
-		query.Set("readToken", call.tokens.Read.Reveal())
-	}
-	if !call.tokens.Write.IsZero() {
-		query.Set("writeToken", call.tokens.Write.Reveal())
-	}
-	r := c.rests[head].R().SetContext(withRepeatable(ctx, !call.once))
-	r.QueryParam = query
+// request sends the call and reads the whole answer. Resty builds the request; the body goes in as a reader and comes out unread,
+// since its own way of both copies them several times.
+func (c *Client) request(ctx context.Context, head string, call call) (answer, error) {
+	r := c.rests[head].R().SetContext(ctx).SetDoNotParseResponse(true)
+	r.Header["Accept"] = []string{"application/json"}
 	if call.body != nil {
-		r.SetHeader("Content-Type", "application/json").SetBody(call.body)
+		r.Header["Content-Type"] = []string{"application/json"}
+		r.SetBody(bytes.NewReader(call.body))
 	}
-	return r.Execute(call.method, head+call.path)
+	if !call.once {
+		// Lets the transport send a write or removal again on a fresh connection where the kept one turns out to have been closed
+		// by the head. It is a mark for the transport: empty, it is not sent.
+		r.Header["X-Idempotency-Key"] = nil
+	}
+	response, err := r.Execute(call.method, call.url(head))
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.RawBody().Close()
+	body, err := readAll(response.RawBody(), response.RawResponse.ContentLength, c.answer)
+	return answer{response.StatusCode(), body, response.Header().Get("Retry-After")}, err
+}
+
+// url is where the call goes at a head, tokens and all: it is never shown.
+func (c call) url(head string) string {
+	var b strings.Builder
+	b.Grow(urlGuess)
+	b.WriteString(head)
+	b.WriteString(c.path)
+	separator := byte('?')
+	add := func(name, value string) {
+		if value != "" {
+			b.WriteByte(separator)
+			b.WriteString(name)
+			b.WriteByte('=')
+			b.WriteString(url.QueryEscape(value))
+			separator = '&'
+		}
+	}
+	add("contextID", c.name.Context.String())
+	add("family", c.name.Family.String())
+	add("Key", c.name.Key.String())
+	add("readToken", c.tokens.Read.Reveal())
+	add("writeToken", c.tokens.Write.Reveal())
+	return b.String()
+}
+
+const urlGuess = 256
+
+var errTooLarge = errors.New("the answer is larger than this client takes")
+
+// readAll reads a body of at most limit bytes. length is what the head says, or -1.
+func readAll(body io.Reader, length, limit int64) ([]byte, error) {
+	switch {
+	case length > limit:
+		return nil, errTooLarge
+	case length >= 0:
+		whole := make([]byte, length)
+		_, err := io.ReadFull(body, whole)
+		return whole, err
+	}
+	whole, err := io.ReadAll(io.LimitReader(body, limit+1))
+	if int64(len(whole)) > limit {
+		return nil, errTooLarge
+	}
+	return whole, err
 }
 
 func (c *Client) report(a Attempt) {
@@ -128,7 +181,7 @@ func (p *progress) failure(ctx context.Context, err error) result {
 		r.err.Kind, p.failed = ErrUnauthorized, ClassTLS
 	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded):
 		p.failed = ClassTimeout
-	case errors.Is(err, resty.ErrResponseBodyTooLarge):
+	case errors.Is(err, errTooLarge):
 		p.failed = ClassStatus
 	case r.arrived:
 		p.failed = ClassBroken
@@ -152,8 +205,6 @@ func explain(err error) error {
 		return &explained{"no answer in time", err}
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		return &explained{"the connection was closed before the whole answer was there", err}
-	case errors.Is(err, resty.ErrResponseBodyTooLarge):
-		return &explained{"the answer is larger than this client takes", err}
 	case isAlert(err):
 		return &explained{"the head ended the TLS connection, most likely for our certificate: " + err.Error(), err}
 	}
@@ -176,15 +227,4 @@ func (p *progress) class(r result) Class {
 		return ClassOK
 	}
 	return ClassStatus
-}
-
-type repeatableKey struct{}
-
-func withRepeatable(ctx context.Context, may bool) context.Context {
-	return context.WithValue(ctx, repeatableKey{}, may)
-}
-
-func repeatable(ctx context.Context) bool {
-	may, _ := ctx.Value(repeatableKey{}).(bool)
-	return may
 }

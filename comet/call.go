@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"math/rand/v2"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -17,7 +16,7 @@ type call struct {
 	op     string
 	method string
 	path   string
-	query  url.Values // without tokens
+	name   scope.Name // as much of it as the operation needs
 	tokens scope.Tokens
 	body   []byte
 	once   bool // one attempt that may arrive, no more: the caller settles what is unknown
@@ -52,9 +51,9 @@ func (c *Client) do(ctx context.Context, call call) (json.RawMessage, outcome, e
 			break
 		}
 		c.probe()
-		heads := c.pool.order()
-		for i, h := range heads {
-			r := c.try(ctx, h, call, len(heads)-i)
+		for heads := c.pool.order(); len(heads) > 0; {
+			r, asked := c.ask(ctx, heads, call)
+			heads = heads[asked:]
 			tried.add(r.err)
 			out.mayHaveArrived = out.mayHaveArrived || r.twice
 			switch {
@@ -74,6 +73,14 @@ func (c *Client) do(ctx context.Context, call call) (json.RawMessage, outcome, e
 		return nil, out, refusal
 	}
 	return nil, out, unanswered(ctx, tried, out)
+}
+
+// ask asks the first of the heads, and perhaps the second with it. It returns how many it asked.
+func (c *Client) ask(ctx context.Context, heads []*head, call call) (result, int) {
+	if c.hedged(call, heads) {
+		return c.race(ctx, heads, call)
+	}
+	return c.try(ctx, heads[0], call, len(heads)), 1
 }
 
 // try makes one attempt at a head, or two where it asks to come again later. left is how many heads may have to share what is left
@@ -103,7 +110,7 @@ func (c *Client) learn(ctx context.Context, h *head, probe bool) *Error {
 	if _, known := c.pool.knows(h, time.Now()); known {
 		return nil
 	}
-	version, err := c.ask(ctx, h.url, probe)
+	version, err := c.version(ctx, h.url, probe)
 	if err == nil && !c.pool.learns(h, version, time.Now()) {
 		err = &Error{Op: versionCall.op, Head: h.url, Kind: ErrUnavailable, Err: errOtherStore}
 	}

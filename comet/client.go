@@ -23,8 +23,9 @@ type Client struct {
 	background context.Context // ends with Close
 	end        context.CancelFunc
 	probes     sync.WaitGroup
-	closing    sync.Mutex // held while a probe starts, so that none does after Close
+	closing    sync.Mutex //  held while a probe starts, so that none does after Close
 	closed     bool
+	latency    latency
 }
 
 // New returns a client of the heads in the list (see ParseHeads). It does not connect: a head that is away is found out by the
@@ -42,7 +43,7 @@ func New(heads string, config *tls.Config, options ...Option) (*Client, error) {
 	c.background, c.end = context.WithCancel(context.Background())
 	c.pool = newPool(urls, c.restMin, c.restMax)
 	for _, u := range urls {
-		c.rests[u] = newResty(c.transport(u), c.answer)
+		c.rests[u] = newResty(c.transport(u))
 	}
 	return c, nil
 }
@@ -101,21 +102,11 @@ func (c *Client) transport(url string) *http.Transport {
 
 // newResty makes the request builder. Everything that decides where and how often a request goes is ours, so its retries,
 // redirects and its logger, which would print URLs with tokens, are off.
-func newResty(t *http.Transport, answerLimit int64) *resty.Client {
+func newResty(t *http.Transport) *resty.Client {
 	return resty.NewWithClient(&http.Client{
 		Transport:     t,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}).SetRetryCount(0).SetLogger(silent{}).SetResponseBodyLimit(int(answerLimit)).
-		SetHeader("Accept", "application/json").SetPreRequestHook(mayRepeat)
-}
-
-// mayRepeat lets the transport send a write or removal again on a fresh connection where the kept one turns out to have been
-// closed by the head. The header is a mark for the transport: empty, it is not sent.
-func mayRepeat(_ *resty.Client, r *http.Request) error {
-	if repeatable(r.Context()) {
-		r.Header["X-Idempotency-Key"] = nil
-	}
-	return nil
+	}).SetRetryCount(0).SetLogger(silent{}).SetHeader("User-Agent", "comet-go")
 }
 
 type silent struct{}

@@ -14,15 +14,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/comettest"
 	"github.com/renci-nrig/comet-go/scope"
 	"github.com/renci-nrig/comet-go/tlsconfig"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // shortly is the time of one attempt in tests that wait for it to end.
 const shortly = 300 * time.Millisecond

@@ -61,9 +61,9 @@ func WithAnswerLimit(bytes int64) Option { return func(s *settings) { s.answer =
 // concurrent use.
 func WithObserver(f func(Attempt)) Option { return func(s *settings) { s.observer = f } }
 
-// WithHedge lets a read that has no answer after the delay ask a second head at the same time; the first answer counts and the
-// other request is cancelled. Off by default.
-func WithHedge(delay time.Duration) Option { return func(s *settings) { s.hedge = delay } }
+// WithHedge lets a read whose answer is late ask a second head at the same time; the first answer counts and the other request is
+// cancelled. Late is what takes longer than nineteen in twenty of the last answers, and at least the given time. Off by default.
+func WithHedge(least time.Duration) Option { return func(s *settings) { s.hedge = least } }
 
 // WithHTTP2 lets the client speak HTTP/2 with heads that offer it. It saves connections, not time; HTTP/1.1 is the default. Dead
 // connections are found by pings.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"net/url"
 
 	"github.com/renci-nrig/comet-go/scope"
 )
@@ -26,7 +25,7 @@ func (c *Client) Read(ctx context.Context, name scope.Name, read scope.Token) (E
 		op:     opRead,
 		method: http.MethodGet,
 		path:   "/readScope",
-		query:  nameQuery(name),
+		name:   name,
 		tokens: scope.Tokens{Read: read},
 	})
 	if err != nil {
@@ -36,8 +35,8 @@ func (c *Client) Read(ctx context.Context, name scope.Name, read scope.Token) (E
 }
 
 func parseEntry(name scope.Name, value json.RawMessage) (Entry, error) {
-	var e wireEntry
-	if err := json.Unmarshal(value, &e); err != nil {
+	e, err := decodeEntry(value)
+	if err != nil {
 		return Entry{}, &Error{Op: opRead, Kind: ErrUnavailable, Err: errNotEnvelope}
 	}
 	if e.Value == nil {
@@ -49,6 +48,20 @@ func parseEntry(name scope.Name, value json.RawMessage) (Entry, error) {
 	return Entry{Name: name, Value: e.Value}, nil
 }
 
+func decodeEntry(value json.RawMessage) (wireEntry[text], error) {
+	var plain wireEntry[*string]
+	if err := json.Unmarshal(value, &plain); err == nil {
+		e := wireEntry[text]{ContextID: plain.ContextID, Family: plain.Family, Key: plain.Key}
+		if plain.Value != nil {
+			e.Value = text(*plain.Value)
+		}
+		return e, nil
+	}
+	var any wireEntry[text]
+	err := json.Unmarshal(value, &any)
+	return any, err
+}
+
 // differs reports whether a head names something else than it was asked for; it may leave the name out.
 func differs(answered, asked string) bool { return answered != "" && answered != asked }
 
@@ -58,15 +71,11 @@ func (c *Client) List(ctx context.Context, context scope.ContextID, family scope
 	if context.IsZero() || read.IsZero() {
 		return nil, invalid(opList, errors.New("context or read token is missing"))
 	}
-	query := url.Values{"contextID": {context.String()}}
-	if !family.IsZero() {
-		query.Set("family", family.String())
-	}
 	value, _, err := c.do(ctx, call{
 		op:     opList,
 		method: http.MethodGet,
 		path:   "/enumerateScope",
-		query:  query,
+		name:   scope.Name{Context: context, Family: family},
 		tokens: scope.Tokens{Read: read},
 	})
 	if err != nil {
@@ -77,9 +86,9 @@ func (c *Client) List(ctx context.Context, context scope.ContextID, family scope
 
 func (c *Client) parseEntries(context scope.ContextID, family scope.Family, value json.RawMessage) ([]Entry, error) {
 	var list struct {
-		ContextID string      `json:"contextId"`
-		Family    string      `json:"family"`
-		Entries   []wireEntry `json:"entries"`
+		ContextID string            `json:"contextId"`
+		Family    string            `json:"family"`
+		Entries   []wireEntry[text] `json:"entries"`
 	}
 	if err := json.Unmarshal(value, &list); err != nil {
 		return nil, &Error{Op: opList, Kind: ErrUnavailable, Err: errNotEnvelope}
@@ -100,10 +109,6 @@ func (c *Client) parseEntries(context scope.ContextID, family scope.Family, valu
 		entries = append(entries, Entry{Name: name, Value: e.Value})
 	}
 	return entries, nil
-}
-
-func nameQuery(n scope.Name) url.Values {
-	return url.Values{"contextID": {n.Context.String()}, "family": {n.Family.String()}, "Key": {n.Key.String()}}
 }
 
 // checkCall finds what is missing of a name and its tokens.

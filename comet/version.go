@@ -59,12 +59,12 @@ func (c *Client) Versions(ctx context.Context) []HeadVersion {
 func (c *Client) versionOf(ctx context.Context, url string) HeadVersion {
 	ctx, cancel := context.WithTimeout(ctx, c.attempt)
 	defer cancel()
-	v, err := c.ask(ctx, url, false)
+	v, err := c.version(ctx, url, false)
 	return HeadVersion{Head: url, Version: v, Err: orNil(err)}
 }
 
-// ask sends getVersion to one head. A refusal is an answer too: what does not know getVersion has no extensions.
-func (c *Client) ask(ctx context.Context, url string, probe bool) (Version, *Error) {
+// version sends getVersion to one head. A refusal is an answer too: what does not know getVersion has no extensions.
+func (c *Client) version(ctx context.Context, url string, probe bool) (Version, *Error) {
 	r := c.send(ctx, url, versionCall, probe)
 	if r.err != nil && r.verdict != settled {
 		return Version{}, r.err

@@ -1,6 +1,7 @@
 package comet
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -22,8 +23,9 @@ type envelope struct {
 
 // answer is one HTTP answer, whole.
 type answer struct {
-	status int
-	body   []byte
+	status     int
+	body       []byte
+	retryAfter string // the header of that name
 }
 
 // verdict is what an answer means for the call.
@@ -71,17 +73,14 @@ var errNotEnvelope = errors.New("the answer is not the JSON of a COMET head")
 // confirmed reports whether a head says that it did what it was asked. Deployed heads answer {} or null where something failed
 // inside: whether it happened is unknown then.
 func confirmed(value json.RawMessage) bool {
-	var v struct {
-		Success json.RawMessage `json:"Success"`
-	}
-	return json.Unmarshal(value, &v) == nil && v.Success != nil
+	return bytes.Contains(value, []byte(`"Success"`))
 }
 
 var errUnconfirmed = errors.New("the head does not say whether it was done")
 
 // valueError returns the text of {"error":"…"}, which deployed heads send with status 200.
 func valueError(value json.RawMessage) string {
-	if len(value) == 0 || value[0] != '{' {
+	if !bytes.Contains(value, []byte(`"error"`)) { // the common case, without decoding
 		return ""
 	}
 	var v struct {
@@ -133,12 +132,13 @@ func refusedCertificate(err *Error) bool {
 	return err != nil && err.Status == http.StatusBadRequest && strings.Contains(strings.ToLower(err.Message), textCertificate)
 }
 
-// wireEntry is one entry as read and enumerate answer it. A value is a JSON string; an object is kept as its text.
-type wireEntry struct {
+// wireEntry is one entry as read and enumerate answer it. V is how the value is taken: a *string, as all heads send it, or a text,
+// which takes whatever it is.
+type wireEntry[V any] struct {
 	ContextID string `json:"contextId"`
 	Family    string `json:"family"`
 	Key       string `json:"key"`
-	Value     text   `json:"value"`
+	Value     V      `json:"value"`
 }
 
 // text is a JSON string, or the text of any other JSON.

@@ -52,7 +52,7 @@ func writeCall(name scope.Name, tokens scope.Tokens, value []byte) (call, error)
 	case !utf8.Valid(value):
 		return call{}, errors.New("the value is not valid UTF-8")
 	}
-	return call{op: opWrite, method: http.MethodPost, path: "/writeScope", query: nameQuery(name), tokens: tokens, body: value}, nil
+	return call{op: opWrite, method: http.MethodPost, path: "/writeScope", name: name, tokens: tokens, body: value}, nil
 }
 
 // parseOutcome reads the member that heads of this project add.
@@ -76,7 +76,7 @@ func (c *Client) Delete(ctx context.Context, name scope.Name, tokens scope.Token
 	if err := checkCall(name, tokens.Read, tokens.Write); err != nil {
 		return invalid(opDelete, err)
 	}
-	_, sure, err := c.do(ctx, call{op: opDelete, method: http.MethodDelete, path: "/deleteScope", query: nameQuery(name), tokens: tokens})
+	_, sure, err := c.do(ctx, call{op: opDelete, method: http.MethodDelete, path: "/deleteScope", name: name, tokens: tokens})
 	if sure.mayHaveArrived && errors.Is(err, ErrNotFound) {
 		return nil // an attempt that seemed to fail did it
 	}

@@ -1,0 +1,97 @@
+package cmd_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/renci-nrig/comet-go/"
+
+// listed is a package as go list shows it.
+type listed struct {
+	ImportPath string
+	Imports    []string // directly, without those of tests
+	Deps       []string // all below
+}
+
+// The house has floors: each package stands on those below it, roles and server side by side.
+func TestPackagesStandOnTheFloorsBelow(t *testing.T) {
+	may := map[string][]string{ // of ours, directly
+		"scope":                        {},
+		"tlsconfig":                    {},
+		"comet":                        {"scope"},
+		"comet/cometprom":              {"comet"},
+		"comet/orca":                   {"scope"},
+		"comet/internal/atomicfile":    {},
+		"comet/controller":             {"comet", "comet/orca", "comet/internal/atomicfile", "scope"},
+		"comet/am":                     {"comet", "comet/orca", "comet/internal/atomicfile", "scope"},
+		"comet/guest":                  {"comet", "comet/orca", "comet/internal/atomicfile", "comet/guest/internal/block", "scope", "tlsconfig"},
+		"comet/guest/internal/block":   {},
+		"comet/server":                 {"scope"},
+		"comet/server/internal/digest": {"scope"},
+		"comet/server/bolt":            {"comet/server", "comet/server/internal/digest", "scope"},
+		"comet/server/storetest":       {"comet/server", "scope"},
+		"comet/comettest":              {"comet", "comet/server", "comet/server/bolt", "tlsconfig"},
+	}
+	for _, p := range list(t, "./...") {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		if strings.HasPrefix(name, "cmd") || strings.HasPrefix(name, "examples") {
+			continue
+		}
+		allowed, known := may[name]
+		if !assert.True(t, known, "%s is not in the house yet: say here what it stands on", name) {
+			continue
+		}
+		for _, i := range p.Imports {
+			if ours, ok := strings.CutPrefix(i, module); ok {
+				assert.Contains(t, allowed, ours, "%s imports it", name)
+			}
+		}
+	}
+}
+
+// Whoever imports the SDK gets a client, and no server, store, command line, metrics or network library with it.
+func TestTheSDKIsLight(t *testing.T) {
+	for _, p := range list(t, "./comet", "./scope", "./tlsconfig") {
+		for _, d := range p.Deps {
+			for _, heavy := range []string{"comet/server", "bbolt", "etcd", "urfave", "prometheus", "netlink", "yaml", "progressbar", "testing"} {
+				if heavy == "testing" {
+					assert.NotEqual(t, heavy, d, "%s", p.ImportPath)
+					continue
+				}
+				assert.NotContains(t, d, heavy, "%s", p.ImportPath)
+			}
+		}
+	}
+	for _, p := range list(t, "./comet/guest", "./comet/controller", "./comet/am", "./comet/orca") {
+		assert.False(t, slices.ContainsFunc(p.Deps, func(d string) bool {
+			return strings.Contains(d, "bbolt") || strings.Contains(d, "etcd") || strings.Contains(d, "comet/server")
+		}), "%s carries a store", p.ImportPath)
+	}
+}
+
+func list(t *testing.T, patterns ...string) []listed {
+	c := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Deps"}, patterns...)...)
+	c.Dir = ".."
+	text, err := c.Output()
+	require.NoError(t, err)
+	var all []listed
+	for d := json.NewDecoder(strings.NewReader(string(text))); ; {
+		var p listed
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			require.NotEmpty(t, all)
+			return all
+		} else {
+			require.NoError(t, err)
+		}
+		all = append(all, p)
+	}
+}

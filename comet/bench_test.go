@@ -1,0 +1,205 @@
+package comet_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/renci-nrig/comet-go/comet"
+	"github.com/renci-nrig/comet-go/scope"
+	"github.com/renci-nrig/comet-go/tlsconfig"
+)
+
+// BenchmarkClient holds the client against bare net/http doing, and decoding, the same over kept-alive mutual TLS. One iteration is
+// two slices of time, one for each, so that both meet the same weather; run it with -benchtime 15x or more. It reports the medians:
+// calls/s of the client, its rate as a part of net/http's, and how many times net/http's bytes it allocates.
+func BenchmarkClient(b *testing.B) {
+	head, files := headProcess(b)
+	config := benchConfig(b, files)
+	client, err := comet.New(head, config)
+	require.NoError(b, err)
+	defer client.Close()
+	bare := &bareClient{head, &http.Client{Transport: &http.Transport{TLSClientConfig: config, MaxIdleConnsPerHost: 32}}}
+	defer bare.http.CloseIdleConnections()
+
+	name := scope.MustName("slice", "hostsall", "vm")
+	value := scope.Encode(scope.Host{HostName: strings.Repeat("x", 60), IP: "152.54.14.31"})
+	value = append(value[:len(value)-1], fmt.Sprintf(`,"pad":%q}`, strings.Repeat("x", 900))...)
+	_, err = client.Write(b.Context(), name, testTokens, value)
+	require.NoError(b, err)
+
+	ops := map[string][2]func(context.Context) error{
+		"read": {
+			func(ctx context.Context) error {
+				entry, err := client.Read(ctx, name, testTokens.Read)
+				return hasHost(entry.Value, err)
+			},
+			func(ctx context.Context) error { return hasHost(bare.read(ctx, name)) },
+		},
+		"write": {
+			func(ctx context.Context) error { _, err := client.Write(ctx, name, testTokens, value); return err },
+			func(ctx context.Context) error { return bare.write(ctx, name, value) },
+		},
+	}
+	for _, op := range []string{"read", "write"} {
+		for _, goroutines := range []int{1, 16} {
+			b.Run(fmt.Sprintf("%s/%d", op, goroutines), func(b *testing.B) { compare(b, goroutines, ops[op][0], ops[op][1]) })
+		}
+	}
+}
+
+func benchConfig(b *testing.B, files tlsconfig.Files) *tls.Config {
+	read := func(path string) []byte {
+		text, err := os.ReadFile(path)
+		require.NoError(b, err)
+		return text
+	}
+	roots, err := tlsconfig.ParseCA(read(files.CA), tlsconfig.Password{})
+	require.NoError(b, err)
+	identity, err := tlsconfig.ParseKeyPair(read(files.Cert), read(files.Key), tlsconfig.Password{})
+	require.NoError(b, err)
+	return tlsconfig.Client(roots, &identity)
+}
+
+func hasHost(value []byte, err error) error {
+	if err != nil {
+		return err
+	}
+	hosts, err := scope.Decode[scope.Host](value)
+	if err == nil && len(hosts) != 1 {
+		err = errors.New("another value")
+	}
+	return err
+}
+
+// compare runs slices of both in turn.
+func compare(b *testing.B, goroutines int, ours, theirs func(context.Context) error) {
+	slice(b, goroutines, ours) // connections are opened beforehand
+	slice(b, goroutines, theirs)
+	var rates, ratios, bytes []float64
+	for i := range b.N {
+		first, second := ours, theirs
+		if i%2 == 1 {
+			first, second = theirs, ours
+		}
+		firstRate, firstBytes := slice(b, goroutines, first)
+		secondRate, secondBytes := slice(b, goroutines, second)
+		if i%2 == 1 {
+			firstRate, secondRate, firstBytes, secondBytes = secondRate, firstRate, secondBytes, firstBytes
+		}
+		rates = append(rates, firstRate)
+		ratios = append(ratios, firstRate/secondRate)
+		bytes = append(bytes, firstBytes/secondBytes)
+	}
+	b.ReportMetric(median(rates), "calls/s")
+	b.ReportMetric(median(ratios), "of-net/http")
+	b.ReportMetric(median(bytes), "x-bytes")
+	b.ReportMetric(0, "ns/op")
+}
+
+const sliceTime = 150 * time.Millisecond
+
+// slice calls do for a while and returns calls per second and bytes allocated per call.
+func slice(b *testing.B, goroutines int, do func(context.Context) error) (rate, bytesPerCall float64) {
+	var before, after runtime.MemStats
+	var calls atomic.Int64
+	var running sync.WaitGroup
+	runtime.ReadMemStats(&before)
+	start := time.Now()
+	for range goroutines {
+		running.Go(func() {
+			for time.Since(start) < sliceTime {
+				if err := do(b.Context()); err != nil {
+					b.Error(err)
+					return
+				}
+				calls.Add(1)
+			}
+		})
+	}
+	running.Wait()
+	took := time.Since(start)
+	runtime.ReadMemStats(&after)
+	n := float64(calls.Load())
+	return n / took.Seconds(), float64(after.TotalAlloc-before.TotalAlloc) / n
+}
+
+func median(list []float64) float64 {
+	sorted := slices.Sorted(slices.Values(list))
+	return sorted[len(sorted)/2]
+}
+
+// bareClient is what one would write without an SDK: one head, no failover, no limits.
+type bareClient struct {
+	head string
+	http *http.Client
+}
+
+func (c *bareClient) read(ctx context.Context, n scope.Name) ([]byte, error) {
+	query := url.Values{"contextID": {n.Context.String()}, "family": {n.Family.String()}, "Key": {n.Key.String()}, "readToken": {testTokens.Read.Reveal()}}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.head+"/readScope?"+query.Encode(), nil)
+	if err != nil {
+		return nil, err
+	}
+	var value struct {
+		Value string `json:"value"`
+	}
+	err = c.do(r, &value)
+	return []byte(value.Value), err
+}
+
+func (c *bareClient) write(ctx context.Context, n scope.Name, body []byte) error {
+	query := url.Values{"contextID": {n.Context.String()}, "family": {n.Family.String()}, "Key": {n.Key.String()},
+		"readToken": {testTokens.Read.Reveal()}, "writeToken": {testTokens.Write.Reveal()}}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.head+"/writeScope?"+query.Encode(), bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	var value struct {
+		Success string `json:"Success"`
+	}
+	return c.do(r, &value)
+}
+
+// do sends a request and decodes the envelope and the value in it.
+func (c *bareClient) do(r *http.Request, value any) error {
+	r.Header.Set("Accept", "application/json")
+	response, err := c.http.Do(r)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	var e struct {
+		Status  string          `json:"status"`
+		Message string          `json:"message"`
+		Value   json.RawMessage `json:"value"`
+	}
+	if err := json.Unmarshal(body, &e); err != nil {
+		return err
+	}
+	if response.StatusCode != http.StatusOK || e.Status != "OK" {
+		return errors.New(e.Message)
+	}
+	return json.Unmarshal(e.Value, value)
+}
