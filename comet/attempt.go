@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/http/httptrace"
 	"net/url"
 	"os"
@@ -26,6 +27,7 @@ type result struct {
 	arrived bool // the head may have carried it out
 	twice   bool // the transport sent it again after a kept connection had broken: it may have been carried out before
 	wait    time.Duration
+	tag     string
 }
 
 // illness is the error that says that the head is ill, or nil.
@@ -48,7 +50,7 @@ func (c *Client) send(ctx context.Context, head string, call call, probe bool) r
 	} else {
 		status = a.status
 		r.value, r.err, r.verdict = judge(call.op, a, call.tokens.Read, call.tokens.Write)
-		r.arrived, r.twice = true, progress.sent.Load() > 1
+		r.arrived, r.twice, r.tag = true, progress.sent.Load() > 1, a.tag
 		if r.verdict == later {
 			r.wait = retryAfter(a.retryAfter, time.Now())
 		}
@@ -72,6 +74,7 @@ func (c *Client) request(ctx context.Context, head string, call call) (answer, e
 		r.Header["Content-Type"] = []string{"application/json"}
 		r.SetBody(bytes.NewReader(call.body))
 	}
+	call.setHeader(r.Header)
 	if !call.once {
 		// Lets the transport send a write or removal again on a fresh connection where the kept one turns out to have been closed
 		// by the head. It is a mark for the transport: empty, it is not sent.
@@ -83,7 +86,8 @@ func (c *Client) request(ctx context.Context, head string, call call) (answer, e
 	}
 	defer response.RawBody().Close()
 	body, err := readAll(response.RawBody(), response.RawResponse.ContentLength, c.answer)
-	return answer{response.StatusCode(), body, response.Header().Get("Retry-After")}, err
+	header := response.Header()
+	return answer{response.StatusCode(), body, header.Get("Retry-After"), header.Get("ETag")}, err
 }
 
 // url is where the call goes at a head, tokens and all: it is never shown.
@@ -105,9 +109,28 @@ func (c call) url(head string) string {
 	add("contextID", c.name.Context.String())
 	add("family", c.name.Family.String())
 	add("Key", c.name.Key.String())
-	add("readToken", c.tokens.Read.Reveal())
-	add("writeToken", c.tokens.Write.Reveal())
+	if !c.inHeader {
+		add("readToken", c.tokens.Read.Reveal())
+		add("writeToken", c.tokens.Write.Reveal())
+	}
 	return b.String()
+}
+
+// setHeader puts into the header what heads with extensions take there.
+func (c call) setHeader(h http.Header) {
+	set := func(name, value string) {
+		if value != "" {
+			h[name] = []string{value}
+		}
+	}
+	if c.inHeader {
+		set("Comet-Read-Token", url.PathEscape(c.tokens.Read.Reveal()))
+		set("Comet-Write-Token", url.PathEscape(c.tokens.Write.Reveal()))
+	}
+	set("If-Match", c.ifTag)
+	if c.ifAbsent {
+		set("If-None-Match", "*")
+	}
 }
 
 const urlGuess = 256

@@ -20,7 +20,15 @@ type call struct {
 	tokens scope.Tokens
 	body   []byte
 	once   bool // one attempt that may arrive, no more: the caller settles what is unknown
+
+	// A change that is made only where the entry is as the caller saw it. Only heads that offer it get such a call.
+	ifTag    string // the tag of what was read
+	ifAbsent bool   // there is no entry
+
+	inHeader bool // whether this head takes the tokens there
 }
+
+func (c call) conditional() bool { return c.ifTag != "" || c.ifAbsent }
 
 // The names of the operations, in errors and observations.
 const (
@@ -36,11 +44,17 @@ type outcome struct {
 	mayHaveArrived bool // an earlier attempt may have been carried out, or may be still
 }
 
+// settledAnswer is what the head that settled a call answered.
+type settledAnswer struct {
+	value json.RawMessage
+	tag   string // of the state that the answer is about; empty where the head gives none
+}
+
 // rounds is how often all heads are asked: an ill head may be well a moment later.
 const rounds = 2
 
 // do sends a call to one head after the other until one settles it.
-func (c *Client) do(ctx context.Context, call call) (json.RawMessage, outcome, error) {
+func (c *Client) do(ctx context.Context, call call) (settledAnswer, outcome, error) {
 	var (
 		out     outcome
 		tried   = &HeadsError{Op: call.op}
@@ -61,18 +75,18 @@ func (c *Client) do(ctx context.Context, call call) (json.RawMessage, outcome, e
 				refusal = r.err
 				continue
 			case r.verdict == settled:
-				return r.value, out, orNil(r.err)
+				return settledAnswer{r.value, r.tag}, out, orNil(r.err)
 			}
 			out.mayHaveArrived = out.mayHaveArrived || r.arrived
 			if ctx.Err() != nil || call.once && r.arrived {
-				return nil, out, unanswered(ctx, tried, out)
+				return settledAnswer{}, out, unanswered(ctx, tried, out)
 			}
 		}
 	}
 	if refusal != nil {
-		return nil, out, refusal
+		return settledAnswer{}, out, refusal
 	}
-	return nil, out, unanswered(ctx, tried, out)
+	return settledAnswer{}, out, unanswered(ctx, tried, out)
 }
 
 // ask asks the first of the heads, and perhaps the second with it. It returns how many it asked.
@@ -99,22 +113,35 @@ func (c *Client) try(ctx context.Context, h *head, call call, left int) result {
 func (c *Client) attemptAt(ctx context.Context, h *head, call call, left int) result {
 	ctx, cancel := context.WithTimeout(ctx, c.share(ctx, left))
 	defer cancel()
-	if err := c.learn(ctx, h, false); err != nil {
+	about, err := c.learn(ctx, h, false)
+	if err != nil {
 		return result{verdict: failed, err: err}
 	}
+	if call.conditional() && !about.Offers(extensionTags) {
+		return result{verdict: elsewhere, err: &Error{Op: call.op, Head: h.url, Kind: ErrUnavailable, Err: errNoConditions}}
+	}
+	call.inHeader = about.Offers(extensionHeaders)
 	return c.send(ctx, h.url, call, false)
 }
 
+// The extensions that this client uses where a head offers them.
+const (
+	extensionHeaders = "headers/1"
+	extensionTags    = "etag/1"
+)
+
+var errNoConditions = errors.New("offers no conditional changes, while the head that was read from does")
+
 // learn asks a head about itself where that is not known: before it sees any token, and so that no client spreads over two stores.
-func (c *Client) learn(ctx context.Context, h *head, probe bool) *Error {
-	if _, known := c.pool.knows(h, time.Now()); known {
-		return nil
+func (c *Client) learn(ctx context.Context, h *head, probe bool) (Version, *Error) {
+	if version, known := c.pool.knows(h, time.Now()); known {
+		return version, nil
 	}
 	version, err := c.version(ctx, h.url, probe)
 	if err == nil && !c.pool.learns(h, version, time.Now()) {
 		err = &Error{Op: versionCall.op, Head: h.url, Kind: ErrUnavailable, Err: errOtherStore}
 	}
-	return err
+	return version, err
 }
 
 var errOtherStore = errors.New("serves another store than the other heads; name only heads of one store together")

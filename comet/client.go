@@ -23,7 +23,7 @@ type Client struct {
 	background context.Context // ends with Close
 	end        context.CancelFunc
 	probes     sync.WaitGroup
-	closing    sync.Mutex //  held while a probe starts, so that none does after Close
+	closing    sync.Mutex // held while a probe starts, so that none does after Close
 	closed     bool
 	latency    latency
 }
@@ -130,7 +130,7 @@ func (c *Client) probeHead(h *head) {
 	defer c.pool.probed(h)
 	ctx, cancel := context.WithTimeout(c.background, c.attempt)
 	defer cancel()
-	failure := c.learn(ctx, h, true)
+	_, failure := c.learn(ctx, h, true)
 	if c.background.Err() == nil {
 		c.note(h, failure)
 	}

@@ -14,6 +14,7 @@ import (
 type Entry struct {
 	Name  scope.Name
 	Value []byte // as stored: by convention JSON, see scope.ParseList and scope.Decode
+	Tag   string // stands for this state of the entry; empty where it was listed, or the head gives no tags
 }
 
 // Read returns one entry. Where nothing is there, or the read token is wrong, the error is ErrNotFound.
@@ -21,7 +22,7 @@ func (c *Client) Read(ctx context.Context, name scope.Name, read scope.Token) (E
 	if err := checkCall(name, read); err != nil {
 		return Entry{}, invalid(opRead, err)
 	}
-	value, _, err := c.do(ctx, call{
+	answer, _, err := c.do(ctx, call{
 		op:     opRead,
 		method: http.MethodGet,
 		path:   "/readScope",
@@ -31,7 +32,11 @@ func (c *Client) Read(ctx context.Context, name scope.Name, read scope.Token) (E
 	if err != nil {
 		return Entry{}, err
 	}
-	return parseEntry(name, value)
+	entry, err := parseEntry(name, answer.value)
+	if err == nil {
+		entry.Tag = answer.tag
+	}
+	return entry, err
 }
 
 func parseEntry(name scope.Name, value json.RawMessage) (Entry, error) {
@@ -71,7 +76,7 @@ func (c *Client) List(ctx context.Context, context scope.ContextID, family scope
 	if context.IsZero() || read.IsZero() {
 		return nil, invalid(opList, errors.New("context or read token is missing"))
 	}
-	value, _, err := c.do(ctx, call{
+	answer, _, err := c.do(ctx, call{
 		op:     opList,
 		method: http.MethodGet,
 		path:   "/enumerateScope",
@@ -81,7 +86,7 @@ func (c *Client) List(ctx context.Context, context scope.ContextID, family scope
 	if err != nil {
 		return nil, err
 	}
-	return c.parseEntries(context, family, value)
+	return c.parseEntries(context, family, answer.value)
 }
 
 func (c *Client) parseEntries(context scope.ContextID, family scope.Family, value json.RawMessage) ([]Entry, error) {

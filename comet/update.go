@@ -10,20 +10,59 @@ import (
 )
 
 // Create stores a value in a new entry. Where the read token shows one already, the error is ErrConflict and nothing is written;
-// for the rest see Write. Heads without conditional writes are asked before: between the question and the write somebody else's
+// for the rest see Write. Heads without conditional changes are asked before: between the question and the write somebody else's
 // entry could come, and would be overwritten.
 func (c *Client) Create(ctx context.Context, name scope.Name, tokens scope.Tokens, value []byte) error {
-	if _, err := writeCall(name, tokens, value); err != nil {
+	call, err := writeCall(name, tokens, value)
+	if err != nil {
 		return invalid(opWrite, err)
 	}
-	switch _, err := c.Read(ctx, name, tokens.Read); {
+	if call.ifAbsent = c.offered(ctx, extensionTags); !call.ifAbsent {
+		if err := c.seeNothing(ctx, name, tokens.Read); err != nil {
+			return err
+		}
+	}
+	_, sure, err := c.do(ctx, call)
+	if errors.Is(err, ErrConflict) && sure.mayHaveArrived {
+		return c.seeValue(ctx, name, tokens.Read, value, err)
+	}
+	return err
+}
+
+// seeNothing is an error unless there is no entry.
+func (c *Client) seeNothing(ctx context.Context, name scope.Name, read scope.Token) error {
+	switch _, err := c.Read(ctx, name, read); {
 	case err == nil:
 		return &Error{Op: opWrite, Kind: ErrConflict, Err: fmt.Errorf("%s is there already", name)}
 	case !errors.Is(err, ErrNotFound):
 		return err
 	}
-	_, err := c.Write(ctx, name, tokens, value)
-	return err
+	return nil
+}
+
+// seeValue settles a change that was refused after an attempt that may have arrived: where the value is there it did, else the
+// refusal stands.
+func (c *Client) seeValue(ctx context.Context, name scope.Name, read scope.Token, value []byte, refusal error) error {
+	entry, err := c.Read(ctx, name, read)
+	switch {
+	case err != nil && !errors.Is(err, ErrNotFound):
+		return err
+	case err == nil && bytes.Equal(entry.Value, value):
+		return nil
+	}
+	return refusal
+}
+
+// offered reports whether the head that the next call would ask offers an extension.
+func (c *Client) offered(ctx context.Context, extension string) bool {
+	h := c.pool.order()[0]
+	ctx, cancel := context.WithTimeout(ctx, c.share(ctx, 1))
+	defer cancel()
+	about, err := c.learn(ctx, h, false)
+	if err != nil && ctx.Err() == nil {
+		c.note(h, err)
+	}
+	return err == nil && about.Offers(extension)
 }
 
 // updateRounds is how often Update tries against others who change the same entry.
@@ -31,24 +70,25 @@ const updateRounds = 8
 
 // Update changes a part of an entry: it reads the entry, lets edit change the list, and writes the list back; what edit does not
 // touch keeps its bytes. It is the only read-modify-write of this package, so that nothing is ever saved after a reading that
-// failed or found nothing: where there is no entry the error is ErrNotFound and nothing is written.
+// failed or found nothing: where there is no entry the error is ErrNotFound and nothing is written. edit may run several times,
+// each time on a fresh reading, and a second run on its own result must change nothing, as with putting and removing elements.
 //
-// Update then reads back and runs edit again, until edit changes nothing: a change that somebody else overwrote is made once more,
-// on top of theirs. edit must therefore be such that a second run changes nothing, as putting and removing elements are. Where
-// others win every time the error is ErrConflict. On heads without conditional writes, a loss after the last reading back is not
-// seen.
+// Where the head offers conditional changes, nobody else's change is ever overwritten: Update reads again and edits again. Where it
+// does not, Update reads back and runs edit again until edit changes nothing, so that a change of ours that somebody else
+// overwrote is made once more, on top of theirs; a loss after the last reading back is not seen. Where others win every time the
+// error is ErrConflict.
 func (c *Client) Update(ctx context.Context, name scope.Name, tokens scope.Tokens, edit func(*scope.List) error) error {
 	for range updateRounds {
-		changed, err := c.updateOnce(ctx, name, tokens, edit)
-		if err != nil || !changed {
+		done, err := c.updateOnce(ctx, name, tokens, edit)
+		if err != nil || done {
 			return err
 		}
 	}
 	return &Error{Op: opWrite, Kind: ErrConflict, Err: fmt.Errorf("%s was changed by somebody else %d times in a row", name, updateRounds)}
 }
 
-// updateOnce reads, edits and writes. It reports false where edit found nothing to change.
-func (c *Client) updateOnce(ctx context.Context, name scope.Name, tokens scope.Tokens, edit func(*scope.List) error) (changed bool, err error) {
+// updateOnce reads, edits and writes. It reports true where edit found nothing to change, or the change is known to be made.
+func (c *Client) updateOnce(ctx context.Context, name scope.Name, tokens scope.Tokens, edit func(*scope.List) error) (done bool, err error) {
 	entry, err := c.Read(ctx, name, tokens.Read)
 	if err != nil {
 		return false, err
@@ -62,17 +102,24 @@ func (c *Client) updateOnce(ctx context.Context, name scope.Name, tokens scope.T
 	}
 	value := list.Bytes()
 	if bytes.Equal(value, entry.Value) {
-		return false, nil
+		return true, nil
 	}
 	call, err := writeCall(name, tokens, value)
 	if err != nil {
 		return false, invalid(opWrite, err)
 	}
 	// One attempt: repeated blindly, a write that did arrive could land once more on top of somebody else's.
-	call.once = true
+	call.once, call.ifTag = true, entry.Tag
 	_, sure, err := c.do(ctx, call)
-	if err != nil && !(sure.mayHaveArrived && ctx.Err() == nil) {
-		return false, err
+	switch {
+	case err == nil:
+		return call.conditional(), nil // else what was read back decides
+	case errors.Is(err, errNoConditions) && !sure.mayHaveArrived:
+		call.ifTag = ""
+		_, sure, err = c.do(ctx, call)
 	}
-	return true, nil
+	if call.conditional() && errors.Is(err, ErrConflict) || sure.mayHaveArrived && ctx.Err() == nil {
+		return false, nil // somebody was first, or it is not known: read again
+	}
+	return false, err
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
 
@@ -12,6 +15,7 @@ import (
 
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/comettest"
+	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/scope"
 )
 
@@ -95,7 +99,12 @@ func TestUpdateThatChangesNothingWritesNothing(t *testing.T) {
 
 // Whatever an attempt broke off with, the change is there in the end, once.
 func TestUpdateSettlesWhatItCannotKnow(t *testing.T) {
-	heads := comettest.Start(t, 1)
+	t.Run("deployed", func(t *testing.T) { updateSettles(t, server.WithoutExtensions()) })
+	t.Run("ours", func(t *testing.T) { updateSettles(t) })
+}
+
+func updateSettles(t *testing.T, options ...server.Option) {
+	heads := comettest.Start(t, 1, options...)
 	client := heads.Client(comet.WithAttemptTimeout(shortly))
 	require.NoError(t, client.Create(t.Context(), usersName, testTokens, scope.Encode[scope.User]()))
 	for i, fault := range []comettest.Fault{comettest.StatusAfter(500), comettest.Status(500), comettest.HangAfter(), comettest.Cut(-1), comettest.Cut(5), comettest.Reset()} {
@@ -108,15 +117,11 @@ func TestUpdateSettlesWhatItCannotKnow(t *testing.T) {
 // Somebody else, who read before we wrote, writes after us: our change is gone. The reading back finds that, and makes it again on
 // top of theirs.
 func TestUpdateMakesItsChangeAgainWhereItWasOverwritten(t *testing.T) {
-	heads := comettest.Start(t, 1)
+	heads := comettest.Start(t, 1, server.WithoutExtensions())
 	other := heads.Client()
-	var client *comet.Client
-	overwrite := sync.OnceFunc(func() {
-		_, err := other.Write(context.Background(), usersName, testTokens, scope.Encode(scope.User{Login: "theirs", Sudo: "no", Keys: scope.KeyText{}}))
-		assert.NoError(t, err)
-	})
-	client = heads.Client(comet.WithObserver(func(a comet.Attempt) {
-		if a.Op == "write" && logins(t, other)[0] == "ours" {
+	overwrite := sync.OnceFunc(func() { theirs(t, other) })
+	client := heads.Client(comet.WithObserver(func(a comet.Attempt) {
+		if a.Op == "write" {
 			overwrite()
 		}
 	}))
@@ -125,30 +130,109 @@ func TestUpdateMakesItsChangeAgainWhereItWasOverwritten(t *testing.T) {
 	assert.Equal(t, []string{"theirs", "ours"}, logins(t, client))
 }
 
-func TestUpdateGivesUpWhereOthersAlwaysWin(t *testing.T) {
+// theirs overwrites the entry with a user of somebody else's.
+func theirs(t *testing.T, other *comet.Client) {
+	_, err := other.Write(context.Background(), usersName, testTokens, scope.Encode(scope.User{Login: "theirs", Sudo: "no", Keys: scope.KeyText{}}))
+	assert.NoError(t, err)
+}
+
+// Somebody else writes between our reading and our writing. A head with conditional changes refuses ours, and it is made again on top.
+func TestUpdateOverwritesNobodyWhereTheHeadHelps(t *testing.T) {
 	heads := comettest.Start(t, 1)
 	other := heads.Client()
+	between := sync.OnceFunc(func() { theirs(t, other) })
 	client := heads.Client(comet.WithObserver(func(a comet.Attempt) {
-		if a.Op == "write" {
-			_, err := other.Write(context.Background(), usersName, testTokens, scope.Encode[scope.User]())
-			assert.NoError(t, err)
+		if a.Op == "read" {
+			between()
 		}
 	}))
 	require.NoError(t, other.Create(t.Context(), usersName, testTokens, scope.Encode[scope.User]()))
-	require.ErrorIs(t, client.Update(t.Context(), usersName, testTokens, putUser("ours")), comet.ErrConflict)
+	require.NoError(t, client.Update(t.Context(), usersName, testTokens, putUser("ours")))
+	assert.Equal(t, []string{"theirs", "ours"}, logins(t, client))
+	assert.Equal(t, 4, heads.Calls(0, "writeScope"), "created, theirs, ours refused, ours")
+}
+
+func TestUpdateGivesUpWhereOthersAlwaysWin(t *testing.T) {
+	for op, options := range map[string][]server.Option{"write": {server.WithoutExtensions()}, "read": nil} {
+		heads := comettest.Start(t, 1, options...)
+		other := heads.Client()
+		n := 0
+		client := heads.Client(comet.WithObserver(func(a comet.Attempt) {
+			if a.Op == op {
+				n++
+				_, err := other.Write(context.Background(), usersName, testTokens, fmt.Appendf(nil, `{"n":%d,"val_":"[]"}`, n))
+				assert.NoError(t, err)
+			}
+		}))
+		require.NoError(t, other.Create(t.Context(), usersName, testTokens, scope.Encode[scope.User]()))
+		require.ErrorIs(t, client.Update(t.Context(), usersName, testTokens, putUser("ours")), comet.ErrConflict, op)
+	}
+}
+
+// Several who add to one entry at once lose nothing, where the head helps.
+func TestUpdatesSideBySideAllArrive(t *testing.T) {
+	heads := comettest.Start(t, 2)
+	require.NoError(t, heads.Client().Create(t.Context(), usersName, testTokens, scope.Encode[scope.User]()))
+	var all sync.WaitGroup
+	for who := range 3 {
+		client := heads.Client()
+		all.Go(func() {
+			for i := range 10 {
+				for {
+					err := client.Update(context.Background(), usersName, testTokens, putUser(fmt.Sprintf("user%d.%d", who, i)))
+					if errors.Is(err, comet.ErrConflict) {
+						continue // the others won eight times
+					}
+					assert.NoError(t, err)
+					break
+				}
+			}
+		})
+	}
+	all.Wait()
+	assert.Len(t, logins(t, heads.Client()), 30)
 }
 
 func TestCreateLeavesWhatIsThere(t *testing.T) {
-	heads := comettest.Start(t, 1)
-	client := heads.Client()
-	require.NoError(t, client.Create(t.Context(), testName, testTokens, testValue))
-	require.ErrorIs(t, client.Create(t.Context(), testName, testTokens, []byte(`{"val_":"[1]"}`)), comet.ErrConflict)
-	entry, err := client.Read(t.Context(), testName, testTokens.Read)
-	require.NoError(t, err)
-	assert.Equal(t, testValue, entry.Value)
+	for name, options := range map[string][]server.Option{"deployed": {server.WithoutExtensions()}, "ours": nil} {
+		t.Run(name, func(t *testing.T) {
+			heads := comettest.Start(t, 1, options...)
+			client := heads.Client()
+			require.NoError(t, client.Create(t.Context(), testName, testTokens, testValue))
+			require.ErrorIs(t, client.Create(t.Context(), testName, testTokens, []byte(`{"val_":"[1]"}`)), comet.ErrConflict)
+			another := scope.Tokens{Read: testTokens.Read, Write: scope.NewToken()}
+			require.ErrorIs(t, client.Create(t.Context(), testName, another, testValue), comet.ErrConflict)
+			entry, err := client.Read(t.Context(), testName, testTokens.Read)
+			require.NoError(t, err)
+			assert.Equal(t, testValue, entry.Value)
+
+			heads.Set(0, comettest.StatusAfter(500).On("writeScope").Times(1))
+			require.NoError(t, client.Create(t.Context(), usersName, testTokens, testValue), "the first attempt did it")
+		})
+	}
+	heads := comettest.Start(t, 1, server.WithoutExtensions())
 	heads.Set(0, comettest.Status(500).On("readScope"))
-	require.ErrorIs(t, client.Create(t.Context(), usersName, testTokens, testValue), comet.ErrUnavailable)
-	assert.Equal(t, 1, heads.Calls(0, "writeScope"))
+	require.ErrorIs(t, heads.Client().Create(t.Context(), usersName, testTokens, testValue), comet.ErrUnavailable)
+	assert.Zero(t, heads.Calls(0, "writeScope"), "what could not be asked is not written")
+}
+
+// Where a head takes tokens in the header they are in no URL; where it does not, they are where deployed heads look for them.
+func TestTokensTravelInTheHeaderWhereTheHeadTakesThem(t *testing.T) {
+	for extensions, inQuery := range map[string]bool{`["headers/1"]`: false, `[]`: true} {
+		head := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/getVersion" {
+				io.WriteString(w, `{"status":"OK","value":{"Comet version":"x","Comet extensions":`+extensions+`}}`)
+				return
+			}
+			assert.Equal(t, inQuery, r.URL.Query().Has("readToken"))
+			assert.Equal(t, !inQuery, r.Header.Get("Comet-Read-Token") == "read%20Planted")
+			io.WriteString(w, `{"status":"OK","value":{"Success":"x"}}`)
+		}))
+		t.Cleanup(head.Close)
+		tokens := scope.Tokens{Read: scope.MustToken("read Planted"), Write: scope.MustToken("write/Planted")}
+		_, err := clientOf(t, head.URL, head).Write(t.Context(), testName, tokens, testValue)
+		require.NoError(t, err)
+	}
 }
 
 func TestManyAndTyped(t *testing.T) {

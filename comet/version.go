@@ -37,11 +37,11 @@ var versionCall = call{op: opVersion, method: http.MethodGet, path: "/getVersion
 
 // Version asks a head for its version, with failover.
 func (c *Client) Version(ctx context.Context) (Version, error) {
-	value, _, err := c.do(ctx, versionCall)
+	answer, _, err := c.do(ctx, versionCall)
 	if err != nil {
 		return Version{}, err
 	}
-	return parseVersion(value), nil
+	return parseVersion(answer.value), nil
 }
 
 // Versions asks every head for its version, all at the same time, and returns the answers in the order in which the heads were

@@ -26,6 +26,7 @@ type answer struct {
 	status     int
 	body       []byte
 	retryAfter string // the header of that name
+	tag        string // the header ETag
 }
 
 // verdict is what an answer means for the call.

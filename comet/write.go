@@ -38,7 +38,7 @@ func (c *Client) Write(ctx context.Context, name scope.Name, tokens scope.Tokens
 	if err != nil || sure.mayHaveArrived {
 		return Written, err
 	}
-	return parseOutcome(answer), nil
+	return parseOutcome(answer.value), nil
 }
 
 func writeCall(name scope.Name, tokens scope.Tokens, value []byte) (call, error) {

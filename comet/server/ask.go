@@ -20,17 +20,50 @@ const (
 
 // ask is what a request asks for. The first thing wrong with it stays in err, and what comes after it is of no meaning.
 type ask struct {
-	query url.Values
-	err   error
+	query  url.Values
+	header http.Header // empty where the head offers no extensions
+	err    error
 }
 
 // parse reads the query. Its errors quote nothing of it: tokens are in there.
-func parse(r *http.Request) *ask {
+func (h *Head) parse(r *http.Request) *ask {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return &ask{err: bad("The query is not URL-encoded parameters joined by &", "invalid query")}
 	}
-	return &ask{query: query}
+	a := &ask{query: query}
+	if !h.plain {
+		a.header = r.Header
+		a.takeToken(headerRead, paramRead)
+		a.takeToken(headerWrite, paramWrite)
+	}
+	return a
+}
+
+// The headers that may carry the tokens, percent-encoded, in place of the query, which proxies log.
+const (
+	headerRead  = "Comet-Read-Token"
+	headerWrite = "Comet-Write-Token"
+)
+
+// takeToken lets a token of the header stand as if it were in the query. Header and query that differ are an error.
+func (a *ask) takeToken(header, param string) {
+	values := a.header.Values(header)
+	if len(values) == 0 {
+		return
+	}
+	token, err := url.PathUnescape(values[0])
+	if err != nil || len(values) > 1 {
+		a.fail(bad("Header '"+header+"' is not one percent-encoded token", "invalid header"))
+		return
+	}
+	for _, other := range a.query[param] {
+		if other != token {
+			a.fail(bad("Header '"+header+"' and parameter '"+param+"' differ", "invalid parameter"))
+			return
+		}
+	}
+	a.query[param] = []string{token}
 }
 
 func bad(message, value string) error { return &refusal{http.StatusBadRequest, message, value} }
@@ -41,8 +74,8 @@ func (a *ask) fail(err error) {
 	}
 }
 
-// has reports whether the parameter is there, and more than its name.
-func (a *ask) has(param string) bool { return strings.Join(a.query[param], "") != "" }
+// gives reports whether the parameter is there, and more than its name.
+func (a *ask) gives(param string) bool { return strings.Join(a.query[param], "") != "" }
 
 // text returns a parameter that must be there, once.
 func (a *ask) text(param string) string {

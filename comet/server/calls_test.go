@@ -43,7 +43,7 @@ func TestTheFiveCalls(t *testing.T) {
 	h.request(c, "DELETE", "/deleteScope?"+both, "").ok(t, deleted)
 	h.request(c, "GET", "/readScope?"+entry(readToken, ""), "").ok(t, `{}`)
 	h.request(c, "DELETE", "/deleteScope?"+both, "").ok(t, noEntry)
-	h.request(c, "GET", "/getVersion", "").ok(t, `{"Comet version":"1.0.5","Comet API version":"1.0.0","Comet store":"`+h.store.Identity()+`"}`)
+	h.request(c, "GET", "/getVersion", "").ok(t, `{"Comet version":"1.0.5","Comet API version":"1.0.0","Comet extensions":["headers/1","etag/1"],"Comet store":"`+h.store.Identity()+`"}`)
 	h.noSecrets("<é>")
 }
 

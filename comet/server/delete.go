@@ -7,7 +7,7 @@ import (
 
 // remove answers most refusals with 200 and a member error, as deployed heads do.
 func (h *Head) remove(_ http.ResponseWriter, r *http.Request) (any, error) {
-	a := parse(r)
+	a := h.parse(r)
 	name, tokens := a.name(), a.tokens()
 	if a.err != nil {
 		return nil, a.err
@@ -15,8 +15,14 @@ func (h *Head) remove(_ http.ResponseWriter, r *http.Request) (any, error) {
 	if !h.trusted(r) {
 		return nil, errUntrusted
 	}
-	_, err := h.store.Apply(r.Context(), Change{Name: name, Tokens: tokens, Delete: true})
+	c := Change{Name: name, Tokens: tokens, Delete: true}
+	if err := h.condition(a, &c); err != nil {
+		return nil, err
+	}
+	_, err := h.store.Apply(r.Context(), c)
 	switch {
+	case errors.Is(err, ErrCondition):
+		return nil, errPrecondition
 	case errors.Is(err, ErrNoEntry):
 		return text{"error": "Failed to delete scope: no such entry"}, nil
 	case errors.Is(err, ErrWriteToken):

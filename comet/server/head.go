@@ -2,6 +2,7 @@ package server
 
 import (
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -23,6 +24,7 @@ type Head struct {
 	trust  func(*tls.ConnectionState) bool // nil: nobody
 	open   bool                            // whether certificates do not matter
 	strong bool                            // whether weak tokens are refused
+	plain  bool                            // whether nothing is offered beyond the deployed protocol
 }
 
 // An Option changes what New makes.
@@ -44,6 +46,11 @@ func WithStrongTokens() Option {
 	return func(h *Head) { h.strong = true }
 }
 
+// WithoutExtensions makes a head that offers nothing beyond the protocol of deployed heads, to test clients against.
+func WithoutExtensions() Option {
+	return func(h *Head) { h.plain = true }
+}
+
 // WithLogger says where the head logs; by default to slog.Default().
 func WithLogger(log *slog.Logger) Option {
 	return func(h *Head) { h.log = log }
@@ -63,9 +70,15 @@ func (h *Head) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	name, value, err := h.route(w, r)
 	a := success(value)
-	if err != nil {
+	switch {
+	case errors.Is(err, errNotModified):
+		a.code = http.StatusNotModified
+		w.WriteHeader(a.code)
+	case err != nil:
 		a = h.refusal(r, name, err)
+		fallthrough
+	default:
+		a.send(w)
 	}
-	a.send(w)
 	h.log.DebugContext(r.Context(), "answered", "call", name, "code", a.code, "remote", r.RemoteAddr, "took", time.Since(began))
 }

@@ -14,8 +14,8 @@ type readValue struct {
 	Value     string `json:"value"`
 }
 
-func (h *Head) read(_ http.ResponseWriter, r *http.Request) (any, error) {
-	a := parse(r)
+func (h *Head) read(w http.ResponseWriter, r *http.Request) (any, error) {
+	a := h.parse(r)
 	name, token := a.name(), a.readToken()
 	if a.err != nil {
 		return nil, a.err
@@ -26,6 +26,9 @@ func (h *Head) read(_ http.ResponseWriter, r *http.Request) (any, error) {
 	}
 	if !found {
 		return struct{}{}, nil
+	}
+	if h.tag(w, e.Revision); a.has(w.Header().Get("ETag")) {
+		return nil, errNotModified
 	}
 	return readValue{name.Context.String(), name.Family.String(), name.Key.String(), e.Value}, nil
 }
@@ -43,11 +46,11 @@ type enumeratedEntry struct {
 	Value  string `json:"value"`
 }
 
-func (h *Head) enumerate(_ http.ResponseWriter, r *http.Request) (any, error) {
-	a := parse(r)
+func (h *Head) enumerate(w http.ResponseWriter, r *http.Request) (any, error) {
+	a := h.parse(r)
 	id, token := a.context(), a.readToken()
 	var family scope.Family
-	if a.has(paramFamily) {
+	if a.gives(paramFamily) {
 		family = take(a, paramFamily, scope.ParseFamily)
 	}
 	if a.err != nil {
@@ -56,6 +59,9 @@ func (h *Head) enumerate(_ http.ResponseWriter, r *http.Request) (any, error) {
 	listing, err := h.store.List(r.Context(), id, token, family)
 	if err != nil {
 		return nil, err
+	}
+	if h.tag(w, listing.Changed); a.has(w.Header().Get("ETag")) {
+		return nil, errNotModified
 	}
 	entries := make([]enumeratedEntry, len(listing.Entries))
 	for i, e := range listing.Entries {

@@ -25,8 +25,8 @@ type Store interface {
 	List(ctx context.Context, id scope.ContextID, read scope.Token, family scope.Family) (Listing, error)
 
 	// Apply makes all of the changes or none, under one revision, and returns once they are durable, with one result for each. A
-	// refusal is a *ChangeError around ErrNoEntry, ErrWriteToken or ErrMayNotCreate. After any other error it is not known whether
-	// the changes were made.
+	// refusal is a *ChangeError around ErrNoEntry, ErrWriteToken, ErrMayNotCreate or ErrCondition. After any other error it is not
+	// known whether the changes were made.
 	Apply(ctx context.Context, changes ...Change) ([]Result, error)
 
 	// Close waits for changes under way and gives everything back. Whatever is called after it returns ErrClosed, but a second
@@ -46,6 +46,7 @@ type Entry struct {
 type Listing struct {
 	Entries  []Entry
 	Revision uint64 // of the whole store at that moment
+	Changed  uint64 // of the last change, removals included, to anything that the read token shows in the context
 }
 
 // Change is one entry to be written or removed.
@@ -57,6 +58,11 @@ type Change struct {
 
 	// MayCreate says that whoever asks may create entries. Without it only what is there can be changed.
 	MayCreate bool
+
+	// The change is made only where the entry is as somebody saw it: at this revision, or not there at all. Zero values ask
+	// nothing.
+	IfRevision uint64
+	IfAbsent   bool
 }
 
 // Result is what became of one change.
@@ -71,6 +77,7 @@ var (
 	ErrNoEntry      = errors.New("no such entry")
 	ErrWriteToken   = errors.New("the write token is not the entry's")
 	ErrMayNotCreate = errors.New("no such entry, and it may not be created")
+	ErrCondition    = errors.New("the entry is not as the change expects it")
 
 	// ErrClosed is returned by every method of a store that was closed.
 	ErrClosed = errors.New("the store is closed")

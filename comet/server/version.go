@@ -7,9 +7,16 @@ type versionValue struct {
 	Version    string   `json:"Comet version"`
 	API        string   `json:"Comet API version"`
 	Extensions []string `json:"Comet extensions,omitempty"`
-	Store      string   `json:"Comet store"`
+	Store      string   `json:"Comet store,omitempty"`
 }
 
+// extensions are what a head offers beyond the deployed protocol: tokens in headers, and conditional reads and changes.
+var extensions = []string{"headers/1", "etag/1"}
+
 func (h *Head) version(http.ResponseWriter, *http.Request) (any, error) {
-	return versionValue{Version: Version, API: APIVersion, Store: h.store.Identity()}, nil
+	v := versionValue{Version: Version, API: APIVersion}
+	if !h.plain {
+		v.Extensions, v.Store = extensions, h.store.Identity()
+	}
+	return v, nil
 }

@@ -88,6 +88,7 @@ func forgiven(name string, got, deployed map[string]any) {
 	}
 	delete(value, "created")
 	delete(value, "Comet store")
+	delete(value, "Comet extensions")
 	if name == "write done" { // the row and the table
 		there := deployed["value"].(map[string]any)
 		for _, v := range []map[string]any{value, there} {

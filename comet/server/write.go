@@ -19,7 +19,7 @@ type writeValue struct {
 var errUntrusted = bad("Invalid certificate: Unauthorized client", "{Unauthorized client}")
 
 func (h *Head) write(w http.ResponseWriter, r *http.Request) (any, error) {
-	a := parse(r)
+	a := h.parse(r)
 	name, tokens := a.name(), a.tokens()
 	if a.err != nil {
 		return nil, a.err
@@ -31,8 +31,14 @@ func (h *Head) write(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	results, err := h.store.Apply(r.Context(), Change{Name: name, Tokens: tokens, Value: value, MayCreate: h.trusted(r)})
+	c := Change{Name: name, Tokens: tokens, Value: value, MayCreate: h.trusted(r)}
+	if err := h.condition(a, &c); err != nil {
+		return nil, err
+	}
+	results, err := h.store.Apply(r.Context(), c)
 	switch {
+	case errors.Is(err, ErrCondition):
+		return nil, errPrecondition
 	case errors.Is(err, ErrMayNotCreate):
 		return nil, errUntrusted
 	case errors.Is(err, ErrWriteToken):
@@ -40,6 +46,7 @@ func (h *Head) write(w http.ResponseWriter, r *http.Request) (any, error) {
 	case err != nil:
 		return nil, err
 	}
+	h.tag(w, results[0].Revision)
 	return writeValue{"success, added Accumulo row: " + name.Context.String() + " to table: comet", results[0].Created}, nil
 }
 

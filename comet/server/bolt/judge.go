@@ -115,8 +115,12 @@ func (t *transaction) judge(e edit) (verdict, error) {
 	switch {
 	case err != nil:
 		return verdict{}, err
+	case e.IfAbsent: // who may read the entry may know that it is there, whatever the write token
+		return verdict{}, server.ErrCondition
 	case !r.write.Equal(e.write):
 		return verdict{}, server.ErrWriteToken
+	case e.IfRevision != 0 && e.IfRevision != r.revision:
+		return verdict{}, server.ErrCondition
 	}
 	return verdict{changes: e.Delete || string(value) != e.Value, last: r.revision}, nil
 }
@@ -125,6 +129,8 @@ func (t *transaction) judgeAbsent(e edit) (verdict, error) {
 	switch {
 	case e.Delete:
 		return verdict{}, server.ErrNoEntry
+	case e.IfRevision != 0:
+		return verdict{}, server.ErrCondition
 	case !e.MayCreate:
 		return verdict{}, server.ErrMayNotCreate
 	}

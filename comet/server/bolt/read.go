@@ -48,6 +48,9 @@ func (s *Store) List(ctx context.Context, id scope.ContextID, read scope.Token, 
 		if listing.Revision, err = parseRevision(tx.Bucket(bucketMeta).Get(metaRevision)); err != nil {
 			return err
 		}
+		if listing.Changed, err = lastChange(tx, group); err != nil {
+			return err
+		}
 		c := tx.Bucket(bucketEntries).Cursor()
 		for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = c.Next() {
 			name, err := parseName(id, k[len(group):])
@@ -69,6 +72,24 @@ func (s *Store) List(ctx context.Context, id scope.ContextID, read scope.Token, 
 	slices.SortFunc(listing.Entries, byName)
 	return listing, nil
 }
+
+// lastChange is the revision of the newest row of changes in a group, 0 where there is none.
+func lastChange(tx *bbolt.Tx, group []byte) (uint64, error) {
+	c := tx.Bucket(bucketChanges).Cursor()
+	k, _ := c.Seek(append(group[:len(group):len(group)], afterAll...))
+	if k == nil {
+		k, _ = c.Last()
+	} else {
+		k, _ = c.Prev()
+	}
+	if !bytes.HasPrefix(k, group) {
+		return 0, nil
+	}
+	return parseRevision(k[len(group):min(len(k), len(group)+8)])
+}
+
+// afterAll is more than any revision.
+var afterAll = bytes.Repeat([]byte{0xff}, 8)
 
 func byName(a, b server.Entry) int {
 	return cmp.Or(

@@ -1,0 +1,59 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// A tag says which state of an entry, or of all that a token shows in a context, an answer is about: the store's identity and a
+// revision. Clients compare tags and send them back; they do not look into them.
+
+// tag sets the answer's tag.
+func (h *Head) tag(w http.ResponseWriter, revision uint64) {
+	if !h.plain {
+		w.Header().Set("ETag", `"`+h.store.Identity()+"."+strconv.FormatUint(revision, 10)+`"`)
+	}
+}
+
+// errNotModified is answered with 304 and nothing else.
+var errNotModified = errors.New("not modified")
+
+// has reports whether the client says that it has the state of this tag already.
+func (a *ask) has(tag string) bool {
+	for known := range strings.SplitSeq(a.header.Get("If-None-Match"), ",") {
+		if known = strings.TrimPrefix(strings.TrimSpace(known), "W/"); known != "" && known == tag {
+			return true
+		}
+	}
+	return false
+}
+
+var errPrecondition = &refusal{http.StatusPreconditionFailed, "The entry is not as the request expects it: somebody else was first", "precondition failed"}
+
+// condition takes If-Match, with one tag, and If-None-Match, with *, into the change.
+func (h *Head) condition(a *ask, c *Change) error {
+	if match := a.header.Get("If-Match"); match != "" {
+		revision, ours := h.revisionOf(match)
+		if !ours {
+			return errPrecondition
+		}
+		c.IfRevision = revision
+	}
+	switch none := a.header.Get("If-None-Match"); none {
+	case "":
+	case "*":
+		c.IfAbsent = true
+	default:
+		return bad("Header 'If-None-Match' of a change can only be *", "invalid header")
+	}
+	return nil
+}
+
+// revisionOf reads a tag of this store. Revisions start at 1.
+func (h *Head) revisionOf(tag string) (revision uint64, ours bool) {
+	identity, number, _ := strings.Cut(strings.Trim(strings.TrimSpace(tag), `"`), ".")
+	revision, err := strconv.ParseUint(number, 10, 64)
+	return revision, err == nil && revision > 0 && identity == h.store.Identity()
+}
