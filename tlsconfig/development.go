@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/pavlo-v-chernykh/keystore-go/v4"
@@ -142,11 +143,18 @@ type madeFile struct {
 
 func makeDevelopment(hosts []string) ([]madeFile, error) {
 	now := time.Now()
-	authority, err := NewAuthority("COMET development CA", now.AddDate(developmentYears, 0, 0).Sub(now))
+	// A name of its own: a client that trusts another folder's CA is then told of two names, and not of one with two keys.
+	authority, err := NewAuthority("COMET development CA "+rand.Text()[:6], now.AddDate(developmentYears, 0, 0).Sub(now))
 	if err != nil {
 		return nil, err
 	}
-	server, err := authority.Server("COMET development head", append([]string{"localhost", "127.0.0.1", "::1"}, hosts...)...)
+	names := []string{"localhost", "127.0.0.1", "::1"}
+	for _, h := range hosts {
+		if !slices.Contains(names, h) {
+			names = append(names, h)
+		}
+	}
+	server, err := authority.Server("COMET development head", names...)
 	if err != nil {
 		return nil, err
 	}
