@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -52,6 +54,7 @@ func TestScripts(t *testing.T) {
 			"mode":    checkMode,
 			"exits":   exits,
 			"oneline": oneLine,
+			"secrets": secrets,
 		},
 	})
 }
@@ -126,4 +129,51 @@ func oneLine(ts *testscript.TestScript, _ bool, args []string) {
 	if text := ts.ReadFile(args[0]); strings.Count(text, "\n") != 1 {
 		ts.Fatalf("%s is not one line:\n%s", args[0], text)
 	}
+}
+
+// secrets is "! secrets FILE… -- FILE…": none of the secrets in the files behind the dashes is in the files before them. Secrets
+// are the tokens of token files and user data, passwords, and private keys.
+func secrets(ts *testscript.TestScript, neg bool, args []string) {
+	split := slices.Index(args, "--")
+	if !neg || split < 0 {
+		ts.Fatalf("usage: ! secrets FILE… -- FILE…")
+	}
+	var planted []string
+	for _, pattern := range args[split+1:] {
+		files, err := filepath.Glob(ts.MkAbs(pattern))
+		ts.Check(err)
+		for _, f := range files {
+			planted = append(planted, secretWords(ts.ReadFile(f))...)
+		}
+	}
+	if len(planted) < 10 {
+		ts.Fatalf("only %d secrets found: the test looks in the wrong place", len(planted))
+	}
+	for _, name := range args[:split] {
+		text := ts.ReadFile(name)
+		for _, word := range planted {
+			if strings.Contains(text, word) {
+				ts.Fatalf("%s has a secret in it: %s…", name, word[:4])
+			}
+		}
+	}
+}
+
+var (
+	tokenLine = regexp.MustCompile(`(?i)(?:token=|token": "|password=|pwd=|[0-9a-f]{12}": ")([A-Za-z0-9]{12,})`)
+	keyLine   = regexp.MustCompile(`(?m)^([A-Za-z0-9+/]{64})$`)
+)
+
+// secretWords finds what must not be seen: tokens and passwords by their names, private keys line by line.
+func secretWords(text string) []string {
+	var words []string
+	for _, m := range tokenLine.FindAllStringSubmatch(text, -1) {
+		words = append(words, m[1])
+	}
+	if strings.Contains(text, "PRIVATE KEY") {
+		for _, m := range keyLine.FindAllStringSubmatch(text, -1) {
+			words = append(words, m[1])
+		}
+	}
+	return words
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"time"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -85,7 +84,7 @@ type telling struct {
 
 func (t *telling) event(e quickstart.Event) {
 	t.events = append(t.events, e)
-	fmt.Fprintf(t.w, "%8s  %s\n", e.At.Round(time.Millisecond), e.What)
+	fmt.Fprintf(t.w, "%7.3f s  %s\n", e.Seconds, e.What)
 }
 
 func (t *telling) table(table cli.Table) {
@@ -93,7 +92,7 @@ func (t *telling) table(table cli.Table) {
 	table.Write(&b)
 	fmt.Fprintln(t.w)
 	for line := range strings.Lines(b.String()) {
-		fmt.Fprint(t.w, "          ", line)
+		fmt.Fprint(t.w, "           ", line)
 	}
 	fmt.Fprintln(t.w)
 }

@@ -17,8 +17,8 @@ import (
 
 // Event is one step of the story that is done.
 type Event struct {
-	At   time.Duration `json:"at"` // since the start
-	What string        `json:"what"`
+	Seconds float64 `json:"seconds"` // since the start
+	What    string  `json:"what"`
 }
 
 // Story is one run. Tell runs it.
@@ -88,7 +88,7 @@ func (s *Story) end() {
 }
 
 func (s *Story) tell(format string, args ...any) {
-	s.Tell(Event{At: time.Since(s.start), What: fmt.Sprintf(format, args...)})
+	s.Tell(Event{Seconds: time.Since(s.start).Seconds(), What: fmt.Sprintf(format, args...)})
 }
 
 func (s *Story) path(parts ...string) string {
