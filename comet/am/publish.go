@@ -34,10 +34,10 @@ func Remove(ctx context.Context, client *comet.Client, unit orca.Unit) error {
 	err := comet.Each(ctx, scope.InstanceFamilies(), comet.Bulk{All: true}, func(ctx context.Context, family scope.Family) error {
 		name := scope.Name{Context: unit.SliceID, Family: family, Key: unit.ReservationID}
 		err := client.Delete(ctx, name, unit.Tokens)
-		if errors.Is(err, comet.ErrNotFound) {
+		if err == nil || errors.Is(err, comet.ErrNotFound) {
 			return nil
 		}
-		return err
+		return fmt.Errorf("%s: %w", family, err)
 	})
 	if err != nil {
 		return fmt.Errorf("remove VM %s: %w", unit.HostName, err)

@@ -40,6 +40,14 @@ type placeHolder struct {
 	value  []byte
 }
 
+// failed says which place-holder an error is about.
+func (p placeHolder) failed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("VM %s, %s: %w", p.vm.HostName, p.name.Family, err)
+}
+
 // placeHolders returns what the slice's VMs need, VM by VM.
 func (c *Controller) placeHolders(s orca.Slice, tokens Tokens) ([]placeHolder, error) {
 	if tokens.SliceID != s.ID {
@@ -84,8 +92,12 @@ func (c *Controller) ofVM(s orca.Slice, vm orca.VM, pair scope.Tokens) ([]placeH
 	return all, errors.Join(errs...)
 }
 
-// Access returns a VM's part in its slice, as it is recorded in the VM's properties and told to the VM in its user data.
+// Access returns a VM's part in its slice, as it is recorded in the VM's properties and told to the VM in its user data. What has no
+// place-holders has no part, and gets no token.
 func (c *Controller) Access(s orca.Slice, tokens Tokens, vm orca.VM) orca.SliceAccess {
+	if !vm.NeedsContext() || !c.Hosts && !c.PubKeys {
+		return orca.SliceAccess{}
+	}
 	a := orca.SliceAccess{Tokens: tokens.Of(vm.ReservationID)}
 	if c.Hosts {
 		a.HostsRead, a.HostsWrite = s.Groups, s.Groups

@@ -21,19 +21,26 @@ func (c *Controller) Create(ctx context.Context, s orca.Slice, tokens Tokens) er
 	}
 	var made done
 	err = comet.Each(ctx, all, c.Bulk, func(ctx context.Context, p placeHolder) error {
-		err := c.client.Create(ctx, p.name, p.tokens, p.value)
-		if errors.Is(err, comet.ErrConflict) {
-			return nil
-		}
-		if err == nil || comet.MayHaveArrived(err) {
+		mine, err := c.put(ctx, p)
+		if mine {
 			made.add(p)
 		}
-		return err
+		return p.failed(err)
 	})
 	if err != nil {
 		return errors.Join(fmt.Errorf("create slice %s: %w", s.ID, err), c.undo(ctx, made.list))
 	}
 	return nil
+}
+
+// put writes a place-holder where nothing stands, and reports whether what may stand there now is from here. It asks first: an answer
+// to a write that names a conflict would not tell an entry that stands from one that older heads refuse to make again.
+func (c *Controller) put(ctx context.Context, p placeHolder) (mine bool, err error) {
+	if _, err := c.client.Read(ctx, p.name, p.tokens.Read); !errors.Is(err, comet.ErrNotFound) {
+		return false, err
+	}
+	_, err = c.client.Write(ctx, p.name, p.tokens, p.value)
+	return err == nil || comet.MayHaveArrived(err), err
 }
 
 // undoTime bounds the withdrawal of what a failed Create made, which goes on when the caller's own time is over.

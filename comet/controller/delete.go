@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/orca"
@@ -14,6 +15,9 @@ import (
 func (c *Controller) Delete(ctx context.Context, s orca.Slice, tokens Tokens) error {
 	both := *c
 	both.Hosts, both.PubKeys = true, true // what was put down under earlier settings goes as well
+	s.VMs = slices.DeleteFunc(slices.Clone(s.VMs), func(vm orca.VM) bool {
+		return tokens.Of(vm.ReservationID).Write.IsZero() // nothing was put down for it yet
+	})
 	all, err := both.placeHolders(s, tokens)
 	if err == nil {
 		err = c.remove(ctx, all)
@@ -32,6 +36,6 @@ func (c *Controller) remove(ctx context.Context, list []placeHolder) error {
 		if errors.Is(err, comet.ErrNotFound) {
 			return nil
 		}
-		return err
+		return p.failed(err)
 	})
 }

@@ -36,10 +36,12 @@ func OpenTokens(path string, s orca.Slice) (Tokens, error) {
 	case t.SliceID != s.ID:
 		return Tokens{}, fmt.Errorf("token file %s belongs to slice %s, not to %s", path, t.SliceID, s.ID)
 	}
-	if !t.cover(s) {
-		return t, nil
+	if t.cover(s) {
+		if err := t.save(path); err != nil {
+			return Tokens{}, err
+		}
 	}
-	return t, t.save(path)
+	return t, nil
 }
 
 // cover makes the write tokens that the slice's VMs lack, and reports whether there were any.

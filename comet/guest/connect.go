@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"strings"
 
 	"github.com/renci-nrig/comet-go/comet"
+	"github.com/renci-nrig/comet-go/comet/internal/atomicfile"
 	"github.com/renci-nrig/comet-go/comet/orca"
 	"github.com/renci-nrig/comet-go/tlsconfig"
 )
@@ -19,18 +19,21 @@ const DefaultCA = "etc/comet/ca.pem"
 var ErrNoTrust = errors.New("no CA: put one into the user data (cometcacert) or into /" + DefaultCA)
 
 // Connect returns a client of the heads in the user data. The CA is the one in the user data, else the file DefaultCA below root;
-// without either the error is ErrNoTrust. The name that heads' certificates must bear may come with the user data as well.
+// without either the error is ErrNoTrust. The name that heads' certificates must bear may come with the user data as well. Heads
+// without TLS are refused.
 func Connect(self orca.UserData, root string, options ...comet.Option) (*comet.Client, error) {
-	ca := self.CACert
-	if len(ca) == 0 {
-		text, err := os.ReadFile(filepath.Join(root, DefaultCA))
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, ErrNoTrust
+	heads, err := comet.ParseHeads(self.CometHost)
+	if err != nil {
+		return nil, fmt.Errorf("user data: comethost: %w", err)
+	}
+	for _, head := range heads {
+		if !strings.HasPrefix(head, "https://") {
+			return nil, fmt.Errorf("user data: comethost: %s has no TLS; the slice's tokens would be there for all to read", head)
 		}
-		if err != nil {
-			return nil, fmt.Errorf("CA: %w", err)
-		}
-		ca = text
+	}
+	ca, err := findCA(self, root)
+	if err != nil {
+		return nil, err
 	}
 	roots, err := tlsconfig.ParseCA(ca, tlsconfig.Password{})
 	if err != nil {
@@ -39,4 +42,23 @@ func Connect(self orca.UserData, root string, options ...comet.Option) (*comet.C
 	config := tlsconfig.Client(roots, nil)
 	config.ServerName = self.ServerName
 	return comet.New(self.CometHost, config, options...)
+}
+
+func findCA(self orca.UserData, path string) ([]byte, error) {
+	if len(self.CACert) > 0 {
+		return self.CACert, nil
+	}
+	root, err := openRoot(path)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	ca, err := atomicfile.Read(root, DefaultCA, atomicfile.ReplaceOptions{})
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, ErrNoTrust
+	case err != nil:
+		return nil, fmt.Errorf("CA: %w", err)
+	}
+	return ca, nil
 }

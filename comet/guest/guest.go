@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,7 @@ type Guest struct {
 }
 
 // New returns the guest of the VM that the user data describes. The client stays the caller's to close. The user data must name
-// the slice, the reservation and the slice's read token.
+// the slice, the reservation and the slice's read token; without the slice's write token nothing is published.
 func New(client *comet.Client, self orca.UserData, s Settings) (*Guest, error) {
 	switch {
 	case self.SliceID.IsZero():
@@ -44,20 +45,29 @@ func New(client *comet.Client, self orca.UserData, s Settings) (*Guest, error) {
 	case self.Slice.Tokens.Read.IsZero():
 		return nil, errors.New("user data: slicecometreadtoken is not set")
 	}
-	if s.Root == "" {
-		s.Root = "/"
-	}
 	if s.Every <= 0 {
 		s.Every = defaultEvery
 	}
 	if s.Logger == nil {
 		s.Logger = slog.Default()
 	}
-	root, err := os.OpenRoot(s.Root)
+	root, err := openRoot(s.Root)
+	if err != nil {
+		return nil, err
+	}
+	if self.Slice.Tokens.Write.IsZero() { // it may read what it cannot write
+		self.Slice.HostsWrite, self.Slice.PubKeysWrite = nil, nil
+	}
+	return &Guest{Settings: s, client: client, self: self, root: root, log: s.Logger}, nil
+}
+
+// openRoot opens the root folder, / where none is named.
+func openRoot(path string) (*os.Root, error) {
+	root, err := os.OpenRoot(cmp.Or(path, "/"))
 	if err != nil {
 		return nil, fmt.Errorf("root folder: %w", err)
 	}
-	return &Guest{Settings: s, client: client, self: self, root: root, log: s.Logger}, nil
+	return root, nil
 }
 
 // Close gives the root folder back.
@@ -65,7 +75,7 @@ func (g *Guest) Close() error { return g.root.Close() }
 
 // Report is what one pass found and did.
 type Report struct {
-	Hosts   []scope.Host // the other VMs whose address is known, sorted as in /etc/hosts
+	Hosts   []scope.Host // the other VMs whose address is known, sorted by name
 	Keys    int          // public keys of other VMs
 	Changed []string     // files that were written, below the root
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/renci-nrig/comet-go/scope"
 )
@@ -15,6 +16,10 @@ func (g *Guest) publishAddress(ctx context.Context) error {
 	}
 	address := g.Address.String()
 	return g.inEach(ctx, g.self.Slice.HostsWrite, scope.HostsOf, func(l *scope.List) error {
+		if l.Len() == 0 { // somebody has reset it
+			scope.Put(l, scope.Host{HostName: g.hostName(), IP: address})
+			return nil
+		}
 		i := g.ownHost(l)
 		if i < 0 {
 			return fmt.Errorf("the entry has no element for %s", g.hostName())
@@ -51,14 +56,26 @@ func (g *Guest) publishKey(ctx context.Context) error {
 			scope.Put(l, scope.PubKey{PublicKey: key})
 			return nil
 		}
-		own, err := scope.ElementAt[scope.PubKey](l, 0)
+		i := ownPubKey(l, key)
+		own, err := scope.ElementAt[scope.PubKey](l, i)
 		if err != nil || own.PublicKey == key {
 			return err
 		}
 		own.PublicKey = key
-		scope.Replace(l, 0, own)
+		scope.Replace(l, i, own)
 		return nil
 	})
+}
+
+// ownPubKey finds the element for the VM's own key: the one that has it, else one that waits to be filled in, else the first, which
+// has the key of before.
+func ownPubKey(l *scope.List, key string) int {
+	for _, k := range []string{strings.TrimSpace(key), ""} {
+		if i := scope.Find[scope.PubKey](l, k); i >= 0 {
+			return i
+		}
+	}
+	return 0
 }
 
 // inEach edits the VM's own entry in the family of each group.

@@ -22,49 +22,72 @@ var keyFiles = []string{"id_ed25519", "id_rsa", "id_ecdsa"}
 // ownKey returns root's public key as one line with its newline. Where root has none it makes an ed25519 pair.
 func (g *Guest) ownKey() (string, error) {
 	for _, name := range keyFiles {
-		text, err := g.root.ReadFile(sshFolder + "/" + name + ".pub")
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
+		line, err := g.publicKey(sshFolder + "/" + name)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return line, err
 		}
-		if err != nil {
-			return "", err
-		}
-		line, err := canonicalKey(string(text))
-		if err != nil {
-			return "", fmt.Errorf("%s/%s.pub: %w", sshFolder, name, err)
-		}
-		return line + "\n", nil
 	}
-	return g.makeKey()
+	return g.makeKey(sshFolder + "/" + keyFiles[0])
 }
 
-func (g *Guest) makeKey() (string, error) {
-	public, private, err := ed25519.GenerateKey(rand.Reader)
+// publicKey returns the public key that stands beside the private key called name.
+func (g *Guest) publicKey(name string) (string, error) {
+	text, err := atomicfile.Read(g.root, name+".pub", atomicfile.ReplaceOptions{})
+	if errors.Is(err, fs.ErrNotExist) {
+		return g.derive(name)
+	}
+	if err != nil {
+		return "", err
+	}
+	line, err := canonicalKey(string(text))
+	if err != nil {
+		return "", fmt.Errorf("/%s.pub: %w", name, err)
+	}
+	return line + "\n", nil
+}
+
+// derive makes the public key that is missing beside a private one.
+func (g *Guest) derive(name string) (string, error) {
+	text, err := atomicfile.Read(g.root, name, atomicfile.ReplaceOptions{})
+	if err != nil {
+		return "", err
+	}
+	private, err := ssh.ParsePrivateKey(text)
+	if err != nil { // which may say too much of the key
+		return "", fmt.Errorf("/%s is there without its .pub, which cannot be made from it; make it with ssh-keygen -y", name)
+	}
+	line := keyLine(private.PublicKey(), g.comment()) + "\n"
+	return line, g.writeNew(name+".pub", []byte(line), 0o644)
+}
+
+// makeKey makes a pair, the private key first: a public key without it would be published and be of no use.
+func (g *Guest) makeKey(name string) (string, error) {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return "", fmt.Errorf("make an SSH key: %w", err)
 	}
-	comment := "root@" + g.hostName()
-	block, err := ssh.MarshalPrivateKey(private, comment)
+	block, err := ssh.MarshalPrivateKey(private, g.comment())
 	if err != nil {
 		return "", fmt.Errorf("make an SSH key: %w", err)
 	}
-	sshPublic, err := ssh.NewPublicKey(public)
-	if err != nil {
-		return "", fmt.Errorf("make an SSH key: %w", err)
-	}
-	line := strings.TrimSuffix(string(ssh.MarshalAuthorizedKey(sshPublic)), "\n") + " " + comment + "\n"
 	if err := g.makeFolder(sshFolder, 0o700); err != nil {
 		return "", err
 	}
-	// The private key first: a public key without it would be published and be of no use.
-	if err := g.writeNew(sshFolder+"/"+keyFiles[0], pem.EncodeToMemory(block), 0o600); err != nil {
+	if err := g.writeNew(name, pem.EncodeToMemory(block), 0o600); err != nil {
 		return "", err
 	}
-	return line, g.writeNew(sshFolder+"/"+keyFiles[0]+".pub", []byte(line), 0o644)
+	return g.derive(name)
 }
 
+func (g *Guest) comment() string { return cleanComment("root@" + g.hostName()) }
+
+// writeNew writes a file that is not there. One that came meanwhile is not replaced.
 func (g *Guest) writeNew(name string, content []byte, mode fs.FileMode) error {
-	_, err := atomicfile.Replace(g.root, name, content, atomicfile.ReplaceOptions{New: &atomicfile.Options{Mode: mode}, NoLinks: true})
+	_, err := atomicfile.Replace(g.root, name, content, atomicfile.ReplaceOptions{
+		Expect:  []byte{},
+		New:     &atomicfile.Options{Mode: mode},
+		NoLinks: true,
+	})
 	return err
 }
 
@@ -96,11 +119,11 @@ func canonicalKey(text string) (string, error) {
 	case len(rest) > 0:
 		return "", errors.New("has more than one line")
 	}
-	line := strings.TrimSuffix(string(ssh.MarshalAuthorizedKey(key)), "\n")
-	if comment = cleanComment(comment); comment != "" {
-		line += " " + comment
-	}
-	return line, nil
+	return keyLine(key, cleanComment(comment)), nil
+}
+
+func keyLine(key ssh.PublicKey, comment string) string {
+	return strings.TrimSpace(strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))) + " " + comment)
 }
 
 const maxComment = 200

@@ -1,0 +1,105 @@
+package controller_test
+
+import (
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/renci-nrig/comet-go/comet"
+	"github.com/renci-nrig/comet-go/comet/comettest"
+	"github.com/renci-nrig/comet-go/comet/controller"
+	"github.com/renci-nrig/comet-go/scope"
+)
+
+func TestDeleteRemovesWhatIsThereAndMayBeRepeated(t *testing.T) {
+	heads, s := comettest.Start(t, 1), demo(t)
+	client, tokens := heads.Client(), open(t, s)
+	c := controller.New(client, both)
+	require.NoError(t, c.Create(t.Context(), s, tokens))
+	report(t, heads, s, tokens, s.VMs[1])
+	require.NoError(t, c.Delete(t.Context(), s, tokens))
+	assert.Empty(t, seen(t, client, s, tokens))
+	require.NoError(t, c.Delete(t.Context(), s, tokens))
+	require.NoError(t, c.Create(t.Context(), s, tokens))
+	assert.Equal(t, noKey, seen(t, client, s, tokens)["pubkeysall/"+s.VMs[1].ReservationID.String()], "created anew")
+}
+
+func TestDeleteRemovesWhatEarlierSettingsPutDown(t *testing.T) {
+	client, s := comettest.Start(t, 1).Client(), demo(t)
+	tokens := open(t, s)
+	require.NoError(t, controller.New(client, both).Create(t.Context(), s, tokens))
+	require.NoError(t, controller.New(client, controller.Settings{}).Delete(t.Context(), s, tokens))
+	assert.Empty(t, seen(t, client, s, tokens))
+}
+
+func TestDeleteLeavesOtherEntriesAlone(t *testing.T) {
+	client, s := comettest.Start(t, 1).Client(), demo(t)
+	tokens := open(t, s)
+	c := controller.New(client, both)
+	require.NoError(t, c.Create(t.Context(), s, tokens))
+	other := scope.NewTokens()
+	name := scope.Name{Context: s.ID, Family: scope.FamilyUsers, Key: s.VMs[0].ReservationID}
+	_, err := client.Write(t.Context(), name, other, []byte(`{"val_":"[]"}`))
+	require.NoError(t, err)
+	part := s
+	part.VMs = s.VMs[1:]
+	require.NoError(t, c.Delete(t.Context(), part, tokens))
+	assert.Equal(t, map[string]string{
+		"hostsall/" + s.VMs[0].ReservationID.String():   noIP("workers-0"),
+		"pubkeysall/" + s.VMs[0].ReservationID.String(): noKey,
+	}, seen(t, client, s, tokens))
+	_, err = client.Read(t.Context(), name, other.Read)
+	require.NoError(t, err)
+}
+
+// A VM that was added to the slice file and never created has no token, and nothing to delete.
+func TestDeleteGoesAheadWithoutVMsThatWereNeverCreated(t *testing.T) {
+	client, s := comettest.Start(t, 1).Client(), demo(t)
+	first := s
+	first.VMs = s.VMs[:2]
+	tokens := open(t, first)
+	c := controller.New(client, both)
+	require.NoError(t, c.Create(t.Context(), first, tokens))
+	require.NoError(t, c.Delete(t.Context(), s, tokens))
+	assert.Empty(t, seen(t, client, s, tokens))
+}
+
+func TestHalfDoneDeleteIsFinishedWhenTheHeadIsBack(t *testing.T) {
+	heads, s := comettest.Start(t, 1), demo(t)
+	tokens := open(t, s)
+	for k := 1; k < 6; k++ {
+		require.NoError(t, controller.New(heads.Client(), both).Create(t.Context(), s, tokens))
+		var deletes atomic.Int32
+		client := heads.Client(quick(comet.WithObserver(func(a comet.Attempt) {
+			if a.Op == "delete" && a.Class == comet.ClassOK && int(deletes.Add(1)) == k {
+				heads.Stop(0)
+			}
+		}))...)
+		c := controller.New(client, oneByOne)
+		err := c.Delete(t.Context(), s, tokens)
+		require.ErrorIs(t, err, comet.ErrUnavailable)
+		assert.ErrorContains(t, err, "VM master, hostsall", "what stayed is named")
+		heads.Restart(0)
+		assert.Len(t, seen(t, heads.Client(), s, tokens), 6-k)
+		require.NoError(t, c.Delete(t.Context(), s, tokens))
+		assert.Empty(t, seen(t, heads.Client(), s, tokens))
+	}
+}
+
+func TestDeleteGoesOnAfterARefusal(t *testing.T) {
+	client, s := comettest.Start(t, 1).Client(), demo(t)
+	tokens := open(t, s)
+	c := controller.New(client, both)
+	require.NoError(t, c.Create(t.Context(), s, tokens))
+	right := tokens.Write[s.VMs[0].ReservationID]
+	tokens.Write[s.VMs[0].ReservationID] = scope.NewToken()
+	err := c.Delete(t.Context(), s, tokens)
+	require.ErrorIs(t, err, comet.ErrUnauthorized)
+	assert.ErrorContains(t, err, "VM workers-0, hostsall")
+	assert.Len(t, seen(t, client, s, tokens), 2, "the others are gone")
+	tokens.Write[s.VMs[0].ReservationID] = right
+	require.NoError(t, c.Delete(t.Context(), s, tokens))
+	assert.Empty(t, seen(t, client, s, tokens))
+}

@@ -1,0 +1,153 @@
+package controller_test
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/renci-nrig/comet-go/comet"
+	"github.com/renci-nrig/comet-go/comet/comettest"
+	"github.com/renci-nrig/comet-go/comet/controller"
+)
+
+// oneByOne lets a test count what was done.
+var oneByOne = controller.Settings{Hosts: true, PubKeys: true, Bulk: comet.Bulk{Parallel: 1}}
+
+// afterWrites returns a client that does something once k writes were answered.
+func afterWrites(heads *comettest.Heads, k int, do func()) *comet.Client {
+	var writes atomic.Int32
+	count := func(a comet.Attempt) {
+		if a.Op == "write" && a.Class == comet.ClassOK && int(writes.Add(1)) == k {
+			do()
+		}
+	}
+	if k == 0 {
+		do()
+	}
+	return heads.Client(quick(comet.WithObserver(count))...)
+}
+
+// A head that goes wrong at any write leaves nothing behind, and what was there before stays.
+func TestFailedCreateWithdrawsWhatItCreated(t *testing.T) {
+	for name, fault := range map[string]comettest.Fault{
+		"hangs":                 comettest.Hang(),
+		"hangs when it is done": comettest.HangAfter(),
+		"fails":                 comettest.Status(503),
+		"fails when it is done": comettest.StatusAfter(500),
+		"refuses":               comettest.BadCertificate(),
+		"breaks off":            comettest.Cut(10),
+		"says nothing":          comettest.Answer(200, "application/json", `{"status":"OK","message":"success","value":{},"version":"1.0.5"}`),
+		"resets":                comettest.Reset(),
+		"turns into a web page": comettest.Page(200),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			heads, s := comettest.Start(t, 1), demo(t)
+			tokens := open(t, s)
+			before := report(t, heads, s, tokens, s.VMs[1])
+			for k := range 4 { // of the six place-holders two are there
+				client := afterWrites(heads, k, func() { heads.Set(0, fault.On("writeScope")) })
+				err := controller.New(client, oneByOne).Create(t.Context(), s, tokens)
+				require.Error(t, err)
+				assert.NotContains(t, err.Error(), "withdraw", "everything was")
+				assert.Contains(t, err.Error(), []string{
+					"VM workers-0, pubkeysall", "VM workers-0, hostsall", "VM master, pubkeysall", "VM master, hostsall",
+				}[k])
+				assert.Equal(t, before, seen(t, heads.Client(), s, tokens), "%d writes", k)
+				heads.Set(0)
+			}
+			require.NoError(t, controller.New(heads.Client(), both).Create(t.Context(), s, tokens))
+			assert.Len(t, seen(t, heads.Client(), s, tokens), 6)
+		})
+	}
+}
+
+// A head that is gone cannot take anything back; the error says what stays, and a repeat finishes the job.
+func TestFailedCreateSaysWhatItCouldNotWithdraw(t *testing.T) {
+	heads, s := comettest.Start(t, 1), demo(t)
+	tokens := open(t, s)
+	before := report(t, heads, s, tokens, s.VMs[1])
+	for k := range 4 {
+		client := afterWrites(heads, k, func() { heads.Stop(0) })
+		err := controller.New(client, oneByOne).Create(t.Context(), s, tokens)
+		require.ErrorIs(t, err, comet.ErrUnavailable)
+		heads.Restart(0)
+		left := seen(t, heads.Client(), s, tokens)
+		assert.Subset(t, left, before)
+		assert.Len(t, left, len(before)+k)
+		for _, place := range []string{"VM workers-0, pubkeysall", "VM workers-0, hostsall", "VM master, pubkeysall"}[:k] {
+			assert.Contains(t, err.Error(), "withdraw what was created")
+			assert.Contains(t, err.Error(), place)
+		}
+		c := controller.New(heads.Client(), both)
+		require.NoError(t, c.Create(t.Context(), s, tokens))
+		after := seen(t, heads.Client(), s, tokens)
+		assert.Len(t, after, 6)
+		assert.Subset(t, after, before)
+		require.NoError(t, c.Delete(t.Context(), s, tokens))
+		report(t, heads, s, tokens, s.VMs[1])
+	}
+}
+
+// A second head takes over in the middle.
+func TestCreateGoesOnWithAnotherHead(t *testing.T) {
+	for k := range 6 {
+		t.Run(fmt.Sprint(k), func(t *testing.T) {
+			heads, s := comettest.Start(t, 2), demo(t)
+			tokens := open(t, s)
+			client := afterWrites(heads, k, func() { heads.Stop(k % 2) })
+			require.NoError(t, controller.New(client, oneByOne).Create(t.Context(), s, tokens))
+			assert.Len(t, seen(t, heads.Client(), s, tokens), 6)
+		})
+	}
+}
+
+// A question that was not answered is no entry of ours, however many VMs have filled in theirs.
+func TestCreateRemovesNothingWhereItCouldNotLook(t *testing.T) {
+	for name, fault := range map[string]comettest.Fault{
+		"hangs":      comettest.Hang(),
+		"fails":      comettest.Status(500),
+		"breaks off": comettest.Cut(-1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			heads, s := comettest.Start(t, 1), demo(t)
+			tokens := open(t, s)
+			client := heads.Client(quick()...)
+			c := controller.New(client, both)
+			require.NoError(t, c.Create(t.Context(), s, tokens))
+			report(t, heads, s, tokens, s.VMs[1])
+			before := seen(t, client, s, tokens)
+			heads.Set(0, fault.On("readScope"))
+			require.Error(t, c.Create(t.Context(), s, tokens))
+			heads.Set(0)
+			assert.Equal(t, before, seen(t, client, s, tokens))
+		})
+	}
+}
+
+func TestCreateThatIsEndedWithdrawsWhatItCreated(t *testing.T) {
+	heads, s := comettest.Start(t, 1), demo(t)
+	tokens := open(t, s)
+	for k := 1; k < 6; k++ {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		client := afterWrites(heads, k, cancel)
+		err := controller.New(client, oneByOne).Create(ctx, s, tokens)
+		require.ErrorIs(t, err, context.Canceled)
+		assert.Empty(t, seen(t, heads.Client(), s, tokens), "%d writes", k)
+	}
+}
+
+func TestCreateThatIsEndedInParallelLeavesNothing(t *testing.T) {
+	heads, s := comettest.Start(t, 1), demo(t)
+	tokens := open(t, s)
+	ctx, cancel := context.WithCancel(t.Context())
+	client := afterWrites(heads, 2, cancel)
+	require.ErrorIs(t, controller.New(client, both).Create(ctx, s, tokens), context.Canceled)
+	assert.Empty(t, seen(t, heads.Client(), s, tokens))
+}
