@@ -15,6 +15,8 @@ var (
 	ErrUnauthorized = errors.New("refused")
 	// ErrConflict: somebody else changed the entry first, or its state does not allow the change.
 	ErrConflict = errors.New("changed by somebody else")
+	// ErrExists: Create found an entry. It comes together with ErrConflict.
+	ErrExists = errors.New("there already")
 	// ErrUnavailable: no head gave an answer.
 	ErrUnavailable = errors.New("no head available")
 	// ErrInvalid: the request makes no sense: a name, a token, a value.
@@ -76,7 +78,7 @@ type HeadsError struct {
 // MayHaveArrived reports whether a write or removal that failed with err may have been carried out all the same.
 func MayHaveArrived(err error) bool {
 	all, ok := errors.AsType[*HeadsError](err)
-	return ok && all.MayHaveArrived
+	return ok && all.MayHaveArrived && (all.Op == opWrite || all.Op == opDelete)
 }
 
 func (e *HeadsError) Error() string {

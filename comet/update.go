@@ -5,12 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/renci-nrig/comet-go/scope"
 )
 
-// Create stores a value in a new entry. Where the read token shows one already, the error is ErrConflict and nothing is written;
-// for the rest see Write. Heads without conditional changes are asked before: between the question and the write somebody else's
+// Create stores a value in a new entry. Where the read token shows one already, the error is ErrExists, and ErrConflict, and
+// nothing is written; for the rest see Write. Heads without conditional changes are asked before: between the question and the write somebody else's
 // entry could come, and would be overwritten.
 func (c *Client) Create(ctx context.Context, name scope.Name, tokens scope.Tokens, value []byte) error {
 	call, err := writeCall(name, tokens, value)
@@ -23,17 +24,24 @@ func (c *Client) Create(ctx context.Context, name scope.Name, tokens scope.Token
 		}
 	}
 	_, sure, err := c.do(ctx, call)
-	if errors.Is(err, ErrConflict) && sure.mayHaveArrived {
+	if refused, ok := errors.AsType[*Error](err); !ok || refused.Status != http.StatusPreconditionFailed {
+		return err
+	}
+	if err = exists(name); sure.mayHaveArrived {
 		return c.seeValue(ctx, name, tokens.Read, value, err)
 	}
 	return err
+}
+
+func exists(name scope.Name) error {
+	return &Error{Op: opWrite, Kind: ErrConflict, Err: fmt.Errorf("%s is %w", name, ErrExists)}
 }
 
 // seeNothing is an error unless there is no entry.
 func (c *Client) seeNothing(ctx context.Context, name scope.Name, read scope.Token) error {
 	switch _, err := c.Read(ctx, name, read); {
 	case err == nil:
-		return &Error{Op: opWrite, Kind: ErrConflict, Err: fmt.Errorf("%s is there already", name)}
+		return exists(name)
 	case !errors.Is(err, ErrNotFound):
 		return err
 	}

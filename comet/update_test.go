@@ -201,7 +201,7 @@ func TestCreateLeavesWhatIsThere(t *testing.T) {
 			require.NoError(t, client.Create(t.Context(), testName, testTokens, testValue))
 			require.ErrorIs(t, client.Create(t.Context(), testName, testTokens, []byte(`{"val_":"[1]"}`)), comet.ErrConflict)
 			another := scope.Tokens{Read: testTokens.Read, Write: scope.NewToken()}
-			require.ErrorIs(t, client.Create(t.Context(), testName, another, testValue), comet.ErrConflict)
+			require.ErrorIs(t, client.Create(t.Context(), testName, another, testValue), comet.ErrExists)
 			entry, err := client.Read(t.Context(), testName, testTokens.Read)
 			require.NoError(t, err)
 			assert.Equal(t, testValue, entry.Value)

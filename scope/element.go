@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -184,15 +185,13 @@ func merge(old, update json.RawMessage, known map[string]bool) json.RawMessage {
 	placed := map[string]bool{}
 	var out []member
 	for _, m := range objectMembers(old) {
-		if !known[m.name] {
+		i := slices.IndexFunc(fresh, func(f member) bool { return f.name == m.name })
+		switch {
+		case !known[m.name], i < 0 && isEmpty(m.value):
 			out = append(out, m)
-			continue
-		}
-		for _, f := range fresh {
-			if f.name == m.name && !placed[f.name] {
-				placed[f.name] = true
-				out = append(out, f)
-			}
+		case i >= 0 && !placed[m.name]:
+			placed[m.name] = true
+			out = append(out, fresh[i])
 		}
 	}
 	for _, f := range fresh {
@@ -202,6 +201,9 @@ func merge(old, update json.RawMessage, known map[string]bool) json.RawMessage {
 	}
 	return joinMembers(out)
 }
+
+// isEmpty reports whether the JSON says no more than a missing member does.
+func isEmpty(raw json.RawMessage) bool { return string(raw) == `""` || string(raw) == "null" }
 
 func joinMembers(list []member) json.RawMessage {
 	var b bytes.Buffer

@@ -25,7 +25,8 @@ func (h Host) Validate() error {
 	if h.IP == "" {
 		return nil
 	}
-	if _, err := netip.ParseAddr(h.IP); err != nil {
+	// A zone is any text, and means nothing on another machine.
+	if a, err := netip.ParseAddr(h.IP); err != nil || a.Zone() != "" {
 		return &FieldError{"ip", "is not an IP address"}
 	}
 	return nil

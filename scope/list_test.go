@@ -122,6 +122,16 @@ func TestPutReplacesInPlaceAndKeepsUnknownMembers(t *testing.T) {
 		string(l.Bytes()))
 }
 
+func TestReplaceLeavesEmptyMembersWhereTheyAre(t *testing.T) {
+	body := `{"val_":"[{\"publicKey\":\"\",\"privateKey\":\"\"}]"}`
+	l, err := scope.ParseList([]byte(body))
+	require.NoError(t, err)
+	scope.Replace(l, 0, scope.PubKey{PublicKey: "k"})
+	assert.Equal(t, `{"val_":"[{\"publicKey\":\"k\",\"privateKey\":\"\"}]"}`, string(l.Bytes()))
+	scope.Replace(l, 0, scope.PubKey{})
+	assert.Equal(t, body, string(l.Bytes()))
+}
+
 func TestAnObjectWithoutValGetsOneBesideItsMembers(t *testing.T) {
 	l, err := scope.ParseList([]byte(`{"keadmToken":"t","ip":"1.2.3.4"}`))
 	require.NoError(t, err)

@@ -33,13 +33,16 @@ func (c *Controller) Create(ctx context.Context, s orca.Slice, tokens Tokens) er
 	return nil
 }
 
-// put writes a place-holder where nothing stands, and reports whether what may stand there now is from here. It asks first: an answer
-// to a write that names a conflict would not tell an entry that stands from one that older heads refuse to make again.
+// put creates a place-holder where nothing stands, and reports whether what may stand there now is from here. It asks first: after
+// an attempt that broke off, a place-holder that stood before could not be told from one of ours.
 func (c *Controller) put(ctx context.Context, p placeHolder) (mine bool, err error) {
 	if _, err := c.client.Read(ctx, p.name, p.tokens.Read); !errors.Is(err, comet.ErrNotFound) {
 		return false, err
 	}
-	_, err = c.client.Write(ctx, p.name, p.tokens, p.value)
+	err = c.client.Create(ctx, p.name, p.tokens, p.value)
+	if errors.Is(err, comet.ErrExists) {
+		return false, nil // somebody else was quicker
+	}
 	return err == nil || comet.MayHaveArrived(err), err
 }
 

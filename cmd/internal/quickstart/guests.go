@@ -172,25 +172,26 @@ func (s *Story) showGuests(context.Context) error {
 		if err != nil {
 			return err
 		}
-		comments := keyComments(string(keys))
+		of := keysByOwner(string(keys))
 		for i, h := range v.last.Hosts {
 			name := ""
 			if i == 0 {
 				name = v.HostName
 			}
-			t.Rows = append(t.Rows, []string{name, h.IP + " " + h.HostName, comments[i]})
+			t.Rows = append(t.Rows, []string{name, h.IP + " " + h.HostName, of[h.HostName]})
 		}
 	}
 	s.Show(t)
 	return nil
 }
 
-// keyComments names the keys of an authorized_keys by type and comment.
-func keyComments(file string) []string {
-	var all []string
+// keysByOwner names the keys of an authorized_keys by the host in their comment.
+func keysByOwner(file string) map[string]string {
+	all := map[string]string{}
 	for line := range strings.Lines(file) {
-		if f := strings.Fields(line); len(f) == 3 && f[0] != "###" {
-			all = append(all, f[0]+" … "+f[2])
+		if f := strings.Fields(line); len(f) == 3 {
+			_, host, _ := strings.Cut(f[2], "@")
+			all[host] = f[0] + " … " + f[2]
 		}
 	}
 	return all
