@@ -59,7 +59,7 @@ func cometd(env []string, args ...string) *exec.Cmd {
 		}
 	}
 	// Under the race detector a process sleeps a second before it ends, unless told.
-	c.Env = append(append(c.Env, beCometd+"=1", "GORACE=atexit_sleep_ms=0"), env...)
+	c.Env = append(append(c.Env, beCometd+"=1", "GORACE=atexit_sleep_ms=0", "COMET_LISTEN=127.0.0.1:0"), env...)
 	return c
 }
 
