@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/renci-nrig/comet-go/comet"
+	"github.com/renci-nrig/comet-go/comet/comettest"
 	"github.com/renci-nrig/comet-go/scope"
 	"github.com/renci-nrig/comet-go/tlsconfig"
 )
@@ -202,4 +203,38 @@ func (c *bareClient) do(r *http.Request, value any) error {
 		return errors.New(e.Message)
 	}
 	return json.Unmarshal(e.Value, value)
+}
+
+// BenchmarkFailover holds reads with one of two heads refusing, once the client knows, against reads with both well. It reports the
+// medians of both in microseconds, and what the dead head adds.
+func BenchmarkFailover(b *testing.B) {
+	heads := comettest.Start(b, 2)
+	well := heads.Client()
+	_, err := well.Write(b.Context(), testName, testTokens, testValue)
+	require.NoError(b, err)
+	used := 0
+	if heads.Calls(1, "writeScope") > 0 {
+		used = 1
+	}
+	alone, err := comet.New(heads.URL(1-used), heads.TLS())
+	require.NoError(b, err)
+	defer alone.Close()
+	heads.Stop(used)
+	read := func(c *comet.Client) float64 {
+		start := time.Now()
+		_, err := c.Read(b.Context(), testName, testTokens.Read)
+		require.NoError(b, err)
+		return float64(time.Since(start).Microseconds())
+	}
+	read(well)
+	read(alone)
+	var with, without []float64
+	for b.Loop() {
+		with = append(with, read(well))
+		without = append(without, read(alone))
+	}
+	b.ReportMetric(median(with), "us-one-dead")
+	b.ReportMetric(median(without), "us-well")
+	b.ReportMetric(median(with)-median(without), "us-added")
+	b.ReportMetric(0, "ns/op")
 }

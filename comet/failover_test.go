@@ -264,17 +264,17 @@ func TestTrustThatFailsEverywhereIsARefusal(t *testing.T) {
 		require.ErrorIs(t, err, comet.ErrUnauthorized)
 		assert.Contains(t, err.Error(), "our certificate")
 	})
-	t.Run("one head shows a certificate of its own", func(t *testing.T) {
-		foreign, err := stranger.Server("head", "127.0.0.1")
-		require.NoError(t, err)
-		heads.Present(0, foreign)
-		client := heads.Client()
-		for range 4 {
-			_, err = client.Write(t.Context(), testName, testTokens, testValue)
-			require.NoError(t, err)
-		}
-		assert.Zero(t, heads.Calls(0, "writeScope"))
-	})
+	for name, certificate := range map[string]tls.Certificate{"foreign": heads.Foreign(), "expired": heads.Expired()} {
+		t.Run("one head shows a certificate that is "+name, func(t *testing.T) {
+			heads.Present(0, certificate)
+			client := heads.Client()
+			for range 4 {
+				_, err := client.Write(t.Context(), testName, testTokens, testValue)
+				require.NoError(t, err)
+			}
+			assert.Zero(t, heads.Calls(0, "writeScope"))
+		})
+	}
 }
 
 func TestWhatAnAttemptThatBrokeOffDidIsSettled(t *testing.T) {

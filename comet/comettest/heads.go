@@ -127,3 +127,24 @@ func (h *Heads) Handshakes(i int) int { return int(h.heads[i].handshakes.Load())
 func (h *Heads) Roots() []*x509.Certificate {
 	return []*x509.Certificate{h.authority.Certificate()}
 }
+
+// Expired returns a head's certificate of Authority that ended an hour ago, for Present.
+func (h *Heads) Expired() tls.Certificate {
+	h.t.Helper()
+	certificate, err := h.authority.Issue(tlsconfig.Template{
+		CommonName: "comettest expired head", Hosts: []string{"localhost", "127.0.0.1", "::1"}, Server: true,
+		NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(-time.Hour),
+	})
+	must(h.t, err)
+	return certificate
+}
+
+// Foreign returns a head's certificate of a CA that nobody here trusts, for Present.
+func (h *Heads) Foreign() tls.Certificate {
+	h.t.Helper()
+	stranger, err := tlsconfig.NewAuthority("comettest foreign CA", time.Hour)
+	must(h.t, err)
+	certificate, err := stranger.Server("comettest foreign head", "localhost", "127.0.0.1", "::1")
+	must(h.t, err)
+	return certificate
+}

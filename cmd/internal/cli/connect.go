@@ -70,6 +70,8 @@ func ReadSpec(c *cli.Context) (Spec, error) {
 			}
 		}
 	}
+	// A CA in a trust store has no password flag of its own: Java keeps both stores under one.
+	s.Files.CAPassword = s.Files.KeyStorePassword
 	return s, nil
 }
 
