@@ -5,6 +5,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 
 // TestScripts runs every file of testdata against freshly built binaries.
 func TestScripts(t *testing.T) {
+	sources(t)
 	bin := t.TempDir()
 	build := exec.Command("go", "build", "-o", bin+string(filepath.Separator), "./...")
 	text, err := build.CombinedOutput()
@@ -57,6 +59,16 @@ func TestScripts(t *testing.T) {
 			"secrets": secrets,
 		},
 	})
+}
+
+// sources looks at every source file, so that go test knows what the result depends on and does not serve an old one.
+func sources(t *testing.T) {
+	require.NoError(t, filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, ".go") {
+			_, err = os.Stat(path)
+		}
+		return err
+	}))
 }
 
 type heads struct{}

@@ -39,13 +39,16 @@ func ParseHeads(list string) ([]string, error) {
 func parseHead(item string) (string, error) {
 	u, err := url.Parse(item)
 	switch {
-	case err != nil:
-		// The URL's own error would quote it, and with it a password that somebody put there.
+	case strings.ContainsAny(item, " \t"):
+		return "", errors.New("heads are separated by commas, not by blanks")
+	case err != nil && strings.Contains(item, "@"): // a password, perhaps
 		return "", errors.New("a head is not a URL such as https://comet.example.net:8111/")
+	case err != nil:
+		return "", fmt.Errorf("head %q is not a URL such as https://comet.example.net:8111/", item)
 	case u.User != nil:
 		return "", fmt.Errorf("head %s has a user name in it; heads are asked with certificates and tokens", u.Host)
 	case u.Scheme != "https" && u.Scheme != "http":
-		return "", fmt.Errorf("head %q does not start with https://", item)
+		return "", fmt.Errorf("head %q does not start with https://", u.Redacted())
 	case u.Hostname() == "":
 		return "", fmt.Errorf("head %q has no host name", item)
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":

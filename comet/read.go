@@ -45,7 +45,7 @@ func parseEntry(name scope.Name, value json.RawMessage) (Entry, error) {
 		return Entry{}, &Error{Op: opRead, Kind: ErrUnavailable, Err: errNotEnvelope}
 	}
 	if e.Value == nil {
-		return Entry{}, &Error{Op: opRead, Kind: ErrNotFound}
+		return Entry{}, &Error{Op: opRead, Kind: ErrNotFound, Message: name.String() + " is " + ErrNotFound.Error()}
 	}
 	if differs(e.ContextID, name.Context.String()) || differs(e.Family, name.Family.String()) || differs(e.Key, name.Key.String()) {
 		return Entry{}, &Error{Op: opRead, Kind: ErrUnavailable, Err: errors.New("the answer is about another entry")}

@@ -8,7 +8,7 @@
 // what other programs put there; [Decode] and [Encode] go straight to and from typed elements:
 //
 //	hosts, err := scope.Decode[scope.Host](body)
-//	body, err := scope.Encode(scope.Host{HostName: "workers-0"})
+//	body = scope.Encode(scope.Host{HostName: "workers-0"})
 //
 // Everything here is a value: copy it, compare it, share it between goroutines. Only a *[List] is edited in place and belongs to
 // one goroutine at a time.

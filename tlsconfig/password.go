@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"strings"
 	"unique"
 )
 
@@ -22,6 +24,15 @@ func NewPassword(s string) Password {
 		return Password{}
 	}
 	return Password{unique.Make(s)}
+}
+
+// ReadPassword returns the password in a file, without the newline at its end.
+func ReadPassword(path string) (Password, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Password{}, fmt.Errorf("password file: %w", err)
+	}
+	return NewPassword(strings.TrimRight(string(text), "\r\n")), nil
 }
 
 // Reveal returns the password itself, for the library that opens a file with it.

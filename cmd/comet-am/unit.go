@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -14,7 +15,7 @@ import (
 )
 
 func flags(more ...urfave.Flag) []urfave.Flag {
-	own := []urfave.Flag{&urfave.StringSliceFlag{Name: "properties", Usage: "unit properties `FILE` (repeatable)"}}
+	own := []urfave.Flag{&urfave.StringSliceFlag{Name: "properties", Usage: "unit properties `FILE` (required, repeatable)"}}
 	return append(append(own, more...), cli.HeadFlags()...)
 }
 
@@ -71,6 +72,18 @@ func (f unitFiles) blame(err error) error {
 	return cli.Input(err)
 }
 
+// incomplete names the files where it is they that lack something.
+func (f unitFiles) incomplete(err error) error {
+	if !errors.Is(err, am.ErrIncomplete) {
+		return err
+	}
+	var paths []string
+	for _, s := range f.sources {
+		paths = append(paths, s.path)
+	}
+	return cli.Input(fmt.Errorf("%s: %w", strings.Join(paths, ", "), err))
+}
+
 func generateCommand() *urfave.Command {
 	return &urfave.Command{
 		Name:        "generate",
@@ -92,7 +105,7 @@ func generateCommand() *urfave.Command {
 			}
 			defer conn.Close()
 			if err := am.Publish(ctx, conn.Client, unit, families); err != nil {
-				return err
+				return files.incomplete(err)
 			}
 			_, err = fmt.Fprintln(c.App.Writer, families.IfaceList())
 			return err
@@ -107,7 +120,7 @@ func removeCommand() *urfave.Command {
 		Description: "What is gone already counts as removed.",
 		Flags:       flags(),
 		Action: func(c *urfave.Context) error {
-			_, unit, err := load(c)
+			files, unit, err := load(c)
 			if err != nil {
 				return err
 			}
@@ -117,7 +130,7 @@ func removeCommand() *urfave.Command {
 			}
 			defer conn.Close()
 			if err := am.Remove(ctx, conn.Client, unit); err != nil {
-				return err
+				return files.incomplete(err)
 			}
 			_, err = fmt.Fprintln(c.App.Writer, "OK")
 			return err

@@ -19,8 +19,8 @@ func userdataCommand() *urfave.Command {
 		Description: "Makes the VM's own two tokens where the properties have none, and saves them into --save before the user data is written;\n" +
 			"hand that file to generate and remove. The CA of --cacert goes along, so that the VM knows which heads to trust.",
 		Flags: flags(
-			&urfave.StringFlag{Name: "out", Usage: "`FILE` for the user data, mode 0600"},
-			&urfave.StringFlag{Name: "save", Usage: "`FILE` for the properties with the VM's tokens, mode 0600"},
+			&urfave.StringFlag{Name: "out", Usage: "`FILE` for the user data, mode 0600 (required)"},
+			&urfave.StringFlag{Name: "save", Usage: "`FILE` for the properties with the VM's tokens, mode 0600 (required)"},
 		),
 		Action: userdata,
 	}
@@ -52,7 +52,11 @@ func userdata(c *urfave.Context) error {
 	if err := cli.WriteSecret(c.String("out"), text); err != nil {
 		return cli.Input(fmt.Errorf("user data: %w", err))
 	}
-	return nil
+	if unit.Slice.Tokens.Read.IsZero() {
+		fmt.Fprintf(c.App.ErrWriter, "%s: warning: no slice.comet.readToken: the VM will have its own data, and take no part in its slice\n", c.App.Name)
+	}
+	_, err = fmt.Fprintf(c.App.Writer, "wrote %s and %s\n", c.String("out"), c.String("save"))
+	return err
 }
 
 // headsOf is what the VM is told of the heads.

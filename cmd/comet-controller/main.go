@@ -16,7 +16,8 @@ func app() *urfave.App {
 		Name:  "comet-controller",
 		Usage: "create and delete the COMET contexts of a slice",
 		Description: "The slice file names the slice and its VMs. The token file, made where it is not there, keeps the slice's read token and a\n" +
-			"write token per VM; it is on disk before anything is created, so that whatever was begun can be finished.",
+			"write token per VM; it is on disk before anything is created, so that whatever was begun can be finished. A slice file:\n\n" +
+			"   {\"sliceId\":\"my-slice\",\"vms\":[{\"hostName\":\"workers-0\",\"reservationId\":\"vm-1\"}]}",
 		Commands: []*urfave.Command{createCommand(), deleteCommand()},
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 
 	urfave "github.com/urfave/cli/v2"
@@ -13,8 +14,8 @@ import (
 
 func flags(more ...urfave.Flag) []urfave.Flag {
 	own := []urfave.Flag{
-		&urfave.StringFlag{Name: "slice", Usage: "slice `FILE`, JSON or YAML"},
-		&urfave.StringFlag{Name: "tokens", Usage: "`FILE` of mode 0600 that keeps the slice's tokens"},
+		&urfave.StringFlag{Name: "slice", Usage: "slice `FILE`, JSON or YAML (required)"},
+		&urfave.StringFlag{Name: "tokens", Usage: "`FILE` of mode 0600 that keeps the slice's tokens (required)"},
 	}
 	return append(append(own, more...), cli.HeadFlags()...)
 }
@@ -31,6 +32,11 @@ func createCommand() *urfave.Command {
 			slice, err := loadSlice(c)
 			if err != nil {
 				return err
+			}
+			if dir := c.String("properties-dir"); dir != "" {
+				if err := os.MkdirAll(dir, 0o700); err != nil {
+					return cli.Input(fmt.Errorf("--properties-dir: %w", err))
+				}
 			}
 			tokens, err := controller.OpenTokens(c.String("tokens"), slice)
 			if err != nil {

@@ -15,8 +15,9 @@ func app() *urfave.App {
 	return &urfave.App{
 		Name:  "comet-guest",
 		Usage: "keep a VM in touch with the other VMs of its slice",
-		Description: "Keeps /etc/hosts and root's authorized_keys. With --root DIR everything happens below DIR, and the machine itself stays\n" +
-			"untouched.",
+		Description: "Keeps the machine's /etc/hosts and root's authorized_keys. With --root DIR, an existing folder, everything happens below\n" +
+			"DIR, and the machine itself stays untouched.\n\n" +
+			"   comet-guest once --user-data user-data.ini --address 10.0.0.1 --root /tmp/vm",
 		Commands: []*urfave.Command{onceCommand(), runCommand()},
 	}
 }

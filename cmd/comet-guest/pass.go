@@ -17,7 +17,7 @@ import (
 
 func flags(more ...urfave.Flag) []urfave.Flag {
 	return append([]urfave.Flag{
-		&urfave.StringFlag{Name: "user-data", Usage: "`FILE` with the VM's user data"},
+		&urfave.StringFlag{Name: "user-data", Usage: "`FILE` with the VM's user data (required)"},
 		&urfave.StringFlag{Name: "address", Usage: "the VM's own `ADDRESS`, to be published"},
 		&urfave.StringFlag{Name: "root", Usage: "folder `DIR` below which all files lie", Value: "/"},
 	}, append(more, cli.LogFlags("info")...)...)
@@ -58,11 +58,15 @@ func once(c *urfave.Context) error {
 }
 
 func run(c *urfave.Context) error {
+	if c.Duration("every") <= 0 {
+		return cli.Usage("give a time such as 10s", "--every %s makes no sense", c.Duration("every"))
+	}
 	g, end, err := open(c)
 	if err != nil {
 		return err
 	}
 	defer end()
+	g.Logger.Info("started", "root", g.Root, "every", g.Every)
 	return g.Run(c.Context, func(r guest.Report) {
 		g.Logger.Info("wrote", "files", strings.Join(r.Changed, " "), "hosts", len(r.Hosts), "keys", r.Keys)
 	})

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// orderedMembers returns the names and texts of an element's members in their order. What is no object is one member without name.
+// orderedMembers returns the names and texts of an element's members in their order. What is no object is one member, VALUE.
 func orderedMembers(raw json.RawMessage) [][2]string {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return [][2]string{{"", plain(raw)}}
+		return [][2]string{{"VALUE", plain(raw)}}
 	}
 	var members [][2]string
 	for d.More() {

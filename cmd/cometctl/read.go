@@ -66,7 +66,7 @@ type shownEntry struct {
 	Context  string            `json:"context"`
 	Family   string            `json:"family"`
 	Key      string            `json:"key"`
-	Elements []json.RawMessage `json:"elements,omitempty"`
+	Elements []json.RawMessage `json:"elements,omitzero"` // nil where the value is no list
 	Value    any               `json:"value,omitempty"`
 }
 
@@ -74,11 +74,11 @@ func show(e comet.Entry) shownEntry {
 	s := shownEntry{Context: e.Name.Context.String(), Family: e.Name.Family.String(), Key: e.Name.Key.String()}
 	list, err := scope.ParseList(e.Value)
 	switch {
-	case err == nil && list.Len() > 0:
+	case err == nil && (list.Len() > 0 || isList(e.Value)):
+		s.Elements = []json.RawMessage{}
 		for i := range list.Len() {
 			s.Elements = append(s.Elements, list.Raw(i))
 		}
-	case err == nil && isList(e.Value):
 	case json.Valid(e.Value):
 		s.Value = json.RawMessage(e.Value)
 	default:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"github.com/renci-nrig/comet-go/cmd/internal/cli"
+	"github.com/renci-nrig/comet-go/comet"
+	"github.com/renci-nrig/comet-go/scope"
 )
 
 func writeCommand() *urfave.Command {
@@ -19,10 +22,15 @@ func writeCommand() *urfave.Command {
 		Usage:     "store a value in an entry, in place of what is there",
 		ArgsUsage: "CONTEXT FAMILY KEY",
 		Description: "The value is read from --file, or from standard input: it may hold secrets, which arguments show to everybody.\n" +
-			"It must be JSON. A list is stored as COMET stores lists, {\"val_\":\"[…]\"}; anything else as it is.",
+			"It must be JSON. A list is stored as COMET stores lists, {\"val_\":\"[…]\"}; anything else as it is.\n\n" +
+			"The read token is a part of the entry's identity: with another one, another entry of the same name is made. The command\n" +
+			"says whether it created or updated; --update and --create insist.\n\n" +
+			"   echo '[{\"hostName\":\"workers-0\",\"ip\":\"10.0.0.1\"}]' | cometctl write my-slice hostsall vm-1",
 		Flags: withHeads(cli.ReadTokenFlag(), cli.WriteTokenFlag(),
 			&urfave.StringFlag{Name: "file", Usage: "`FILE` with the value; - is standard input", Value: "-"},
-			&urfave.BoolFlag{Name: "raw", Usage: "store the value as it is, JSON or not"}),
+			&urfave.BoolFlag{Name: "raw", Usage: "store the value as it is, JSON or not"},
+			&urfave.BoolFlag{Name: "create", Usage: "only where there is no entry"},
+			&urfave.BoolFlag{Name: "update", Usage: "only where there is one"}),
 		Action: write,
 	}
 }
@@ -31,6 +39,9 @@ func write(c *urfave.Context) error {
 	name, err := entryName(c)
 	if err != nil {
 		return err
+	}
+	if c.Bool("create") && c.Bool("update") {
+		return cli.Usage("give one of them", "--create and --update exclude each other")
 	}
 	tokens, err := cli.Tokens(c)
 	if err != nil {
@@ -45,11 +56,25 @@ func write(c *urfave.Context) error {
 		return err
 	}
 	defer conn.Close()
-	outcome, err := conn.Write(ctx, name, tokens, value)
+	outcome := comet.Created
+	if c.Bool("create") {
+		err = conn.Create(ctx, name, tokens, value)
+	} else if err = expect(ctx, c, conn, name, tokens.Read); err == nil {
+		outcome, err = conn.Write(ctx, name, tokens, value)
+	}
 	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(c.App.Writer, "%s %s\n", outcome, name)
+	return err
+}
+
+// expect is an error where --update is given and the entry is not there.
+func expect(ctx context.Context, c *urfave.Context, conn *cli.Connection, name scope.Name, read scope.Token) error {
+	if !c.Bool("update") {
+		return nil
+	}
+	_, err := conn.Read(ctx, name, read)
 	return err
 }
 

@@ -58,8 +58,8 @@ func ownFiles(c *urfave.Context) (files tlsconfig.Files, own bool, err error) {
 		return files, true, cli.Usage("see cometd serve --help", "--cacert, --cert and --key go together")
 	}
 	if name := cli.Given(c, "key-password-file"); name != "" {
-		if files.KeyPassword, err = cli.ReadPassword(name); err != nil {
-			return files, true, err
+		if files.KeyPassword, err = tlsconfig.ReadPassword(name); err != nil {
+			return files, true, cli.Input(err)
 		}
 	}
 	return files, true, nil
@@ -104,12 +104,17 @@ func certs(c *urfave.Context) error {
 	if dir == "" {
 		return cli.Usage("see cometd certs --help", "certs needs --out DIR")
 	}
+	for _, h := range c.StringSlice("host") {
+		if net.ParseIP(h) == nil && scope.ValidHostName(h) != nil {
+			return cli.Usage("give one such as comet.example.net", "--host %q is neither a host name nor an address", h)
+		}
+	}
 	made, err := tlsconfig.WriteDevelopment(dir, c.StringSlice("host")...)
 	if err != nil {
 		return cli.Input(err)
 	}
 	if !made.Created {
-		fmt.Fprintf(c.App.Writer, "%s has certificates already; nothing was changed\n", dir)
+		fmt.Fprintf(c.App.Writer, "%s has certificates already; nothing was changed, whatever --host says\n", dir)
 		return nil
 	}
 	fmt.Fprintf(c.App.Writer, "made certificates in %s\n", dir)

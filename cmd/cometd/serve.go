@@ -112,7 +112,7 @@ func listen(c *urfave.Context, addresses []string) (listeners []net.Listener, er
 		l, err := new(net.ListenConfig).Listen(c.Context, "tcp", a)
 		if err != nil {
 			closeAll(listeners)
-			return nil, err
+			return nil, fmt.Errorf("%w; give another address with --listen", err)
 		}
 		listeners = append(listeners, l)
 	}
@@ -137,11 +137,19 @@ func headOptions(c *urfave.Context, certs certificates, log *slog.Logger) []serv
 	return opts
 }
 
+// reachable is an address under which this machine reaches a listener, also one that listens on all.
+func reachable(a *net.TCPAddr) string {
+	if a.IP.IsUnspecified() {
+		return net.JoinHostPort("localhost", strconv.Itoa(a.Port))
+	}
+	return a.String()
+}
+
 // announce tells, on one line for people and scripts, where the head is and what a client needs. Connections are taken already.
 func announce(c *urfave.Context, store *bolt.Store, listeners []net.Listener, certs certificates, log *slog.Logger) {
 	var urls []string
 	for _, l := range listeners {
-		urls = append(urls, "https://"+l.Addr().String()+"/")
+		urls = append(urls, "https://"+reachable(l.Addr().(*net.TCPAddr))+"/")
 	}
 	line := "ready comethost=" + strings.Join(urls, ",") + " cacert=" + certs.client.CA
 	if certs.client.Cert != "" {

@@ -45,14 +45,17 @@ func Remove(ctx context.Context, client *comet.Client, unit orca.Unit) error {
 	return nil
 }
 
+// ErrIncomplete: the unit's properties lack something without which nothing can be put down or found.
+var ErrIncomplete = errors.New("unit properties are incomplete")
+
 func complete(unit orca.Unit) error {
 	switch {
 	case unit.SliceID.IsZero():
-		return errors.New("unit.sliceid is not set")
+		return fmt.Errorf("%w: unit.sliceid is not set", ErrIncomplete)
 	case unit.ReservationID.IsZero():
-		return errors.New("unit.rid is not set")
+		return fmt.Errorf("%w: unit.rid is not set", ErrIncomplete)
 	case unit.Tokens.Read.IsZero() || unit.Tokens.Write.IsZero():
-		return errors.New("the VM has no tokens of its own")
+		return fmt.Errorf("%w: the VM has no tokens of its own (%s, %s)", ErrIncomplete, orca.PropertyReadToken, orca.PropertyWriteToken)
 	}
 	return nil
 }

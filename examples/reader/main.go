@@ -54,6 +54,9 @@ func run(ctx context.Context, out io.Writer, heads string, ca []byte, sliceID st
 			return fmt.Errorf("%s: %w", e.Name, err)
 		}
 		for _, h := range hosts {
+			if h.IP == "" {
+				h.IP = "(not yet)"
+			}
 			fmt.Fprintf(out, "%s\t%s\n", h.IP, h.HostName)
 		}
 	}

@@ -32,7 +32,7 @@ func Main(app *cli.App) int {
 // Run runs a program with these arguments and streams and returns its exit code. What failed is told on one line of Err.
 func Run(ctx context.Context, app *cli.App, args []string, s Streams) int {
 	app.Reader, app.Writer, app.ErrWriter = s.In, s.Out, s.Err
-	app.HideVersion, app.HideHelpCommand = true, true
+	app.Version = Version
 	app.ExitErrHandler = func(*cli.Context, error) {} // exit codes are ours
 	app.OnUsageError = usageError
 	app.Action = unknownCommand
@@ -76,7 +76,11 @@ func prepare(commands []*cli.Command) {
 }
 
 func usageError(c *cli.Context, err error, _ bool) error {
-	return Usage(seeHelp(c), "%w", err)
+	text := strings.Replace(err.Error(), "flag provided but not defined: ", "unknown flag ", 1)
+	if strings.HasSuffix(text, "parse error") && strings.Contains(text, "for flag") {
+		text += " (a time has a unit, as in 30s or 5m)"
+	}
+	return Usage(seeHelp(c), "%s", text)
 }
 
 func unknownCommand(c *cli.Context) error {
@@ -88,8 +92,8 @@ func unknownCommand(c *cli.Context) error {
 
 func seeHelp(c *cli.Context) string {
 	name := c.App.Name
-	if c.Command != nil && c.Command.Name != "" && c.Command.Name != c.App.Name {
-		name += " " + c.Command.Name
+	if c.Command != nil && c.Command.HelpName != "" {
+		name = c.Command.HelpName
 	}
 	return "see " + name + " --help"
 }

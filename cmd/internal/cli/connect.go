@@ -2,9 +2,8 @@ package cli
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
-	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -45,7 +44,9 @@ func ReadSpec(c *cli.Context) (Spec, error) {
 		if err != nil {
 			return Spec{}, Input(err)
 		}
-		s = SpecOf(config)
+		if s = SpecOf(config); config == (orca.Config{}) {
+			return Spec{}, Usage("see --help for what it is", "%s has no property of COMET in it", path)
+		}
 	}
 	var err error
 	if s.Names.Accept, err = tlsconfig.ParseNames(c.StringSlice(flagServerName)); err != nil {
@@ -65,8 +66,8 @@ func ReadSpec(c *cli.Context) (Spec, error) {
 	}
 	for flag, into := range map[string]*tlsconfig.Password{flagStorePass: &s.Files.KeyStorePassword, flagKeyPass: &s.Files.KeyPassword} {
 		if path := Given(c, flag); path != "" {
-			if *into, err = ReadPassword(path); err != nil {
-				return Spec{}, err
+			if *into, err = tlsconfig.ReadPassword(path); err != nil {
+				return Spec{}, Input(err)
 			}
 		}
 	}
@@ -81,15 +82,6 @@ func Given(c *cli.Context, flag string) string {
 		return v
 	}
 	return ""
-}
-
-// ReadPassword returns the password in a file, without the newline at its end.
-func ReadPassword(path string) (tlsconfig.Password, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return tlsconfig.Password{}, Input(fmt.Errorf("password file: %w", err))
-	}
-	return tlsconfig.NewPassword(strings.TrimRight(string(text), "\r\n")), nil
 }
 
 // Connection is a client and what it stands on.
@@ -151,14 +143,28 @@ func (s Spec) Connect(log *slog.Logger, options ...comet.Option) (*Connection, e
 	conn := &Connection{Spec: s}
 	if secure > 0 {
 		if conn.Trust, err = tlsconfig.Open(s.Files, s.Names, tlsconfig.WithLogger(log)); err != nil {
-			return nil, Input(err)
+			return nil, trustError(err, s.Files)
 		}
 		options = append(options, comet.WithTLSFor(conn.Trust.Client))
 	}
-	if conn.Client, err = comet.New(s.Heads, nil, append(options, comet.WithLogger(log))...); err != nil {
+	if log.Enabled(context.Background(), slog.LevelInfo) { // else the error at the end says it all once more
+		options = append(options, comet.WithLogger(log))
+	}
+	if conn.Client, err = comet.New(s.Heads, nil, options...); err != nil {
 		return nil, Input(err)
 	}
 	return conn, nil
+}
+
+// trustError says by which flag to mend what tlsconfig found.
+func trustError(err error, f tlsconfig.Files) error {
+	switch {
+	case errors.Is(err, tlsconfig.ErrNoCA):
+		return Usage("give --cacert, COMETCACERT or --config", "nothing says which heads to trust")
+	case errors.Is(err, tlsconfig.ErrNoKey) && f.KeyStore == "" && (f.Key == "" || f.Cert == ""):
+		return &inputError{err, "give both --cert and --key"}
+	}
+	return Input(err)
 }
 
 // Logger makes the logger that --log-level and --log-format ask for.

@@ -65,6 +65,8 @@ func Code(err error) int {
 		return ExitDone
 	case errors.As(err, &input), errors.Is(err, comet.ErrInvalid):
 		return ExitInput
+	case errors.Is(err, context.Canceled):
+		return ExitFailed
 	case errors.Is(err, comet.ErrNotFound):
 		return ExitNotFound
 	case errors.Is(err, comet.ErrUnauthorized):
@@ -84,5 +86,9 @@ func OneLine(err error) string {
 	for i, l := range lines {
 		lines[i] = strings.TrimPrefix(l, "comet: ")
 	}
-	return strings.Join(lines, "; ")
+	text := strings.Join(lines, "; ")
+	if strings.Contains(text, "Unauthorized client") {
+		text += "; the head wants a client certificate that it trusts, see --keystore and --cert"
+	}
+	return text
 }

@@ -37,7 +37,7 @@ func HeadFlags() []cli.Flag {
 	flags := []cli.Flag{
 		&cli.StringFlag{Name: flagHeads, EnvVars: []string{"COMETHOST"}, Category: categoryHeads, Usage: "`URLS` of the heads, separated by commas"},
 		&cli.StringFlag{Name: flagCA, EnvVars: []string{"COMETCACERT"}, Category: categoryHeads, Usage: "`FILE` with the CA of the heads: DER, PEM, JKS or PKCS#12"},
-		&cli.StringFlag{Name: flagKeyStore, EnvVars: Env(flagKeyStore), Category: categoryHeads, Usage: "`FILE` with our certificate and key: JKS or PKCS#12"},
+		&cli.StringFlag{Name: flagKeyStore, EnvVars: Env(flagKeyStore), Category: categoryHeads, Usage: "`FILE` with our certificate and key: JKS or PKCS#12; used before --cert"},
 		&cli.StringFlag{Name: flagAlias, EnvVars: Env(flagAlias), Category: categoryHeads, Usage: "`NAME` of the key in it, where there are several"},
 		&cli.StringFlag{Name: flagStorePass, EnvVars: Env(flagStorePass), Category: categoryHeads, Usage: "`FILE` with its password"},
 		&cli.StringFlag{Name: flagCert, EnvVars: []string{"COMETCLIENTCERT"}, Category: categoryHeads, Usage: "`FILE` with our certificate, PEM"},

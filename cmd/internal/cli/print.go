@@ -16,14 +16,19 @@ import (
 type Table struct {
 	Header []string
 	Rows   [][]string
-	Empty  string // said in place of a table without rows
+	Empty  string // said to standard error in place of a table without rows
 }
 
 // Print prints data as JSON or YAML, or the table, as --output asks.
 func Print(c *cli.Context, data any, table func() Table) error {
 	switch c.String(flagOutput) {
 	case "table", "":
-		return table().Write(c.App.Writer)
+		t := table()
+		if len(t.Rows) == 0 && t.Empty != "" {
+			_, err := fmt.Fprintln(c.App.ErrWriter, t.Empty)
+			return err
+		}
+		return t.Write(c.App.Writer)
 	case "json":
 		e := json.NewEncoder(c.App.Writer)
 		e.SetIndent("", "  ")
@@ -50,10 +55,6 @@ func CheckOutput(c *cli.Context) error {
 
 // Write prints the table with aligned columns. Control characters in cells are shown, not sent to the terminal.
 func (t Table) Write(w io.Writer) error {
-	if len(t.Rows) == 0 && t.Empty != "" {
-		_, err := fmt.Fprintln(w, t.Empty)
-		return err
-	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if len(t.Header) > 0 {
 		fmt.Fprintln(tw, strings.Join(t.Header, "\t"))

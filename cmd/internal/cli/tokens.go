@@ -33,6 +33,9 @@ func token(c *cli.Context, flag, variable, kind string) (scope.Token, error) {
 		if err != nil {
 			return scope.Token{}, Input(fmt.Errorf("%s token: %w", kind, err))
 		}
+		if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
+			fmt.Fprintf(c.App.ErrWriter, "%s: warning: others may read %s (mode %04o)\n", c.App.Name, path, info.Mode().Perm())
+		}
 		source, text = path, strings.TrimSpace(string(content))
 	}
 	if text == "" || orca.Unset(text) {
