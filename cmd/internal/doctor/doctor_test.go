@@ -187,9 +187,9 @@ func TestNoTLS(t *testing.T) {
 	defer plain.Close()
 	deaf, garbled := "https://"+silent.Addr().String(), strings.Replace(plain.URL, "http", "https", 1)
 	r := examine(t, doctor.Subject{Heads: deaf + "," + garbled, Files: files(t, []*tlsconfig.Authority{newAuthority(t, "CA")}, nil), Step: shortly})
-	assert.Contains(t, check(t, r, deaf, "tls").Says, "does not answer the TLS handshake in time")
-	assert.Contains(t, check(t, r, garbled, "tls").Says, "does not speak TLS")
-	require.ErrorIs(t, r.Err(), comet.ErrUnauthorized)
+	assert.Contains(t, check(t, r, deaf, "handshake").Says, "does not answer the TLS handshake in time")
+	assert.Contains(t, check(t, r, garbled, "handshake").Says, "does not speak TLS")
+	require.ErrorIs(t, r.Err(), comet.ErrUnavailable)
 }
 
 func TestHeadsWeDoNotTrust(t *testing.T) {

@@ -44,11 +44,12 @@ var ErrConfiguration = errors.New("the configuration is wrong")
 
 // The steps whose problems decide what Err matches.
 const (
-	stepURL     = "url"
-	stepDNS     = "dns"
-	stepConnect = "connect"
-	stepTLS     = "tls"
-	stepVersion = "version"
+	stepURL       = "url"
+	stepDNS       = "dns"
+	stepConnect   = "connect"
+	stepHandshake = "handshake" // that did not come to showing certificates
+	stepTLS       = "tls"       // trust, of ours in theirs and of theirs in ours
+	stepVersion   = "version"
 )
 
 // Err returns nil where all is well. Otherwise the error tells how many problems there are and matches ErrConfiguration, else
@@ -66,7 +67,7 @@ func (r Report) Err() error {
 			kind = ErrConfiguration
 		case c.Step == stepTLS:
 			unusable[c.About], distrusted[c.About] = true, true
-		case c.Step == stepDNS || c.Step == stepConnect || c.Step == stepVersion:
+		case c.Step == stepDNS || c.Step == stepConnect || c.Step == stepHandshake || c.Step == stepVersion:
 			unusable[c.About] = true
 		}
 	}

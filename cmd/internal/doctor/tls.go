@@ -108,6 +108,8 @@ func (v *visit) ours(s seen) {
 	switch {
 	case !s.asked:
 		v.add(step, OK, "the head asks for none", "")
+	case s.sent == nil && v.trust.live == nil && v.trust.files.Cert+v.trust.files.Key+v.trust.files.KeyStore != "":
+		v.add(step, Warning, "was not tried, since the configuration above does not hold", "mend that first")
 	case s.sent == nil:
 		v.add(step, Warning, "the head asks for one, and we have none: it may refuse to create and remove entries",
 			"give --keystore, or --cert and --key, unless only reading is meant")
@@ -171,15 +173,15 @@ func (v *visit) noHandshake(err error) {
 	_, garbled := errors.AsType[tls.RecordHeaderError](err)
 	switch {
 	case garbled || errors.Is(err, http.ErrSchemeMismatch):
-		v.add(stepTLS, Problem, "what answers does not speak TLS", "see that the port is the head's; a head without TLS is named with http://")
+		v.add(stepHandshake, Problem, "what answers does not speak TLS", "see that the port is the head's; a head without TLS is named with http://")
 	case isAlert(err):
 		v.add(stepTLS, Problem, "the head refused the handshake: "+alert(err), "see that the head speaks TLS 1.2 or later and has a certificate")
 	case err != nil && isTimeout(err):
-		v.add(stepTLS, Problem, "the head takes connections and does not answer the TLS handshake in time", "look into its log, and start it again")
+		v.add(stepHandshake, Problem, "the head takes connections and does not answer the TLS handshake in time", "look into its log, and start it again")
 	case err != nil:
-		v.add(stepTLS, Problem, "no TLS handshake: "+reason(err), "see that the port is the head's, and look into its log")
+		v.add(stepHandshake, Problem, "no TLS handshake: "+reason(err), "see that the port is the head's, and look into its log")
 	default:
-		v.add(stepTLS, Problem, "no TLS handshake was seen", "examine it again")
+		v.add(stepHandshake, Problem, "no TLS handshake was seen", "examine it again")
 	}
 }
 
