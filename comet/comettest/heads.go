@@ -21,7 +21,6 @@ type Heads struct {
 	t         testing.TB
 	authority *tlsconfig.Authority
 	identity  tls.Certificate // of Client
-	store     server.Store
 	heads     []*head
 }
 
@@ -29,20 +28,42 @@ type Heads struct {
 // CA may create and delete, and nothing is logged.
 func Start(t testing.TB, n int, options ...server.Option) *Heads {
 	t.Helper()
-	store, err := bolt.Open(filepath.Join(t.TempDir(), "comet.db"))
-	must(t, err)
-	t.Cleanup(func() { store.Close() })
-	return StartOn(t, n, store, options...)
+	return start(t, n, newStore(t), newAuthority(t), options)
 }
 
 // StartOn is Start over a store of the caller's, who closes it after the test.
 func StartOn(t testing.TB, n int, store server.Store, options ...server.Option) *Heads {
 	t.Helper()
+	return start(t, n, store, newAuthority(t), options)
+}
+
+// StartUnder is Start with certificates of the caller's CA: for tests of programs that read certificates from files, such as those
+// of tlsconfig.WriteDevelopment.
+func StartUnder(t testing.TB, n int, authority *tlsconfig.Authority, options ...server.Option) *Heads {
+	t.Helper()
+	return start(t, n, newStore(t), authority, options)
+}
+
+func newStore(t testing.TB) server.Store {
+	t.Helper()
+	store, err := bolt.Open(filepath.Join(t.TempDir(), "comet.db"))
+	must(t, err)
+	t.Cleanup(func() { store.Close() })
+	return store
+}
+
+func newAuthority(t testing.TB) *tlsconfig.Authority {
+	t.Helper()
 	authority, err := tlsconfig.NewAuthority("comettest CA", 24*time.Hour)
 	must(t, err)
+	return authority
+}
+
+func start(t testing.TB, n int, store server.Store, authority *tlsconfig.Authority, options []server.Option) *Heads {
+	t.Helper()
 	identity, err := authority.Client("comettest client")
 	must(t, err)
-	h := &Heads{t: t, authority: authority, identity: identity, store: store}
+	h := &Heads{t: t, authority: authority, identity: identity}
 	handler := server.New(store, append([]server.Option{
 		server.WithLogger(slog.New(slog.DiscardHandler)),
 		server.WithTrust(func(s *tls.ConnectionState) bool { return tlsconfig.Trusted(s, h.Roots()) }),

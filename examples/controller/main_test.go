@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,25 +9,26 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/renci-nrig/comet-go/comet/comettest"
 	"github.com/renci-nrig/comet-go/comet/orca"
-	"github.com/renci-nrig/comet-go/comet/server"
-	"github.com/renci-nrig/comet-go/comet/server/bolt"
 	"github.com/renci-nrig/comet-go/scope"
 	"github.com/renci-nrig/comet-go/tlsconfig"
 )
 
-// The example runs as a site would run it: a head on loopback, a properties file with a DER CA and a JKS key store.
+// The example runs as a site would run it: heads on loopback, a properties file with a DER CA and a JKS key store.
 func TestExample(t *testing.T) {
 	dir := t.TempDir()
 	certs, err := tlsconfig.WriteDevelopment(filepath.Join(dir, "certs"))
 	require.NoError(t, err)
 	password, err := os.ReadFile(certs.PasswordFile)
 	require.NoError(t, err)
-	head := startHead(t, certs)
+	authority, err := tlsconfig.LoadAuthority(certs.Dir)
+	require.NoError(t, err)
+	heads := comettest.StartUnder(t, 2, authority)
 
 	config := filepath.Join(dir, "controller.properties")
 	require.NoError(t, os.WriteFile(config, orca.FormatProperties(
-		orca.KeyValue{Key: "comethost", Value: scope.Secret(head)},
+		orca.KeyValue{Key: "comethost", Value: scope.Secret(heads.List())},
 		orca.KeyValue{Key: "comet.cacert", Value: scope.Secret(filepath.Join(dir, "certs", "ca.der"))},
 		orca.KeyValue{Key: "comet.clientkeystore", Value: scope.Secret(certs.ClientJKS)},
 		orca.KeyValue{Key: "comet.clientkeystorepwd", Value: scope.Secret(strings.TrimSpace(string(password)))},
@@ -41,26 +40,4 @@ func TestExample(t *testing.T) {
 	require.NoError(t, run(t.Context(), &out, config, "../../testdata/slice/slice.json", tokenFile))
 	require.Equal(t, "slice 6d3de7cc-7188-49b2-af48-f21497450d84: 3 VMs may report\n", out.String())
 	require.NoError(t, run(t.Context(), &out, config, "../../testdata/slice/slice.json", tokenFile), "it may be repeated")
-}
-
-// startHead starts a head that trusts the certificates, and returns its base URL.
-func startHead(t *testing.T, certs tlsconfig.Development) string {
-	live, err := tlsconfig.Open(certs.Server, tlsconfig.Names{})
-	require.NoError(t, err)
-	store, err := bolt.Open(filepath.Join(t.TempDir(), "comet.db"))
-	require.NoError(t, err)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error)
-	go func() {
-		ended <- server.Serve(ctx, server.New(store, server.WithTrust(live.Trusted)), live.Server(), l)
-	}()
-	t.Cleanup(func() {
-		cancel()
-		require.NoError(t, <-ended)
-		require.NoError(t, store.Close())
-		require.NoError(t, live.Close())
-	})
-	return "https://" + l.Addr().String() + "/"
 }
