@@ -56,7 +56,7 @@ func TestNobodyInBetweenSeesAToken(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { client.Close() })
 
-	value := scope.Encode(scope.Script{Name: "bootscript", Body: "echo bodyPlanted"})
+	value := scope.Encode(scope.Script{Name: "bootscript", Body: scope.Hide("echo bodyPlanted")})
 	_, err = client.Write(t.Context(), testName, testTokens, value)
 	require.NoError(t, err)
 	_, err = client.Read(t.Context(), testName, testTokens.Read)

@@ -74,7 +74,7 @@ func Decode[E Element](body []byte) ([]E, error) {
 func Encode[E Element](elements ...E) []byte {
 	l := &List{}
 	for i, e := range elements {
-		l.set(i, marshal(e))
+		l.set(i, encodeElement(e))
 	}
 	return l.Bytes()
 }
@@ -82,7 +82,12 @@ func Encode[E Element](elements ...E) []byte {
 // ElementAt returns element i as an E, or a *DecodeError. It checks the form, not the content: see Validate.
 func ElementAt[E Element](l *List, i int) (E, error) {
 	var e E
-	if err := unmarshal(l.Raw(i), &e); err != nil {
+	raw := l.Raw(i)
+	err := unmarshal(raw, &e)
+	if err == nil && raw[0] != '{' { // null, which json takes for anything
+		err = errNotJSON
+	}
+	if err != nil {
 		d := &DecodeError{Kind: e.Kind(), Index: i, Err: errors.New("is not an object of strings")}
 		if t, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && t.Field != "" {
 			d.Field, d.Err = t.Field, fmt.Errorf("is not text but %s", t.Value)
@@ -107,7 +112,7 @@ func Find[E Element](l *List, key string) int {
 func Put[E Element](l *List, e E) (replaced bool) {
 	i := Find[E](l, e.ElementKey())
 	if i < 0 {
-		l.set(l.Len(), marshal(e))
+		l.set(l.Len(), encodeElement(e))
 		return false
 	}
 	Replace(l, i, e)
@@ -116,7 +121,7 @@ func Put[E Element](l *List, e E) (replaced bool) {
 
 // Replace puts e in the place of element i, which need not have its key. Members of element i that E does not know are kept.
 func Replace[E Element](l *List, i int, e E) {
-	l.set(i, merge(l.Raw(i), marshal(e), members(reflect.TypeFor[E]())))
+	l.set(i, merge(l.Raw(i), encodeElement(e), members(reflect.TypeFor[E]())))
 }
 
 // Remove takes out the element that key finds, if there is one.
@@ -134,6 +139,24 @@ func withKind[E Element](err error) error {
 		d.Kind = e.Kind()
 	}
 	return err
+}
+
+// encodeElement writes an element as its entry holds it, hidden text in clear.
+func encodeElement(e Element) json.RawMessage {
+	v := reflect.ValueOf(e)
+	var list []member
+	for i := range v.NumField() {
+		name, options, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+		if options != "" && v.Field(i).IsZero() { // omitempty or omitzero
+			continue
+		}
+		value := v.Field(i).Interface()
+		if h, ok := value.(Hidden); ok {
+			value = h.Reveal()
+		}
+		list = append(list, member{name, marshal(value)})
+	}
+	return joinMembers(list)
 }
 
 // unmarshal reads an element whose members are strings, or are taken as such.

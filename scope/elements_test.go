@@ -37,7 +37,7 @@ func TestElementsSayWhatIsWrong(t *testing.T) {
 	iface := scope.Interface{MAC: "FE:16:3e:00:26:c9", State: "up", IPVersion: "ipv4", IP: "172.16.1.10/24"}
 	disk := scope.Storage{Device: "dev0", Type: "iscsi", TargetIP: "10.0.0.1", TargetPort: "3260", TargetLUN: "0", ShouldAttach: "Yes", ShouldFormat: "no", MountPoint: "/mnt"}
 	route := scope.Route{Network: "172.16.2.0/24", NextHop: "172.16.1.1"}
-	script := scope.Script{Name: "bootscript", Body: "echo"}
+	script := scope.Script{Name: "bootscript", Body: scope.Hide("echo")}
 	host := scope.Host{HostName: "workers/0", IP: "2001:db8::1"}
 	for _, good := range []scope.Element{user, iface, disk, route, script, host, scope.PubKey{PublicKey: "ssh-rsa AAAA\n"}} {
 		assert.NoError(t, good.Validate())
@@ -60,9 +60,10 @@ func TestElementsSayWhatIsWrong(t *testing.T) {
 		"routeNetwork is not a network such as 172.16.2.0/24":               scope.Route{Network: "default"},
 		"routeNextHop is not an address, down or user":                      scope.Route{Network: "172.16.2.0/24", NextHop: "x"},
 		"routeNextHop is not of the same IP version as routeNetwork":        scope.Route{Network: "172.16.2.0/24", NextHop: "2001:db8::1"},
-		"scriptName cannot be a file's name":                                scope.Script{Name: "../x", Body: "x"},
+		"scriptName cannot be a file's name":                                scope.Script{Name: "../x", Body: scope.Hide("x")},
 		"scriptBody is missing":                                             scope.Script{Name: "x"},
 		"hostName is not a host name":                                       scope.Host{HostName: "a\n1.2.3.4 github.com"},
+		"hostName is not a host name but looks like an address":             scope.Host{HostName: "10.0.0.1"},
 		"hostName is missing":                                               scope.Host{},
 		"ip is not an IP address":                                           scope.Host{HostName: "a", IP: "1.2.3"},
 		"publicKey has more than one line":                                  scope.PubKey{PublicKey: "ssh-rsa AAAA\nssh-rsa BBBB"},

@@ -38,7 +38,7 @@ func CanonicalHostName(name string) string { return strings.ReplaceAll(name, "/"
 // PubKey is an element of the families pubkeys+group: the public SSH key of root on a VM, empty until the VM has filled it in.
 type PubKey struct {
 	PublicKey  string `json:"publicKey"` // one line with exactly one \n at its end: old guests append it as it is
-	PrivateKey Secret `json:"privateKey,omitempty"`
+	PrivateKey Hidden `json:"privateKey,omitzero"`
 }
 
 // Kind returns "pubkeys".

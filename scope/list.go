@@ -13,12 +13,13 @@ import (
 //
 // A List belongs to one goroutine at a time.
 type List struct {
+	original       []byte // the value as it was opened; nil once it is edited
 	prefix, suffix string // all that stands before the first element and after the last, brackets included
-	quoted         bool   // whether elements are escaped, as inside a JSON string
 	elements       []stored
 }
 
-// stored is one element as its text stands in the value, after what separates it from the one before.
+// stored is one element as its text stands in the value, escaped as inside a JSON string, after what separates it from the one
+// before.
 type stored struct{ separator, text string }
 
 const (
@@ -30,6 +31,14 @@ const (
 // was reset), {} and other objects without val_ (no elements; a first one adds val_), val_ that is null, empty, or an array that
 // was not encoded twice, and members that it does not know. Anything else is a *DecodeError, which never quotes the value.
 func ParseList(body []byte) (*List, error) {
+	l, err := parseList(body)
+	if err == nil {
+		l.original = bytes.Clone(body)
+	}
+	return l, err
+}
+
+func parseList(body []byte) (*List, error) {
 	trimmed := strings.TrimSpace(string(body))
 	switch {
 	case trimmed == "" || trimmed == `""` || trimmed == "null":
@@ -91,7 +100,6 @@ func openBare(text string, members int) *List {
 	return &List{
 		prefix: text[:brace] + comma + `"val_":"[`,
 		suffix: `]"` + text[brace:],
-		quoted: true,
 	}
 }
 
@@ -99,20 +107,18 @@ func openVal(text string, val span) (*List, error) {
 	before, raw, after := text[:val.start], text[val.start:val.end], text[val.end:]
 	switch {
 	case raw == "null" || raw == `""`:
-		return &List{prefix: before + `"[`, suffix: `]"` + after, quoted: true}, nil
-	case raw[0] == '[':
-		return split(before, raw, after, raw, nil)
+		return &List{prefix: before + `"[`, suffix: `]"` + after}, nil
+	case raw[0] == '[': // not encoded twice; edited, it will be, since old readers know no other form
+		raw = `"` + escape(raw) + `"`
+	}
+	switch {
 	case raw[0] == '"':
 		inner := raw[1 : len(raw)-1]
 		array, origin := unescape(inner)
 		if strings.TrimSpace(array) == "" {
-			return &List{prefix: before + `"[`, suffix: `]"` + after, quoted: true}, nil
+			return &List{prefix: before + `"[`, suffix: `]"` + after}, nil
 		}
-		l, err := split(before+`"`, inner, `"`+after, array, origin)
-		if l != nil {
-			l.quoted = true
-		}
-		return l, err
+		return split(before+`"`, inner, `"`+after, array, origin)
 	}
 	return nil, &DecodeError{Index: -1, Field: "val_", Err: errors.New("is not a string that holds a JSON array")}
 }
@@ -176,18 +182,16 @@ func (l *List) Len() int { return len(l.elements) }
 
 // Raw returns the JSON of element i, whatever it is.
 func (l *List) Raw(i int) json.RawMessage {
-	text := l.elements[i].text
-	if l.quoted {
-		text, _ = unescape(text)
-	}
+	text, _ := unescape(l.elements[i].text)
 	return json.RawMessage(text)
 }
 
-// Bytes returns the value, ready to be stored.
+// Bytes returns the value, ready to be stored: that which was opened, to the byte, unless an element was changed since.
 func (l *List) Bytes() []byte {
-	if l.prefix == "" {
-		l.prefix, l.suffix, l.quoted = emptyPrefix, emptySuffix, true
+	if l.original != nil {
+		return bytes.Clone(l.original)
 	}
+	l.edit()
 	var b bytes.Buffer
 	b.WriteString(l.prefix)
 	for _, e := range l.elements {
@@ -200,17 +204,15 @@ func (l *List) Bytes() []byte {
 
 // set puts the JSON of one element in place of element i, or behind the last where i is Len.
 func (l *List) set(i int, raw json.RawMessage) {
-	if l.prefix == "" {
-		l.prefix, l.suffix, l.quoted = emptyPrefix, emptySuffix, true
-	}
-	text := string(raw)
-	if l.quoted {
-		text = escape(text)
-	}
+	text := escape(string(raw))
 	if i < len(l.elements) {
-		l.elements[i].text = text
+		if l.elements[i].text != text {
+			l.edit()
+			l.elements[i].text = text
+		}
 		return
 	}
+	l.edit()
 	separator := ""
 	if i > 0 {
 		separator = ","
@@ -223,8 +225,17 @@ func (l *List) set(i int, raw json.RawMessage) {
 
 // remove takes element i out, with the separator that it no longer needs.
 func (l *List) remove(i int) {
+	l.edit()
 	if i == 0 && len(l.elements) > 1 {
 		l.elements[1].separator = ""
 	}
 	l.elements = append(l.elements[:i:i], l.elements[i+1:]...)
+}
+
+// edit is called before the list is changed, or has to be written anew.
+func (l *List) edit() {
+	l.original = nil
+	if l.prefix == "" {
+		l.prefix, l.suffix = emptyPrefix, emptySuffix
+	}
 }

@@ -60,6 +60,7 @@ func TestWhatIsNoValueSaysSoWithoutQuotingIt(t *testing.T) {
 		"val_ array with rest": `{"val_":"[] planted"}`,
 		"element a string":     `{"val_":"[\"planted\"]"}`,
 		"member an object":     `{"val_":"[{\"hostName\":{\"planted\":1}}]"}`,
+		"element null":         `{"val_":"[null]"}`,
 		"member an array":      `{"val_":"[{\"hostName\":[\"planted\"]}]"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -86,7 +87,6 @@ func TestAddThenDeleteGivesBackTheVeryBytes(t *testing.T) {
 		`{"val_":"[{\"hostName\":\"a\",\"ip\":\"\"}]"}`,
 		`{"val_": "[{\"hostName\": \"a\", \"ip\": \"\"}, {\"hostName\": \"b\", \"ip\": \"\"}]", "other": [1, 2.50, {"x": "\u00e9"}]}`,
 		`{"x":"y","val_":"[{\u0022hostName\u0022:\u0022\u00e9\ud83d\ude00\u0022, \"n\":1e3} , 7, null, \"\\u0041\"]"}`,
-		"{\n  \"val_\": [ {\"hostName\": \"a\"}\n ]\n}\n",
 	} {
 		l, err := scope.ParseList([]byte(body))
 		require.NoError(t, err, body)
@@ -130,6 +130,16 @@ func TestReplaceLeavesEmptyMembersWhereTheyAre(t *testing.T) {
 	assert.Equal(t, `{"val_":"[{\"publicKey\":\"k\",\"privateKey\":\"\"}]"}`, string(l.Bytes()))
 	scope.Replace(l, 0, scope.PubKey{})
 	assert.Equal(t, body, string(l.Bytes()))
+}
+
+// Old readers know the doubly encoded form alone: what is edited is written so, what is not stays.
+func TestAListThatWasNotEncodedTwiceIsOnceItIsEdited(t *testing.T) {
+	body := "{\n  \"val_\": [ {\"hostName\": \"a\"}\n ]\n}\n"
+	l, err := scope.ParseList([]byte(body))
+	require.NoError(t, err)
+	assert.Equal(t, body, string(l.Bytes()))
+	scope.Put(l, scope.Host{HostName: "b"})
+	assert.Equal(t, "{\n  \"val_\": \"[ {\\\"hostName\\\": \\\"a\\\"},{\\\"hostName\\\":\\\"b\\\",\\\"ip\\\":\\\"\\\"}\\n ]\"\n}\n", string(l.Bytes()))
 }
 
 func TestAnObjectWithoutValGetsOneBesideItsMembers(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 // Script is an element of the family scripts: a program that the VM runs once in its life.
 type Script struct {
 	Name string `json:"scriptName"`
-	Body Secret `json:"scriptBody"`
+	Body Hidden `json:"scriptBody"`
 }
 
 // BootScript is the name of the script that runs first.
@@ -28,7 +28,7 @@ func (s Script) Validate() error {
 	if strings.ContainsAny(s.Name, "/\x00\n") || strings.HasPrefix(s.Name, ".") || strings.HasPrefix(s.Name, "-") || len(s.Name) > 200 {
 		return &FieldError{"scriptName", "cannot be a file's name"}
 	}
-	return required("scriptBody", string(s.Body))
+	return required("scriptBody", s.Body.Reveal())
 }
 
 // LogValue shows the name alone.

@@ -17,7 +17,7 @@ type Storage struct {
 	TargetPort   string `json:"targetPort"`
 	TargetLUN    string `json:"targetLun"`
 	ChapUser     string `json:"targetChapUser"`
-	ChapSecret   Secret `json:"targetChapSecret"`
+	ChapSecret   Hidden `json:"targetChapSecret"`
 	ShouldAttach string `json:"targetShouldAttach"` // "yes" or "no"
 	FSType       string `json:"fsType"`
 	FSOptions    string `json:"fsOptions"`

@@ -16,48 +16,64 @@ import (
 
 const planted = "Planted1Secret"
 
-// holder keeps tokens where fmt reaches them without asking any method.
+// holder keeps what is secret where fmt, slog and JSON reach it without asking any method.
 type holder struct {
-	inner  scope.Token
-	Pair   scope.Tokens
-	list   []scope.Token
-	byName map[string]scope.Token
-	at     *scope.Token
-	any    any
+	inner   scope.Token
+	Pair    scope.Tokens
+	list    []scope.Token
+	byName  map[string]scope.Token
+	at      *scope.Token
+	any     any
+	hidden  scope.Hidden
+	Hidden  scope.Hidden
+	storage scope.Storage
+	Storage []scope.Storage
+	scripts []*scope.Script
+	Scripts map[string]scope.Script
+	PubKey  any
 }
 
-func plantedHolder() holder {
-	t := scope.MustToken(planted)
-	return holder{t, scope.Tokens{Read: t, Write: t}, []scope.Token{t}, map[string]scope.Token{"x": t}, &t, t}
+func plantedHolder() *holder {
+	t, h := scope.MustToken(planted), scope.Hide(planted)
+	storage, script := scope.Storage{Device: "dev0", ChapSecret: h}, scope.Script{Name: "n", Body: h}
+	return &holder{t, scope.Tokens{Read: t, Write: t}, []scope.Token{t}, map[string]scope.Token{"x": t}, &t, t,
+		h, h, storage, []scope.Storage{storage}, []*scope.Script{&script}, map[string]scope.Script{"x": script}, &scope.PubKey{PrivateKey: h}}
 }
 
-func TestTokensPrintNowhere(t *testing.T) {
+func TestSecretsPrintNowhere(t *testing.T) {
 	h := plantedHolder()
 	var out bytes.Buffer
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%T", "%p"} {
-		fmt.Fprintf(&out, verb+" "+verb+"\n", h, h.inner)
-		fmt.Fprintf(&out, verb+"\n", &h)
-		if verb == "%p" {
-			continue // fmt asks no method for it; vet refuses it for text
+		for _, v := range []any{h, *h, h.inner, h.hidden, h.storage, h.Storage, h.scripts, h.Scripts, h.PubKey} {
+			fmt.Fprintf(&out, verb+"\n", v)
 		}
-		fmt.Fprintf(&out, verb+" ", scope.Secret(planted))
-		fmt.Fprintf(&out, verb+" ", scope.Storage{ChapSecret: planted})
-		fmt.Fprintf(&out, verb+" ", scope.Script{Name: "n", Body: planted})
 	}
 	for _, logger := range []*slog.Logger{slog.New(slog.NewTextHandler(&out, nil)), slog.New(slog.NewJSONHandler(&out, nil))} {
-		logger.Info("x", "token", h.inner, "pair", h.Pair, "holder", h, "secret", scope.Secret(planted),
-			"storage", scope.Storage{ChapSecret: planted}, "script", scope.Script{Body: planted})
+		logger.Info("x", "token", h.inner, "pair", h.Pair, "holder", h, "value", *h, "hidden", h.hidden, "storage", h.storage,
+			"list", h.Storage, "pointers", h.scripts, "map", h.Scripts, "key", h.PubKey)
 	}
-	text, err := json.Marshal(h)
-	require.NoError(t, err)
-	out.Write(text)
-
-	_, err = scope.ParseToken(planted + "\n")
+	for _, v := range []any{h, h.Storage, h.scripts, h.Scripts, h.PubKey, h.storage} {
+		text, err := json.Marshal(v)
+		require.NoError(t, err)
+		out.Write(text)
+	}
+	_, err := scope.ParseToken(planted + "\n")
 	out.WriteString(err.Error())
 	assert.NotContains(t, out.String(), planted)
 	assert.NotContains(t, strings.ToLower(out.String()), fmt.Sprintf("%x", planted))
 	assert.Contains(t, out.String(), "[redacted]")
 	assert.Equal(t, planted, h.inner.Reveal())
+	assert.Equal(t, planted, h.hidden.Reveal())
+	assert.Contains(t, string(scope.Encode(h.storage)), planted, "in an entry's value they are data")
+}
+
+func TestHiddenTextComesBack(t *testing.T) {
+	scripts, err := scope.Decode[scope.Script](scope.Encode(scope.Script{Name: "n", Body: scope.Hide("#!/bin/sh\n")}))
+	require.NoError(t, err)
+	assert.Equal(t, []scope.Script{{Name: "n", Body: scope.Hide("#!/bin/sh\n")}}, scripts)
+	assert.Equal(t, `{"val_":"[{\"publicKey\":\"\"}]"}`, string(scope.Encode(scope.PubKey{})))
+	assert.Equal(t, scope.Hidden{}, scope.Hide(""))
+	assert.Empty(t, scope.Hidden{}.Reveal())
 }
 
 func TestTokens(t *testing.T) {

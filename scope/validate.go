@@ -45,7 +45,7 @@ func validLogin(login string) error {
 }
 
 // ValidHostName reports why a name, with / taken as -, cannot be a host's: each of its dotted labels has 1 to 63 letters, digits,
-// dashes or underscores and no dash at either end, and all have at most 253 bytes.
+// dashes or underscores and no dash at either end, the last is not a number, as in addresses, and all have at most 253 bytes.
 func ValidHostName(name string) error {
 	name = strings.ToLower(CanonicalHostName(name))
 	if name == "" {
@@ -53,6 +53,9 @@ func ValidHostName(name string) error {
 	}
 	if len(name) > maxHostName {
 		return errors.New("is longer than 253 bytes")
+	}
+	if last := name[strings.LastIndexByte(name, '.')+1:]; strings.Trim(last, "0123456789") == "" {
+		return errors.New("is not a host name but looks like an address")
 	}
 	for label := range strings.SplitSeq(name, ".") {
 		if label == "" || len(label) > maxLabel || strings.Trim(label, lowerAndDigits+"_-") != "" || label[0] == '-' || label[len(label)-1] == '-' {

@@ -49,7 +49,7 @@ func load(c *urfave.Context) (unitFiles, orca.Unit, error) {
 		files.sources = append(files.sources, source{path, p})
 		for _, key := range p.Keys() {
 			if value, ok := p.Get(key); ok {
-				list = append(list, orca.KeyValue{Key: key, Value: scope.Secret(value), Line: p.Line(key)})
+				list = append(list, orca.KeyValue{Key: key, Value: scope.Hide(value), Line: p.Line(key)})
 			}
 		}
 	}

@@ -90,8 +90,8 @@ func savedTokens(path string, have scope.Tokens) (scope.Tokens, error) {
 		have = scope.NewTokens()
 	}
 	text := orca.FormatProperties(
-		orca.KeyValue{Key: orca.PropertyReadToken, Value: scope.Secret(have.Read.Reveal())},
-		orca.KeyValue{Key: orca.PropertyWriteToken, Value: scope.Secret(have.Write.Reveal())},
+		orca.KeyValue{Key: orca.PropertyReadToken, Value: scope.Hide(have.Read.Reveal())},
+		orca.KeyValue{Key: orca.PropertyWriteToken, Value: scope.Hide(have.Write.Reveal())},
 	)
 	if err := cli.WriteSecret(path, text); err != nil {
 		return have, cli.Input(fmt.Errorf("save the tokens: %w", err))

@@ -67,7 +67,7 @@ func examined(c *urfave.Context) doctor.Subject {
 	for _, flag := range []string{"keystore-password-file", "key-password-file", "read-token-file", "write-token-file"} {
 		s.Secrets = append(s.Secrets, cli.Given(c, flag))
 	}
-	if spec.Config.KeyStorePassword != "" {
+	if spec.Config.KeyStorePassword.Reveal() != "" {
 		s.Secrets = append(s.Secrets, cli.Given(c, "config"))
 	}
 	for _, kind := range []string{"read", "write"} {

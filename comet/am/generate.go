@@ -212,7 +212,7 @@ func (u *unit) storage() []scope.Storage {
 			TargetPort:   port,
 			TargetLUN:    cmp.Or(u.Text(target+".lun.num"), "0"),
 			ChapUser:     u.Text(target + ".chap_user"),
-			ChapSecret:   scope.Secret(secret),
+			ChapSecret:   scope.Hide(secret),
 			ShouldAttach: u.word(target+".should_attach", "no"),
 			FSType:       u.Text(at + ".fs.type"),
 			FSOptions:    u.Text(target + ".options"),
@@ -245,7 +245,7 @@ func (u *unit) scripts() []scope.Script {
 	var scripts []scope.Script
 	add := func(key, name string) {
 		if body, _ := u.Get(key); body != "" {
-			s := scope.Script{Name: name, Body: scope.Secret(body)} // byte for byte: here-documents and blank lines count
+			s := scope.Script{Name: name, Body: scope.Hide(body)} // byte for byte: here-documents and blank lines count
 			u.check(s, map[string]string{"scriptName": key, "scriptBody": key})
 			scripts = append(scripts, s)
 		}

@@ -138,7 +138,7 @@ unit.storage9.target.lun.num=4
 `)
 	assert.Equal(t, []scope.Storage{
 		{Device: "dev3", Type: "iscsi", TargetIP: "2001:db8::9", TargetPort: "3261", TargetLUN: "4", ShouldAttach: "no", ShouldFormat: "no"},
-		{Device: "dev4", Type: "iscsi", TargetIP: "10.104.0.2", TargetPort: "3260", TargetLUN: "0", ChapSecret: "a:b ", ShouldAttach: "yes",
+		{Device: "dev4", Type: "iscsi", TargetIP: "10.104.0.2", TargetPort: "3260", TargetLUN: "0", ChapSecret: scope.Hide("a:b "), ShouldAttach: "yes",
 			ShouldFormat: "no"},
 	}, f.Storage)
 }
@@ -162,8 +162,8 @@ unit.scripts=no script
 		{Network: "10.0.0.0/8", NextHop: "user"},
 	}, f.Routes)
 	assert.Equal(t, []scope.Script{
-		{Name: "script_2", Body: " \t#!/bin/sh\r\n\n  two\n\n"},
-		{Name: "script_10", Body: "ten"},
+		{Name: "script_2", Body: scope.Hide(" \t#!/bin/sh\r\n\n  two\n\n")},
+		{Name: "script_10", Body: scope.Hide("ten")},
 	}, f.Scripts, "scripts are there without a boot script, byte for byte")
 }
 

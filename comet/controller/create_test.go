@@ -124,7 +124,7 @@ func TestAccessIsWhatAVMIsTold(t *testing.T) {
 	properties := func(c controller.Settings, vm orca.VM) map[string]string {
 		got := map[string]string{}
 		for _, kv := range controller.New(nil, c).Access(s, tokens, vm).Properties() {
-			got[kv.Key] = string(kv.Value)
+			got[kv.Key] = kv.Value.Reveal()
 		}
 		return got
 	}

@@ -37,7 +37,7 @@ func TestFailuresShowNoSecret(t *testing.T) {
 			m := s.vm()
 			s.put("hostsall", "1", `{"val_":"[{\"hostName\":\"`+planted+` x\",\"ip\":\"`+planted+`\",\"privateKey\":\"`+planted+`\"}]"}`)
 			s.put("hostsall", "2", planted)
-			s.put("pubkeysall", "1", string(scope.Encode(scope.PubKey{PublicKey: "ssh-ed25519 " + planted, PrivateKey: planted})))
+			s.put("pubkeysall", "1", string(scope.Encode(scope.PubKey{PublicKey: "ssh-ed25519 " + planted, PrivateKey: scope.Hide(planted)})))
 			s.put("pubkeysall", "2", `{"val_":"[{\"publicKey\":[\"`+planted+`\"],\"privateKey\":\"`+planted+`\"}]"}`)
 			s.put("pubkeysall", "own", `{"val_":"[{\"publicKey\":\"\",\"privateKey\":\"`+planted+`\"}]"}`)
 			var errs []error

@@ -13,7 +13,7 @@ type Config struct {
 	CometHost        string // comethost: heads, separated by commas
 	CACert           string // comet.cacert: path, DER or PEM
 	KeyStore         string // comet.clientkeystore: path
-	KeyStorePassword scope.Secret
+	KeyStorePassword scope.Hidden
 	ClientCert       string // comet.clientcert: path, PEM
 	ClientKey        string // comet.clientkey: path, PEM
 	PubKeysEnabled   bool   // orca.comet.pubkeys.enabled: the controller puts down pubkeys place-holders
@@ -42,7 +42,7 @@ func NewConfig(p Properties) (Config, error) {
 		ClientKey:  p.Text("comet.clientkey"),
 	}
 	password, _ := p.Get("comet.clientkeystorepwd") // blanks around it may be part of it
-	c.KeyStorePassword = scope.Secret(password)
+	c.KeyStorePassword = scope.Hide(password)
 	var err error
 	if c.PubKeysEnabled, err = parseSwitch(p, "orca.comet.pubkeys.enabled"); err != nil {
 		return Config{}, err

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/renci-nrig/comet-go/comet/orca"
+	"github.com/renci-nrig/comet-go/scope"
 )
 
 func TestLoadConfig(t *testing.T) {
@@ -17,7 +18,7 @@ func TestLoadConfig(t *testing.T) {
 		CometHost:        "https://18.224.135.20:8111/,https://18.221.238.74:8111/",
 		CACert:           "/etc/orca/am+broker-12080/ssl/DigiCertCA.der",
 		KeyStore:         "/etc/orca/am+broker-12080/ssl/client.jks",
-		KeyStorePassword: "changeme",
+		KeyStorePassword: scope.Hide("changeme"),
 		ClientCert:       "/etc/orca/am+broker-12080/ssl/inno-hn_exogeni_net.pem",
 		ClientKey:        "/etc/orca/am+broker-12080/ssl/inno-hn_exogeni_net.key",
 	}
@@ -35,7 +36,7 @@ func TestParseConfigValues(t *testing.T) {
 	c, err := orca.ParseConfig([]byte("comethost=${comethost}\ncomet.cacert=/ca.der \t\ncomet.clientkeystorepwd= pass word \n" +
 		"orca.comet.hosts.enabled=TRUE \norca.comet.pubkeys.enabled=False\n"))
 	require.NoError(t, err)
-	assert.Equal(t, orca.Config{CACert: "/ca.der", KeyStorePassword: "pass word ", HostsEnabled: true}, c)
+	assert.Equal(t, orca.Config{CACert: "/ca.der", KeyStorePassword: scope.Hide("pass word "), HostsEnabled: true}, c)
 }
 
 func TestParseConfigErrors(t *testing.T) {

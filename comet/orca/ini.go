@@ -116,7 +116,7 @@ func (r *iniReader) file() *iniFile {
 	for _, open := range r.order {
 		s := iniSection{name: open.name}
 		for _, o := range open.order {
-			s.entries = append(s.entries, KeyValue{o.key, scope.Secret(strings.Join(o.lines, "\n")), o.number})
+			s.entries = append(s.entries, KeyValue{o.key, scope.Hide(strings.Join(o.lines, "\n")), o.number})
 		}
 		f.sections = append(f.sections, s)
 	}
@@ -192,5 +192,5 @@ func holds(key, value string) bool {
 		return false
 	}
 	entries := f.sections[0].entries
-	return len(entries) == 1 && entries[0].Key == key && string(entries[0].Value) == value
+	return len(entries) == 1 && entries[0].Key == key && entries[0].Value.Reveal() == value
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/renci-nrig/comet-go/comet/orca"
+	"github.com/renci-nrig/comet-go/scope"
 )
 
 // TestINICorpus compares with what Python 2.7.18's RawConfigParser makes of the same bytes, which stands beside each file.
@@ -40,7 +41,7 @@ func TestINICorpus(t *testing.T) {
 				require.NoError(t, json.Unmarshal(section[1], &options))
 				var got [][2]string
 				for _, kv := range u.Section(name) {
-					got = append(got, [2]string{kv.Key, string(kv.Value)})
+					got = append(got, [2]string{kv.Key, kv.Value.Reveal()})
 				}
 				assert.ElementsMatch(t, options, got, name)
 				assert.Len(t, got, len(options))
@@ -60,7 +61,7 @@ func withGlobal(data []byte) []byte {
 func TestINILinesAndOrder(t *testing.T) {
 	u, err := orca.ParseUserData([]byte("\ufeff[Global]\n\n[SCRIPTS]\nB=1\nA=2\n  more\n\nb=3\n"))
 	require.NoError(t, err)
-	want := []orca.KeyValue{{Key: "b", Value: "3", Line: 8}, {Key: "a", Value: "2\nmore", Line: 5}}
+	want := []orca.KeyValue{{Key: "b", Value: scope.Hide("3"), Line: 8}, {Key: "a", Value: scope.Hide("2\nmore"), Line: 5}}
 	assert.Equal(t, want, u.Section("scripts"))
 	assert.Equal(t, want, u.Section("Scripts"))
 	assert.Nil(t, u.Section("users"))
@@ -69,7 +70,7 @@ func TestINILinesAndOrder(t *testing.T) {
 func TestINIKeepsBytes(t *testing.T) {
 	u, err := orca.ParseUserData([]byte("[global]\n[scripts]\nbootscript=#!/bin/sh\n\techo \xe4\xff\n"))
 	require.NoError(t, err)
-	assert.Equal(t, "#!/bin/sh\necho \xe4\xff", string(u.Section("scripts")[0].Value))
+	assert.Equal(t, "#!/bin/sh\necho \xe4\xff", u.Section("scripts")[0].Value.Reveal())
 	data, err := u.INI()
 	require.NoError(t, err)
 	assert.Contains(t, string(data), "[scripts]\nbootscript=#!/bin/sh\n\techo \xe4\xff\n")

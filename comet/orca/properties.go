@@ -43,7 +43,7 @@ func ParseProperties(data []byte) (Properties, error) {
 		if err != nil {
 			return Properties{}, &LineError{Line: line, Reason: err.Error()}
 		}
-		t.put(KeyValue{Key: key, Value: scope.Secret(value), Line: line})
+		t.put(KeyValue{Key: key, Value: scope.Hide(value), Line: line})
 	}
 	return Properties{hide(t)}, nil
 }
@@ -58,10 +58,10 @@ func (t *propertyTable) put(kv KeyValue) {
 // Get returns the value of a key. A value that is exactly one ${…} counts as unset; see Unset.
 func (p Properties) Get(key string) (value string, ok bool) {
 	kv, ok := p.entry(key)
-	if !ok || Unset(string(kv.Value)) {
+	if !ok || Unset(kv.Value.Reveal()) {
 		return "", false
 	}
-	return string(kv.Value), true
+	return kv.Value.Reveal(), true
 }
 
 // Text returns the value of a key without the blanks around it, which Java keeps; it is empty where the key is unset.

@@ -94,7 +94,7 @@ func TestUnset(t *testing.T) {
 	} {
 		assert.Equal(t, want, orca.Unset(value), value)
 	}
-	p := orca.NewProperties(orca.KeyValue{Key: "a", Value: "${b}"}, orca.KeyValue{Key: "c", Value: " x "})
+	p := orca.NewProperties(orca.KeyValue{Key: "a", Value: scope.Hide("${b}")}, orca.KeyValue{Key: "c", Value: scope.Hide(" x ")})
 	_, ok := p.Get("a")
 	assert.False(t, ok)
 	assert.Equal(t, "x", p.Text("c"))
@@ -107,8 +107,8 @@ func TestUnset(t *testing.T) {
 
 func TestFormatProperties(t *testing.T) {
 	got := orca.FormatProperties(
-		orca.KeyValue{Key: "slice.comet.readToken", Value: "aB3:x"},
-		orca.KeyValue{Key: "odd key=:#!", Value: "  two\tlines\nand = ü 😀\\"},
+		orca.KeyValue{Key: "slice.comet.readToken", Value: scope.Hide("aB3:x")},
+		orca.KeyValue{Key: "odd key=:#!", Value: scope.Hide("  two\tlines\nand = ü 😀\\")},
 		orca.KeyValue{Key: "empty"},
 	)
 	assert.Equal(t, `slice.comet.readToken=aB3\:x
@@ -171,11 +171,11 @@ func FuzzFormatProperties(f *testing.F) {
 		if key == "" || !utf8.ValidString(key) || !utf8.ValidString(value) {
 			return
 		}
-		p, err := orca.ParseProperties(orca.FormatProperties(orca.KeyValue{Key: key, Value: scope.Secret(value)}))
+		p, err := orca.ParseProperties(orca.FormatProperties(orca.KeyValue{Key: key, Value: scope.Hide(value)}))
 		require.NoError(t, err)
-		want := []orca.KeyValue{{Key: key, Value: scope.Secret(value)}}
+		want := []orca.KeyValue{{Key: key, Value: scope.Hide(value)}}
 		if orca.Unset(value) {
-			want[0].Value = ""
+			want[0].Value = scope.Hidden{}
 		}
 		require.Equal(t, want, pairs(p))
 	})
@@ -186,7 +186,7 @@ func pairs(p orca.Properties) []orca.KeyValue {
 	var list []orca.KeyValue
 	for _, key := range p.Keys() {
 		value, _ := p.Get(key)
-		list = append(list, orca.KeyValue{Key: key, Value: scope.Secret(value)})
+		list = append(list, orca.KeyValue{Key: key, Value: scope.Hide(value)})
 	}
 	return list
 }

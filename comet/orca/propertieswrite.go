@@ -12,7 +12,7 @@ import (
 func FormatProperties(list ...KeyValue) []byte {
 	var b bytes.Buffer
 	for _, kv := range list {
-		b.WriteString(escapeProperty(kv.Key, true) + "=" + escapeProperty(string(kv.Value), false) + "\n")
+		b.WriteString(escapeProperty(kv.Key, true) + "=" + escapeProperty(kv.Value.Reveal(), false) + "\n")
 	}
 	return b.Bytes()
 }

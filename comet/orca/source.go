@@ -31,7 +31,7 @@ func (e *LineError) Error() string {
 // KeyValue is one entry of a properties or ini file. Its value may be a token, a password or a script, and prints as [redacted].
 type KeyValue struct {
 	Key   string
-	Value scope.Secret
+	Value scope.Hidden
 	Line  int // where it was read, from 1; 0 where it was not
 }
 

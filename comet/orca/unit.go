@@ -32,7 +32,7 @@ func (a SliceAccess) Properties() []KeyValue {
 	u := UserData{Slice: a}
 	for _, f := range sliceFields {
 		if v := f.get(&u); v != "" {
-			list = append(list, KeyValue{Key: f.property, Value: scope.Secret(v)})
+			list = append(list, KeyValue{Key: f.property, Value: scope.Hide(v)})
 		}
 	}
 	return list

@@ -38,7 +38,7 @@ func ParseUserData(data []byte) (UserData, error) {
 	}
 	u := UserData{read: hide(f)}
 	for _, kv := range global {
-		if err := u.setNamed(kv.Key, string(kv.Value)); err != nil {
+		if err := u.setNamed(kv.Key, kv.Value.Reveal()); err != nil {
 			return UserData{}, &LineError{Line: kv.Line, Field: kv.Key, Reason: err.Error()}
 		}
 	}
@@ -108,7 +108,7 @@ func (u UserData) writeOthers(b *bytes.Buffer) {
 	}
 	for _, kv := range u.Section(globalSection) {
 		if fieldNamed(kv.Key) < 0 {
-			writeOption(b, kv.Key, string(kv.Value))
+			writeOption(b, kv.Key, kv.Value.Reveal())
 		}
 	}
 	for _, s := range f.sections {
@@ -117,7 +117,7 @@ func (u UserData) writeOthers(b *bytes.Buffer) {
 		}
 		b.WriteString("[" + s.name + "]\n")
 		for _, kv := range s.entries {
-			writeOption(b, kv.Key, string(kv.Value))
+			writeOption(b, kv.Key, kv.Value.Reveal())
 		}
 	}
 }

@@ -30,7 +30,7 @@ func run(ctx context.Context, out io.Writer, configFile, sliceFile, tokenFile st
 		return err
 	}
 	trust, err := tlsconfig.Open(tlsconfig.Files{CA: config.CACert, KeyStore: config.KeyStore,
-		KeyStorePassword: tlsconfig.NewPassword(string(config.KeyStorePassword))}, tlsconfig.Names{})
+		KeyStorePassword: tlsconfig.NewPassword(config.KeyStorePassword.Reveal())}, tlsconfig.Names{})
 	if err != nil {
 		return err
 	}

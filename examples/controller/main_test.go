@@ -28,11 +28,11 @@ func TestExample(t *testing.T) {
 
 	config := filepath.Join(dir, "controller.properties")
 	require.NoError(t, os.WriteFile(config, orca.FormatProperties(
-		orca.KeyValue{Key: "comethost", Value: scope.Secret(heads.List())},
-		orca.KeyValue{Key: "comet.cacert", Value: scope.Secret(filepath.Join(dir, "certs", "ca.der"))},
-		orca.KeyValue{Key: "comet.clientkeystore", Value: scope.Secret(certs.ClientJKS)},
-		orca.KeyValue{Key: "comet.clientkeystorepwd", Value: scope.Secret(strings.TrimSpace(string(password)))},
-		orca.KeyValue{Key: "orca.comet.hosts.enabled", Value: "true"},
+		orca.KeyValue{Key: "comethost", Value: scope.Hide(heads.List())},
+		orca.KeyValue{Key: "comet.cacert", Value: scope.Hide(filepath.Join(dir, "certs", "ca.der"))},
+		orca.KeyValue{Key: "comet.clientkeystore", Value: scope.Hide(certs.ClientJKS)},
+		orca.KeyValue{Key: "comet.clientkeystorepwd", Value: scope.Hide(strings.TrimSpace(string(password)))},
+		orca.KeyValue{Key: "orca.comet.hosts.enabled", Value: scope.Hide("true")},
 	), 0o600))
 
 	var out bytes.Buffer

@@ -28,7 +28,7 @@ func SpecOf(c orca.Config) Spec {
 		Files: tlsconfig.Files{
 			CA:               c.CACert,
 			KeyStore:         c.KeyStore,
-			KeyStorePassword: tlsconfig.NewPassword(string(c.KeyStorePassword)),
+			KeyStorePassword: tlsconfig.NewPassword(c.KeyStorePassword.Reveal()),
 			Cert:             c.ClientCert,
 			Key:              c.ClientKey,
 		},

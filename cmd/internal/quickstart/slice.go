@@ -156,7 +156,7 @@ func changed(p orca.Properties, values map[string]string) orca.Properties {
 }
 
 func property(key, value string) orca.KeyValue {
-	return orca.KeyValue{Key: key, Value: scope.Secret(value)}
+	return orca.KeyValue{Key: key, Value: scope.Hide(value)}
 }
 
 // withdraw ends the guests and takes everything away that was put down.

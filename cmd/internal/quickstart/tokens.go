@@ -63,7 +63,7 @@ func summary(entries []comet.Entry) string {
 func (s *Story) seeRefusals(ctx context.Context) error {
 	v := s.vms[0]
 	own := scope.Name{Context: s.slice.ID, Family: scope.FamilyScripts, Key: v.ReservationID}
-	value := scope.Encode(scope.Script{Name: "bootscript", Body: "true"})
+	value := scope.Encode(scope.Script{Name: "bootscript", Body: scope.Hide("true")})
 	_, err := s.conn.Write(ctx, own, scope.Tokens{Read: v.unit.Tokens.Read, Write: scope.NewToken()}, value)
 	if !errors.Is(err, comet.ErrUnauthorized) {
 		return fmt.Errorf("a write with a wrong write token was not refused: %v", err)
