@@ -30,6 +30,13 @@ type result struct {
 	tag     string
 }
 
+// parsed reads the answer. One that makes no sense is the head's fault: another one may do better.
+func (r *result) parsed(parse func(json.RawMessage) *Error) {
+	if r.err = parse(r.value); r.err != nil && r.err.Kind != ErrNotFound {
+		r.verdict = failed
+	}
+}
+
 // illness is the error that says that the head is ill, or nil.
 func (r result) illness() *Error {
 	if r.verdict == failed {
@@ -50,13 +57,16 @@ func (c *Client) send(ctx context.Context, head string, call call, probe bool) r
 	} else {
 		status = a.status
 		r.value, r.err, r.verdict = judge(call.op, a, call.tokens.Read, call.tokens.Write)
+		if r.err == nil && call.parse != nil {
+			r.parsed(call.parse)
+		}
 		r.arrived, r.twice, r.tag = true, progress.sent.Load() > 1, a.tag
 		if r.verdict == later {
 			r.wait = retryAfter(a.retryAfter, time.Now())
 		}
 	}
 	if r.err != nil {
-		r.err.Op, r.err.Head = call.op, head
+		r.err.Op, r.err.Entry, r.err.Head = call.op, call.entry(), head
 	}
 	if c.hedge > 0 && r.verdict == settled {
 		c.latency.note(time.Since(start))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/renci-nrig/comet-go/scope"
@@ -19,7 +20,8 @@ type call struct {
 	name   scope.Name // as much of it as the operation needs
 	tokens scope.Tokens
 	body   []byte
-	once   bool // one attempt that may arrive, no more: the caller settles what is unknown
+	parse  func(json.RawMessage) *Error // reads the answer; an error other than ErrNotFound means that the head makes no sense
+	once   bool                         // one attempt that may arrive, no more: the caller settles what is unknown
 
 	// A change that is made only where the entry is as the caller saw it. Only heads that offer it get such a call.
 	ifTag    string // the tag of what was read
@@ -29,6 +31,17 @@ type call struct {
 }
 
 func (c call) conditional() bool { return c.ifTag != "" || c.ifAbsent }
+
+// entry says what the call is about.
+func (c call) entry() string {
+	var parts []string
+	for _, p := range []string{c.name.Context.String(), c.name.Family.String(), c.name.Key.String()} {
+		if p != "" {
+			parts = append(parts, p)
+		}
+	}
+	return strings.Join(parts, "/")
+}
 
 // The names of the operations, in errors and observations.
 const (
@@ -57,7 +70,7 @@ const rounds = 2
 func (c *Client) do(ctx context.Context, call call) (settledAnswer, outcome, error) {
 	var (
 		out     outcome
-		tried   = &HeadsError{Op: call.op}
+		tried   = &HeadsError{Op: call.op, Entry: call.entry()}
 		refusal *Error // of a certificate, which one head more is asked about
 	)
 	for round := range rounds {
@@ -101,14 +114,21 @@ func (c *Client) ask(ctx context.Context, heads []*head, call call) (result, int
 // of the caller's time, this one included.
 func (c *Client) try(ctx context.Context, h *head, call call, left int) result {
 	r := c.attemptAt(ctx, h, call, left)
-	if r.verdict == later && pause(ctx, r.wait) {
+	if r.verdict == later && r.wait <= busyWait && pause(ctx, r.wait) {
 		r = c.attemptAt(ctx, h, call, left)
 	}
-	if ctx.Err() == nil { // else it was the caller who ended it, which says nothing of the head
+	switch {
+	case ctx.Err() != nil: // it was the caller who ended it, which says nothing of the head
+	case r.verdict == later:
+		c.pool.busy(h, time.Now(), r.wait)
+	default:
 		c.note(h, r.illness())
 	}
 	return r
 }
+
+// busyWait is how long a call waits for a head that asks to come again later. Where it asks for more, others are asked meanwhile.
+const busyWait = 2 * time.Second
 
 func (c *Client) attemptAt(ctx context.Context, h *head, call call, left int) result {
 	ctx, cancel := context.WithTimeout(ctx, c.share(ctx, left))

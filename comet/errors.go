@@ -26,6 +26,7 @@ var (
 // Error is what one head made of one call. It matches the sentinel of its kind with errors.Is, where there is one.
 type Error struct {
 	Op      string // "read", "list", "write", "delete" or "version"
+	Entry   string // what it was about: context/family/key, or as much of it as the operation has
 	Head    string // the head's base URL; empty where no head was asked
 	Status  int    // HTTP status; 0 where there was no answer
 	Message string // what the head said, on one line, without secrets
@@ -36,6 +37,9 @@ type Error struct {
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("comet: " + e.Op)
+	if e.Entry != "" {
+		b.WriteString(" " + e.Entry)
+	}
 	if e.Head != "" {
 		b.WriteString(": " + e.Head)
 	}
@@ -68,6 +72,7 @@ func (e *Error) Unwrap() []error { return present(e.Kind, e.Err) }
 // parts match.
 type HeadsError struct {
 	Op    string
+	Entry string
 	Heads []*Error
 	Cause error // the caller's own context error, where that ended the call
 
@@ -86,7 +91,7 @@ func (e *HeadsError) Error() string {
 	for i, h := range e.Heads {
 		said[i] = h.Head + ": " + h.reason()
 	}
-	text := "comet: " + e.Op + ": no head answered"
+	text := "comet: " + strings.TrimSpace(e.Op+" "+e.Entry) + ": no head answered"
 	if e.Cause != nil {
 		text += " in time (" + e.Cause.Error() + ")"
 	}

@@ -20,11 +20,9 @@ type Item struct {
 func (c *Client) ReadMany(ctx context.Context, names []scope.Name, read scope.Token, bulk Bulk) ([]Entry, error) {
 	entries := make([]Entry, len(names))
 	err := Each(ctx, indexes(len(names)), bulk, func(ctx context.Context, i int) (err error) {
-		if entries[i], err = c.Read(ctx, names[i], read); err != nil {
-			entries[i].Name = names[i]
-			return fmt.Errorf("%s: %w", names[i], err)
-		}
-		return nil
+		entries[i], err = c.Read(ctx, names[i], read)
+		entries[i].Name = names[i]
+		return err
 	})
 	return entries, err
 }
@@ -32,10 +30,8 @@ func (c *Client) ReadMany(ctx context.Context, names []scope.Name, read scope.To
 // WriteMany writes several entries, in no particular order.
 func (c *Client) WriteMany(ctx context.Context, items []Item, bulk Bulk) error {
 	return Each(ctx, items, bulk, func(ctx context.Context, i Item) error {
-		if _, err := c.Write(ctx, i.Name, i.Tokens, i.Value); err != nil {
-			return fmt.Errorf("%s: %w", i.Name, err)
-		}
-		return nil
+		_, err := c.Write(ctx, i.Name, i.Tokens, i.Value)
+		return err
 	})
 }
 
@@ -44,10 +40,8 @@ func (c *Client) WriteMany(ctx context.Context, items []Item, bulk Bulk) error {
 func (c *Client) ListMany(ctx context.Context, id scope.ContextID, families []scope.Family, read scope.Token, bulk Bulk) ([]Entry, error) {
 	parts := make([][]Entry, len(families))
 	err := Each(ctx, indexes(len(families)), bulk, func(ctx context.Context, i int) (err error) {
-		if parts[i], err = c.List(ctx, id, families[i], read); err != nil {
-			return fmt.Errorf("%s/%s: %w", id, families[i], err)
-		}
-		return nil
+		parts[i], err = c.List(ctx, id, families[i], read)
+		return err
 	})
 	var entries []Entry
 	for _, p := range parts {
@@ -74,10 +68,10 @@ func (c *Client) DeleteShown(ctx context.Context, id scope.ContextID, read scope
 			return fmt.Errorf("%s: %w", e.Name, ErrNoWriteToken)
 		}
 		err := c.Delete(ctx, e.Name, scope.Tokens{Read: read, Write: token})
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return fmt.Errorf("%s: %w", e.Name, err)
+		if errors.Is(err, ErrNotFound) {
+			return nil
 		}
-		return nil
+		return err
 	})
 }
 

@@ -107,6 +107,13 @@ func (p *pool) fails(h *head, now time.Time) (left bool) {
 	return left
 }
 
+// busy lets a head rest that asks for it: not for longer than any other rest, since no head may stop its clients for a day.
+func (p *pool) busy(h *head, now time.Time, rest time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h.rests = now.Add(min(rest, p.restMax))
+}
+
 // knows returns what the head said about itself, where that is known and fresh.
 func (p *pool) knows(h *head, now time.Time) (Version, bool) {
 	p.mu.Lock()

@@ -22,36 +22,40 @@ func (c *Client) Read(ctx context.Context, name scope.Name, read scope.Token) (E
 	if err := checkCall(name, read); err != nil {
 		return Entry{}, invalid(opRead, err)
 	}
+	var entry Entry
 	answer, _, err := c.do(ctx, call{
 		op:     opRead,
 		method: http.MethodGet,
 		path:   "/readScope",
 		name:   name,
 		tokens: scope.Tokens{Read: read},
+		parse: func(value json.RawMessage) (err *Error) {
+			entry, err = parseEntry(name, value)
+			return err
+		},
 	})
 	if err != nil {
 		return Entry{}, err
 	}
-	entry, err := parseEntry(name, answer.value)
-	if err == nil {
-		entry.Tag = answer.tag
-	}
-	return entry, err
+	entry.Tag = answer.tag
+	return entry, nil
 }
 
-func parseEntry(name scope.Name, value json.RawMessage) (Entry, error) {
+func parseEntry(name scope.Name, value json.RawMessage) (Entry, *Error) {
 	e, err := decodeEntry(value)
 	if err != nil {
-		return Entry{}, &Error{Op: opRead, Kind: ErrUnavailable, Err: errNotEnvelope}
+		return Entry{}, &Error{Kind: ErrUnavailable, Err: errNotEnvelope}
 	}
 	if e.Value == nil {
-		return Entry{}, &Error{Op: opRead, Kind: ErrNotFound, Message: name.String() + " is " + ErrNotFound.Error()}
+		return Entry{}, &Error{Kind: ErrNotFound}
 	}
 	if differs(e.ContextID, name.Context.String()) || differs(e.Family, name.Family.String()) || differs(e.Key, name.Key.String()) {
-		return Entry{}, &Error{Op: opRead, Kind: ErrUnavailable, Err: errors.New("the answer is about another entry")}
+		return Entry{}, &Error{Kind: ErrUnavailable, Err: errAnotherEntry}
 	}
 	return Entry{Name: name, Value: e.Value}, nil
 }
+
+var errAnotherEntry = errors.New("the answer is about another entry")
 
 func decodeEntry(value json.RawMessage) (wireEntry[text], error) {
 	var plain wireEntry[*string]
@@ -67,39 +71,38 @@ func decodeEntry(value json.RawMessage) (wireEntry[text], error) {
 	return any, err
 }
 
-// differs reports whether a head names something else than it was asked for; it may leave the name out.
-func differs(answered, asked string) bool { return answered != "" && answered != asked }
-
 // List returns the entries of a context that the read token shows, of one family or, where family is zero, of all. No entries is
 // an empty list and no error: heads give the same for a wrong token. Entries whose names make no sense are left out and logged.
 func (c *Client) List(ctx context.Context, context scope.ContextID, family scope.Family, read scope.Token) ([]Entry, error) {
 	if context.IsZero() || read.IsZero() {
 		return nil, invalid(opList, errors.New("context or read token is missing"))
 	}
-	answer, _, err := c.do(ctx, call{
+	var entries []Entry
+	_, _, err := c.do(ctx, call{
 		op:     opList,
 		method: http.MethodGet,
 		path:   "/enumerateScope",
 		name:   scope.Name{Context: context, Family: family},
 		tokens: scope.Tokens{Read: read},
+		parse: func(value json.RawMessage) (err *Error) {
+			entries, err = c.parseEntries(context, family, value)
+			return err
+		},
 	})
-	if err != nil {
-		return nil, err
-	}
-	return c.parseEntries(context, family, answer.value)
+	return entries, err
 }
 
-func (c *Client) parseEntries(context scope.ContextID, family scope.Family, value json.RawMessage) ([]Entry, error) {
+func (c *Client) parseEntries(context scope.ContextID, family scope.Family, value json.RawMessage) ([]Entry, *Error) {
 	var list struct {
 		ContextID string            `json:"contextId"`
 		Family    string            `json:"family"`
 		Entries   []wireEntry[text] `json:"entries"`
 	}
 	if err := json.Unmarshal(value, &list); err != nil {
-		return nil, &Error{Op: opList, Kind: ErrUnavailable, Err: errNotEnvelope}
+		return nil, &Error{Kind: ErrUnavailable, Err: errNotEnvelope}
 	}
 	if differs(list.ContextID, context.String()) || !family.IsZero() && differs(list.Family, family.String()) {
-		return nil, &Error{Op: opList, Kind: ErrUnavailable, Err: errors.New("the answer is about other entries")}
+		return nil, &Error{Kind: ErrUnavailable, Err: errAnotherEntry}
 	}
 	entries := make([]Entry, 0, len(list.Entries))
 	for _, e := range list.Entries {
@@ -115,6 +118,9 @@ func (c *Client) parseEntries(context scope.ContextID, family scope.Family, valu
 	}
 	return entries, nil
 }
+
+// differs reports whether a head names something else than it was asked for; it may leave the name out.
+func differs(answered, asked string) bool { return answered != "" && answered != asked }
 
 // checkCall finds what is missing of a name and its tokens.
 func checkCall(name scope.Name, tokens ...scope.Token) error {

@@ -55,7 +55,7 @@ func elements[E scope.Element](ctx context.Context, c *Client, name scope.Name, 
 	}
 	list, err := scope.Decode[E](entry.Value)
 	if err != nil {
-		return nil, fmt.Errorf("comet: %s: %s: %w", opRead, name, err)
+		return nil, fmt.Errorf("comet: %s %s: %w", opRead, name, err)
 	}
 	return list, nil
 }
@@ -73,7 +73,7 @@ func byVM[E scope.Element](ctx context.Context, c *Client, id scope.ContextID, f
 	for _, e := range entries {
 		list, err := scope.Decode[E](e.Value)
 		if err != nil {
-			bad = append(bad, fmt.Errorf("comet: %s: %s: %w", opList, e.Name, err))
+			bad = append(bad, fmt.Errorf("comet: %s %s: %w", opList, e.Name, err))
 			continue
 		}
 		all[e.Name.Key] = list

@@ -34,7 +34,7 @@ func (c *Client) Create(ctx context.Context, name scope.Name, tokens scope.Token
 }
 
 func exists(name scope.Name) error {
-	return &Error{Op: opWrite, Kind: ErrConflict, Err: fmt.Errorf("%s is %w", name, ErrExists)}
+	return &Error{Op: opWrite, Entry: name.String(), Kind: ErrConflict, Err: fmt.Errorf("is %w", ErrExists)}
 }
 
 // seeNothing is an error unless there is no entry.
@@ -84,7 +84,7 @@ const updateRounds = 8
 // Where the head offers conditional changes, nobody else's change is ever overwritten: Update reads again and edits again. Where it
 // does not, Update reads back and runs edit again until edit changes nothing, so that a change of ours that somebody else
 // overwrote is made once more, on top of theirs; a loss after the last reading back is not seen. Where others win every time the
-// error is ErrConflict.
+// error is ErrConflict; so it is where the entry holds no list, together with a *scope.DecodeError.
 func (c *Client) Update(ctx context.Context, name scope.Name, tokens scope.Tokens, edit func(*scope.List) error) error {
 	for range updateRounds {
 		done, err := c.updateOnce(ctx, name, tokens, edit)
@@ -92,7 +92,7 @@ func (c *Client) Update(ctx context.Context, name scope.Name, tokens scope.Token
 			return err
 		}
 	}
-	return &Error{Op: opWrite, Kind: ErrConflict, Err: fmt.Errorf("%s was changed by somebody else %d times in a row", name, updateRounds)}
+	return &Error{Op: opWrite, Entry: name.String(), Kind: ErrConflict, Err: fmt.Errorf("was changed by somebody else %d times in a row", updateRounds)}
 }
 
 // updateOnce reads, edits and writes. It reports true where edit found nothing to change, or the change is known to be made.
@@ -103,7 +103,7 @@ func (c *Client) updateOnce(ctx context.Context, name scope.Name, tokens scope.T
 	}
 	list, err := scope.ParseList(entry.Value)
 	if err != nil {
-		return false, invalid(opWrite, fmt.Errorf("%s: %w", name, err))
+		return false, &Error{Op: opWrite, Entry: name.String(), Kind: ErrConflict, Err: err} // its state does not allow the change
 	}
 	if err := edit(list); err != nil {
 		return false, err

@@ -81,7 +81,10 @@ func TestUpdateWritesNothingAfterAReadingThatFailed(t *testing.T) {
 	require.ErrorIs(t, client.Update(t.Context(), usersName, testTokens, func(*scope.List) error { return wrong }), wrong)
 	_, err = client.Write(t.Context(), testName, testTokens, []byte(`"text"`))
 	require.NoError(t, err)
-	require.ErrorIs(t, client.Update(t.Context(), testName, testTokens, edited), comet.ErrInvalid)
+	err = client.Update(t.Context(), testName, testTokens, edited)
+	require.ErrorIs(t, err, comet.ErrConflict)
+	var decode *scope.DecodeError
+	require.ErrorAs(t, err, &decode)
 	assert.Equal(t, writes+1, heads.Calls(0, "writeScope"))
 	assert.Equal(t, []string{"root"}, logins(t, client))
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
+	"regexp"
 	"strings"
 	"unicode"
 
@@ -156,6 +158,8 @@ func (t *text) UnmarshalJSON(raw []byte) error {
 	return err
 }
 
+const redacted = "[redacted]"
+
 // maxMessage bounds what is repeated of a head's words.
 const maxMessage = 300
 
@@ -163,11 +167,11 @@ const maxMessage = 300
 func clean(said string, secrets []scope.Token) string {
 	for _, s := range secrets {
 		if !s.IsZero() {
-			said = strings.ReplaceAll(said, s.Reveal(), s.String())
+			said = without(said, s.Reveal())
 		}
 	}
 	said = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
+		if !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r
@@ -177,3 +181,18 @@ func clean(said string, secrets []scope.Token) string {
 	}
 	return strings.TrimSpace(said)
 }
+
+// without leaves a secret out of a text in every form that a head may repeat it in: as it is, percent-encoded as in a query or a
+// path, in either case of the digits, and as in JSON.
+func without(said, secret string) string {
+	query, inPath := url.QueryEscape(secret), url.PathEscape(secret)
+	inJSON, _ := json.Marshal(secret) // text always encodes
+	for _, form := range []string{secret, query, lowerHex(query), inPath, lowerHex(inPath), strings.Trim(string(inJSON), `"`)} {
+		said = strings.ReplaceAll(said, form, redacted)
+	}
+	return said
+}
+
+var percent = regexp.MustCompile(`%[0-9A-F]{2}`)
+
+func lowerHex(s string) string { return percent.ReplaceAllStringFunc(s, strings.ToLower) }

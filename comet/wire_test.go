@@ -6,7 +6,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -45,6 +47,7 @@ func clientOf(t *testing.T, heads string, of *httptest.Server, options ...comet.
 var (
 	testName   = scope.MustName("s", "hostsall", "k")
 	testTokens = scope.Tokens{Read: scope.MustToken("readPlanted1"), Write: scope.MustToken("writePlanted1")}
+	oddTokens  = scope.Tokens{Read: scope.MustToken(`re/Plan ted"1:ü`), Write: scope.MustToken(`wri+te/Plan&ted%1`)}
 	testValue  = []byte(`{"val_":"[]"}`)
 )
 
@@ -210,17 +213,35 @@ func TestListsOfHeads(t *testing.T) {
 	}
 }
 
-// A head that repeats what it was sent does not get a token into an error.
+// A head that repeats what it was sent, in whatever form, does not get a token into an error.
 func TestWhatHeadsSayIsCleaned(t *testing.T) {
+	var say func(r *http.Request) string
 	head := deployed(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
-		json.NewEncoder(w).Encode(map[string]any{"message": "no\n\x1b[31m" + r.URL.RawQuery + strings.Repeat("x", 5000)})
+		json.NewEncoder(w).Encode(map[string]any{"message": say(r)})
 	})
 	client := clientOf(t, head.URL, head)
-	_, err := client.Write(t.Context(), testName, testTokens, testValue)
-	require.ErrorIs(t, err, comet.ErrInvalid)
-	for _, never := range []string{"Planted", "\n", "\x1b"} {
-		assert.NotContains(t, err.Error(), never)
+	for name, f := range map[string]func(r *http.Request) string{
+		"plain":     func(r *http.Request) string { return r.FormValue("readToken") + r.FormValue("writeToken") },
+		"query":     func(r *http.Request) string { return r.URL.RawQuery },
+		"lower hex": func(r *http.Request) string { return lowerHex.ReplaceAllStringFunc(r.URL.RawQuery, strings.ToLower) },
+		"path":      func(r *http.Request) string { return "/" + url.PathEscape(r.FormValue("readToken")) },
+		"JSON":      func(r *http.Request) string { text, _ := json.Marshal(r.FormValue("readToken")); return string(text) },
+		"long": func(r *http.Request) string {
+			return "no\n\x1b[31m\u202e" + r.URL.RawQuery + strings.Repeat("x", 5000)
+		},
+	} {
+		for _, tokens := range []scope.Tokens{testTokens, oddTokens} {
+			say = f
+			_, err := client.Write(t.Context(), testName, tokens, testValue)
+			require.ErrorIs(t, err, comet.ErrInvalid)
+			for _, never := range []string{"Plan", "\n", "\x1b", "\u202e"} {
+				assert.NotContains(t, err.Error(), never, name)
+			}
+			assert.Contains(t, err.Error(), "s/hostsall/k")
+			assert.Less(t, len(err.Error()), 500)
+		}
 	}
-	assert.Less(t, len(err.Error()), 500)
 }
+
+var lowerHex = regexp.MustCompile(`%[0-9A-F]{2}`)
