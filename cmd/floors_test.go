@@ -29,7 +29,7 @@ func TestPackagesStandOnTheFloorsBelow(t *testing.T) {
 		"tlsconfig":                    {},
 		"comet":                        {"scope"},
 		"comet/cometprom":              {"comet"},
-		"comet/orca":                   {"scope"},
+		"comet/orca":                   {"comet/internal/atomicfile", "scope"},
 		"comet/internal/atomicfile":    {},
 		"comet/controller":             {"comet", "comet/orca", "comet/internal/atomicfile", "scope"},
 		"comet/am":                     {"comet", "comet/orca", "comet/internal/atomicfile", "scope"},

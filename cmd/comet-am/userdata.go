@@ -1,15 +1,17 @@
 package main
 
 import (
+	"encoding/pem"
 	"fmt"
 	"os"
+	"strings"
 
 	urfave "github.com/urfave/cli/v2"
 
 	"github.com/renci-nrig/comet-go/cmd/internal/cli"
+	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/am"
-	"github.com/renci-nrig/comet-go/comet/orca"
-	"github.com/renci-nrig/comet-go/scope"
+	"github.com/renci-nrig/comet-go/tlsconfig"
 )
 
 func userdataCommand() *urfave.Command {
@@ -34,6 +36,9 @@ func userdata(c *urfave.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.String("out") == c.String("save") {
+		return cli.Usage("name two files", "--out and --save are the same")
+	}
 	spec, err := cli.ReadSpec(c)
 	if err != nil {
 		return err
@@ -42,15 +47,11 @@ func userdata(c *urfave.Context) error {
 	if err != nil {
 		return err
 	}
-	if unit.Tokens, err = savedTokens(c.String("save"), unit.Tokens); err != nil {
-		return err
-	}
-	text, err := am.UserData(unit, heads).INI()
-	if err != nil {
+	if unit.Tokens, err = am.OpenTokens(c.Context, c.String("save"), unit); err != nil {
 		return cli.Input(err)
 	}
-	if err := cli.WriteSecret(c.String("out"), text); err != nil {
-		return cli.Input(fmt.Errorf("user data: %w", err))
+	if err := am.UserData(unit, heads).Save(c.String("out")); err != nil {
+		return cli.Input(err)
 	}
 	if unit.Slice.Tokens.Read.IsZero() {
 		fmt.Fprintf(c.App.ErrWriter, "%s: warning: no slice.comet.readToken: the VM will have its own data, and take no part in its slice\n", c.App.Name)
@@ -59,42 +60,38 @@ func userdata(c *urfave.Context) error {
 	return err
 }
 
-// headsOf is what the VM is told of the heads.
+// headsOf is what the VM is told of the heads. A CA goes along as PEM, whatever form it has here.
 func headsOf(spec cli.Spec) (am.Heads, error) {
 	if spec.Heads == "" || spec.Files.CA == "" {
 		return am.Heads{}, cli.Usage("give --comethost and --cacert, or --config", "Comet is not configured")
 	}
-	ca, err := os.ReadFile(spec.Files.CA)
+	if _, err := comet.ParseHeads(spec.Heads); err != nil {
+		return am.Heads{}, cli.Input(err)
+	}
+	text, err := os.ReadFile(spec.Files.CA)
 	if err != nil {
 		return am.Heads{}, cli.Input(fmt.Errorf("CA: %w", err))
 	}
-	heads := am.Heads{List: spec.Heads, CACert: ca}
-	if names := spec.Names.Accept[""]; len(names) > 0 {
-		heads.ServerName = names[0]
+	roots, err := tlsconfig.ParseCA(text, spec.Files.CAPassword)
+	if err != nil {
+		return am.Heads{}, cli.Input(fmt.Errorf("CA %s: %w", spec.Files.CA, err))
 	}
-	return heads, nil
+	heads := am.Heads{List: spec.Heads}
+	for _, root := range roots {
+		heads.CACert = append(heads.CACert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Raw})...)
+	}
+	heads.ServerName, err = serverName(spec.Names.Accept)
+	return heads, err
 }
 
-// savedTokens returns the VM's tokens: those of the properties, else those saved before, else new ones, which are then saved.
-func savedTokens(path string, have scope.Tokens) (scope.Tokens, error) {
-	if have.Read.IsZero() || have.Write.IsZero() {
-		if p, err := orca.LoadProperties(path); err == nil {
-			unit, err := orca.NewUnit(p)
-			if err != nil {
-				return have, cli.Input(fmt.Errorf("%s: %w", path, err))
-			}
-			have = unit.Tokens
-		}
+// serverName is the one name that user data can hold: it has no patterns, and none for single heads.
+func serverName(accept map[string][]string) (string, error) {
+	names := accept[""]
+	switch {
+	case len(accept) == 0:
+		return "", nil
+	case len(accept) > 1 || len(names) != 1 || strings.Contains(names[0], "*"):
+		return "", cli.Usage("give one --server-name without * or HOST:PORT", "a VM can be told one name for all heads")
 	}
-	if have.Read.IsZero() || have.Write.IsZero() {
-		have = scope.NewTokens()
-	}
-	text := orca.FormatProperties(
-		orca.KeyValue{Key: orca.PropertyReadToken, Value: scope.Hide(have.Read.Reveal())},
-		orca.KeyValue{Key: orca.PropertyWriteToken, Value: scope.Hide(have.Write.Reveal())},
-	)
-	if err := cli.WriteSecret(path, text); err != nil {
-		return have, cli.Input(fmt.Errorf("save the tokens: %w", err))
-	}
-	return have, nil
+	return names[0], nil
 }

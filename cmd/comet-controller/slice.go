@@ -38,7 +38,7 @@ func createCommand() *urfave.Command {
 					return cli.Input(fmt.Errorf("--properties-dir: %w", err))
 				}
 			}
-			tokens, err := controller.OpenTokens(c.String("tokens"), slice)
+			tokens, err := controller.OpenTokens(c.Context, c.String("tokens"), slice)
 			if err != nil {
 				return cli.Input(err)
 			}
@@ -48,13 +48,18 @@ func createCommand() *urfave.Command {
 			}
 			defer conn.Close()
 			ctl := controller.New(conn.Client, settings(c, conn))
-			if err := ctl.Create(ctx, slice, tokens); err != nil {
+			if !ctl.Hosts && !ctl.PubKeys {
+				_, err := fmt.Fprintf(c.App.Writer, "slice %s: nothing to do: orca.comet.hosts.enabled and orca.comet.pubkeys.enabled are not true\n", slice.ID)
+				return err
+			}
+			created, err := ctl.Create(ctx, slice, tokens)
+			if err != nil {
 				return err
 			}
 			if err := writeProperties(c.String("properties-dir"), ctl, slice, tokens); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(c.App.Writer, "slice %s: %d VMs have their place-holders\n", slice.ID, len(slice.VMs))
+			_, err = fmt.Fprintf(c.App.Writer, "slice %s: %s\n", slice.ID, created)
 			return err
 		},
 	}
@@ -83,7 +88,7 @@ func deleteCommand() *urfave.Command {
 			if err := controller.New(conn.Client, settings(c, conn)).Delete(ctx, slice, tokens); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(c.App.Writer, "slice %s: the entries of %d VMs are gone\n", slice.ID, len(slice.VMs))
+			_, err = fmt.Fprintf(c.App.Writer, "slice %s: its place-holders are gone\n", slice.ID)
 			return err
 		},
 	}
@@ -101,7 +106,7 @@ func loadSlice(c *urfave.Context) (orca.Slice, error) {
 }
 
 func settings(c *urfave.Context, conn *cli.Connection) controller.Settings {
-	if !c.IsSet("config") {
+	if cli.Given(c, "config") == "" {
 		return controller.Settings{Hosts: true, PubKeys: true}
 	}
 	return controller.FromConfig(conn.Spec.Config)
@@ -117,7 +122,7 @@ func writeProperties(dir string, ctl *controller.Controller, slice orca.Slice, t
 			continue
 		}
 		path := filepath.Join(dir, vm.HostName+".properties")
-		if err := cli.WriteSecret(path, orca.FormatProperties(ctl.Access(slice, tokens, vm).Properties()...)); err != nil {
+		if err := orca.SaveProperties(path, ctl.Access(slice, tokens, vm).Properties()...); err != nil {
 			return fmt.Errorf("properties of %s: %w", vm.HostName, err)
 		}
 	}

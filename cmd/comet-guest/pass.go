@@ -96,11 +96,11 @@ func open(c *urfave.Context) (*guest.Guest, func(), error) {
 	}
 	client, err := guest.Connect(self, s.Root, comet.WithLogger(log))
 	if err != nil {
-		return nil, nil, cli.Input(err)
+		return nil, nil, cli.Input(fmt.Errorf("%s: %w", c.String("user-data"), err))
 	}
 	g, err := guest.New(client, self, s)
 	if err != nil {
-		return nil, nil, errors.Join(cli.Input(err), client.Close())
+		return nil, nil, errors.Join(cli.Input(fmt.Errorf("%s: %w", c.String("user-data"), err)), client.Close())
 	}
 	return g, func() { g.Close(); client.Close() }, nil
 }

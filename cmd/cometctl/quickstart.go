@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 
 	urfave "github.com/urfave/cli/v2"
@@ -38,22 +40,27 @@ func runQuickstart(c *urfave.Context) (err error) {
 	if err != nil {
 		return cli.Input(err)
 	}
-	if c.String("keep") == "" {
-		defer os.RemoveAll(dir)
-	}
 	told := &telling{w: c.App.Writer}
 	if c.String("output") != "table" {
 		told.w = io.Discard
 	}
 	story := quickstart.Story{Dir: dir, Tell: told.event, Show: told.table}
-	if err := story.Run(c.Context); err != nil {
+	err = story.Run(c.Context)
+	switch {
+	case err != nil && c.Context.Err() == nil:
+		return fmt.Errorf("quickstart: %w; what happened is in %s/quickstart.log", err, dir)
+	case c.String("keep") == "":
+		err = errors.Join(err, os.RemoveAll(dir))
+	}
+	if err = errors.Join(err, told.err); err != nil {
 		return fmt.Errorf("quickstart: %w", err)
 	}
 	if c.String("output") != "table" {
 		return cli.Print(c, told.events, nil)
 	}
 	if c.String("keep") != "" {
-		fmt.Fprintf(told.w, "\nEverything is left in %s: certs, controller.properties, tokens.json, comet.db, vms/*/user-data, vms/*/root.\n", dir)
+		fmt.Fprintf(told.w, "\nEverything is left in %s: certs, controller.properties, slice, tokens.json, comet.db, quickstart.log,\n"+
+			"and for each VM vms/NAME with saved.properties, user-data and root, the guests' files as they were when the slice was withdrawn.\n", dir)
 	}
 	return nil
 }
@@ -63,7 +70,11 @@ func quickstartFolder(keep string) (string, error) {
 	if keep == "" {
 		return os.MkdirTemp("", "comet-quickstart-")
 	}
-	if err := os.MkdirAll(keep, 0o700); err != nil {
+	keep, err := filepath.Abs(keep)
+	if err == nil {
+		err = os.MkdirAll(keep, 0o700)
+	}
+	if err != nil {
 		return "", fmt.Errorf("--keep: %w", err)
 	}
 	files, err := os.ReadDir(keep)
@@ -80,19 +91,27 @@ func quickstartFolder(keep string) (string, error) {
 type telling struct {
 	w      io.Writer
 	events []quickstart.Event
+	err    error
 }
 
 func (t *telling) event(e quickstart.Event) {
 	t.events = append(t.events, e)
-	fmt.Fprintf(t.w, "%7.3f s  %s\n", e.Seconds, e.What)
+	t.print(fmt.Sprintf("%7.3f s  %s\n", e.Seconds, e.What))
 }
 
 func (t *telling) table(table cli.Table) {
 	var b strings.Builder
 	table.Write(&b)
-	fmt.Fprintln(t.w)
+	t.print("\n")
 	for line := range strings.Lines(b.String()) {
-		fmt.Fprint(t.w, "           ", line)
+		t.print("           " + line)
 	}
-	fmt.Fprintln(t.w)
+	t.print("\n")
+}
+
+// print keeps the first error: the story goes on to its end, so that nothing of it stays.
+func (t *telling) print(text string) {
+	if _, err := io.WriteString(t.w, text); t.err == nil {
+		t.err = err
+	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"runtime"
 	"strings"
 
@@ -55,12 +56,12 @@ func version(c *urfave.Context) error {
 	defer conn.Close()
 	t.Header = []string{"WHO", "VERSION", "API", "STORE", "EXTENSIONS"}
 	t.Rows = [][]string{{"cometctl", cli.Version}}
-	var failed error
+	var failed []error
 	for _, v := range conn.Versions(ctx) {
 		head := shownHead{Head: v.Head, Version: v.Version}
 		row := []string{v.Head, v.Version.Version, v.Version.API, v.Version.Store, strings.Join(v.Version.Extensions, " ")}
 		if v.Err != nil {
-			failed = v.Err
+			failed = append(failed, v.Err)
 			head.Error = cli.OneLine(v.Err)
 			row = []string{v.Head, "no answer"}
 		}
@@ -70,5 +71,8 @@ func version(c *urfave.Context) error {
 	if err := cli.Print(c, shown, func() cli.Table { return t }); err != nil {
 		return err
 	}
-	return failed
+	if len(failed) > 0 && len(failed) < len(shown.Heads) {
+		return errors.New(cli.OneLine(errors.Join(failed...))) // some answered: no code of its own
+	}
+	return errors.Join(failed...)
 }

@@ -102,6 +102,9 @@ func readValue(c *urfave.Context) ([]byte, error) {
 	if text = bytes.TrimSpace(text); text[0] == '[' {
 		return json.Marshal(map[string]string{"val_": string(text)})
 	}
+	if _, err := scope.ParseList(text); err != nil && text[0] == '{' {
+		return nil, cli.Usage("store it as it is with --raw", "%s: %w", path, err)
+	}
 	return text, nil
 }
 

@@ -14,10 +14,10 @@ import (
 // Create puts down the place-holders of the slice's VMs. What stands already under the slice's read token is kept as it is, so that
 // it may be repeated, and a VM that has filled in its entry is never blanked. When it fails, or ctx ends, it withdraws what it
 // created itself; the error then also says what it could not withdraw.
-func (c *Controller) Create(ctx context.Context, s orca.Slice, tokens Tokens) error {
+func (c *Controller) Create(ctx context.Context, s orca.Slice, tokens Tokens) (Created, error) {
 	all, err := c.placeHolders(s, tokens)
 	if err != nil {
-		return fmt.Errorf("create slice %s: %w", s.ID, err)
+		return Created{}, fmt.Errorf("create slice %s: %w", s.ID, err)
 	}
 	var made done
 	err = comet.Each(ctx, all, c.Bulk, func(ctx context.Context, p placeHolder) error {
@@ -28,9 +28,16 @@ func (c *Controller) Create(ctx context.Context, s orca.Slice, tokens Tokens) er
 		return p.failed(err)
 	})
 	if err != nil {
-		return errors.Join(fmt.Errorf("create slice %s: %w", s.ID, err), c.undo(ctx, made.list))
+		return Created{}, errors.Join(fmt.Errorf("create slice %s: %w", s.ID, err), c.undo(ctx, made.list))
 	}
-	return nil
+	return Created{New: len(made.list), Kept: len(all) - len(made.list)}, nil
+}
+
+// Created counts the place-holders that a Create put down and those that stood already.
+type Created struct{ New, Kept int }
+
+func (c Created) String() string {
+	return fmt.Sprintf("%d place-holders created, %d kept", c.New, c.Kept)
 }
 
 // put creates a place-holder where nothing stands, and reports whether what may stand there now is from here. It asks first: after

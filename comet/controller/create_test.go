@@ -16,7 +16,7 @@ import (
 func TestCreatePutsDownThePlaceHoldersOfEveryVM(t *testing.T) {
 	client, s := comettest.Start(t, 2).Client(), demo(t)
 	tokens := open(t, s)
-	require.NoError(t, controller.New(client, both).Create(t.Context(), s, tokens))
+	require.NoError(t, created(controller.New(client, both).Create(t.Context(), s, tokens)))
 	assert.Equal(t, map[string]string{
 		"hostsall/2c93dae4-9fb6-4d2e-bae0-b404aa06e36b":   `{"val_":"[{\"hostName\":\"workers-0\",\"ip\":\"\"}]"}`,
 		"hostsall/aa491da3-3f23-4a5a-9b9e-33f98884570b":   `{"val_":"[{\"hostName\":\"workers-1\",\"ip\":\"\"}]"}`,
@@ -47,7 +47,7 @@ func TestCreateKnowsGroupsAndTypes(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tokens := open(t, s) // other tokens, so other entries
-			require.NoError(t, controller.New(client, tt.settings).Create(t.Context(), s, tokens))
+			require.NoError(t, created(controller.New(client, tt.settings).Create(t.Context(), s, tokens)))
 			want := map[string]string{}
 			for family, ofHosts := range tt.families {
 				for key, hostName := range map[string]string{"r0": "workers-0", "r1": "metal", "r2": "disk", "r3": "plain"} {
@@ -65,7 +65,7 @@ func TestCreateKnowsGroupsAndTypes(t *testing.T) {
 func TestEachVMHasAWriteTokenOfItsOwn(t *testing.T) {
 	client, s := comettest.Start(t, 1).Client(), demo(t)
 	tokens := open(t, s)
-	require.NoError(t, controller.New(client, both).Create(t.Context(), s, tokens))
+	require.NoError(t, created(controller.New(client, both).Create(t.Context(), s, tokens)))
 	others := tokens.Of(s.VMs[1].ReservationID)
 	name := scope.Name{Context: s.ID, Family: scope.MustFamily("hostsall"), Key: s.VMs[0].ReservationID}
 	_, err := client.Write(t.Context(), name, others, []byte(hisIP))
@@ -76,10 +76,10 @@ func TestRepeatedCreateKeepsWhatAVMHasFilledIn(t *testing.T) {
 	heads, s := comettest.Start(t, 1), demo(t)
 	client, tokens := heads.Client(), open(t, s)
 	c := controller.New(client, both)
-	require.NoError(t, c.Create(t.Context(), s, tokens))
+	require.NoError(t, created(c.Create(t.Context(), s, tokens)))
 	filled := report(t, heads, s, tokens, s.VMs[1])
 	before := seen(t, client, s, tokens)
-	require.NoError(t, c.Create(t.Context(), s, tokens))
+	require.NoError(t, created(c.Create(t.Context(), s, tokens)))
 	after := seen(t, client, s, tokens)
 	assert.Equal(t, before, after)
 	assert.Subset(t, after, filled)
@@ -91,9 +91,9 @@ func TestCreateAddsVMsToASliceThatStands(t *testing.T) {
 	first := s
 	first.VMs = s.VMs[:1]
 	tokens := open(t, s)
-	require.NoError(t, controller.New(client, both).Create(t.Context(), first, tokens))
+	require.NoError(t, created(controller.New(client, both).Create(t.Context(), first, tokens)))
 	assert.Len(t, seen(t, client, s, tokens), 2)
-	require.NoError(t, controller.New(client, both).Create(t.Context(), s, tokens))
+	require.NoError(t, created(controller.New(client, both).Create(t.Context(), s, tokens)))
 	assert.Len(t, seen(t, client, s, tokens), 6)
 }
 
@@ -101,10 +101,10 @@ func TestCreateRefusesTokensThatDoNotFit(t *testing.T) {
 	heads, s := comettest.Start(t, 1), demo(t)
 	c := controller.New(heads.Client(), both)
 	other := parse(t, `{"sliceId":"other","vms":[{"hostName":"a","reservationId":"r"}]}`)
-	assert.ErrorContains(t, c.Create(t.Context(), s, open(t, other)), "tokens are those of slice other")
+	assert.ErrorContains(t, created(c.Create(t.Context(), s, open(t, other))), "tokens are those of slice other")
 	some := s
 	some.VMs = s.VMs[:2]
-	err := c.Create(t.Context(), s, open(t, some))
+	err := created(c.Create(t.Context(), s, open(t, some)))
 	assert.ErrorContains(t, err, "VM master has no write token")
 	assert.Zero(t, heads.Calls(0, ""), "no head is asked")
 }
@@ -114,7 +114,7 @@ func TestCreateDoesNotTakeADeletedEntryForOneThatStands(t *testing.T) {
 	heads, s := comettest.Start(t, 1), demo(t)
 	heads.Set(0, comettest.Answer(200, "application/json",
 		`{"status":"OK","message":"success","value":{"error":"Failed to write scope: scope already deleted."},"version":"1.0.5"}`).On("writeScope"))
-	err := controller.New(heads.Client(), both).Create(t.Context(), s, open(t, s))
+	err := created(controller.New(heads.Client(), both).Create(t.Context(), s, open(t, s)))
 	require.ErrorIs(t, err, comet.ErrConflict)
 }
 

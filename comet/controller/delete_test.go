@@ -17,19 +17,19 @@ func TestDeleteRemovesWhatIsThereAndMayBeRepeated(t *testing.T) {
 	heads, s := comettest.Start(t, 1), demo(t)
 	client, tokens := heads.Client(), open(t, s)
 	c := controller.New(client, both)
-	require.NoError(t, c.Create(t.Context(), s, tokens))
+	require.NoError(t, created(c.Create(t.Context(), s, tokens)))
 	report(t, heads, s, tokens, s.VMs[1])
 	require.NoError(t, c.Delete(t.Context(), s, tokens))
 	assert.Empty(t, seen(t, client, s, tokens))
 	require.NoError(t, c.Delete(t.Context(), s, tokens))
-	require.NoError(t, c.Create(t.Context(), s, tokens))
+	require.NoError(t, created(c.Create(t.Context(), s, tokens)))
 	assert.Equal(t, noKey, seen(t, client, s, tokens)["pubkeysall/"+s.VMs[1].ReservationID.String()], "created anew")
 }
 
 func TestDeleteRemovesWhatEarlierSettingsPutDown(t *testing.T) {
 	client, s := comettest.Start(t, 1).Client(), demo(t)
 	tokens := open(t, s)
-	require.NoError(t, controller.New(client, both).Create(t.Context(), s, tokens))
+	require.NoError(t, created(controller.New(client, both).Create(t.Context(), s, tokens)))
 	require.NoError(t, controller.New(client, controller.Settings{}).Delete(t.Context(), s, tokens))
 	assert.Empty(t, seen(t, client, s, tokens))
 }
@@ -38,7 +38,7 @@ func TestDeleteLeavesOtherEntriesAlone(t *testing.T) {
 	client, s := comettest.Start(t, 1).Client(), demo(t)
 	tokens := open(t, s)
 	c := controller.New(client, both)
-	require.NoError(t, c.Create(t.Context(), s, tokens))
+	require.NoError(t, created(c.Create(t.Context(), s, tokens)))
 	other := scope.NewTokens()
 	name := scope.Name{Context: s.ID, Family: scope.FamilyUsers, Key: s.VMs[0].ReservationID}
 	_, err := client.Write(t.Context(), name, other, []byte(`{"val_":"[]"}`))
@@ -61,7 +61,7 @@ func TestDeleteGoesAheadWithoutVMsThatWereNeverCreated(t *testing.T) {
 	first.VMs = s.VMs[:2]
 	tokens := open(t, first)
 	c := controller.New(client, both)
-	require.NoError(t, c.Create(t.Context(), first, tokens))
+	require.NoError(t, created(c.Create(t.Context(), first, tokens)))
 	require.NoError(t, c.Delete(t.Context(), s, tokens))
 	assert.Empty(t, seen(t, client, s, tokens))
 }
@@ -70,7 +70,7 @@ func TestHalfDoneDeleteIsFinishedWhenTheHeadIsBack(t *testing.T) {
 	heads, s := comettest.Start(t, 1), demo(t)
 	tokens := open(t, s)
 	for k := 1; k < 6; k++ {
-		require.NoError(t, controller.New(heads.Client(), both).Create(t.Context(), s, tokens))
+		require.NoError(t, created(controller.New(heads.Client(), both).Create(t.Context(), s, tokens)))
 		var deletes atomic.Int32
 		client := heads.Client(quick(comet.WithObserver(func(a comet.Attempt) {
 			if a.Op == "delete" && a.Class == comet.ClassOK && int(deletes.Add(1)) == k {
@@ -92,7 +92,7 @@ func TestDeleteGoesOnAfterARefusal(t *testing.T) {
 	client, s := comettest.Start(t, 1).Client(), demo(t)
 	tokens := open(t, s)
 	c := controller.New(client, both)
-	require.NoError(t, c.Create(t.Context(), s, tokens))
+	require.NoError(t, created(c.Create(t.Context(), s, tokens)))
 	right := tokens.Write[s.VMs[0].ReservationID]
 	tokens.Write[s.VMs[0].ReservationID] = scope.NewToken()
 	err := c.Delete(t.Context(), s, tokens)

@@ -38,7 +38,7 @@ func parse(t *testing.T, text string) orca.Slice {
 
 func open(t *testing.T, s orca.Slice) controller.Tokens {
 	t.Helper()
-	tokens, err := controller.OpenTokens(filepath.Join(t.TempDir(), "tokens.json"), s)
+	tokens, err := controller.OpenTokens(t.Context(), filepath.Join(t.TempDir(), "tokens.json"), s)
 	require.NoError(t, err)
 	return tokens
 }
@@ -81,3 +81,6 @@ func report(t *testing.T, heads *comettest.Heads, s orca.Slice, tokens controlle
 	}
 	return filled
 }
+
+// created is for tests that do not count what was created.
+func created(_ controller.Created, err error) error { return err }

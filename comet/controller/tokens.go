@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,8 +26,18 @@ func (t Tokens) Of(reservation scope.Key) scope.Tokens {
 }
 
 // OpenTokens returns the tokens of a slice, kept in a file of mode 0600: those that the file has, and new ones for what is missing,
-// which are on disk when it returns. A file of another slice is an error, and so is one that others may read.
-func OpenTokens(path string, s orca.Slice) (Tokens, error) {
+// which are on disk when it returns. A file of another slice is an error, and so is one that others may read. Of several at once
+// one makes the tokens and all others get the same; a file of this name with .lock behind it keeps them apart.
+func OpenTokens(ctx context.Context, path string, s orca.Slice) (tokens Tokens, err error) {
+	unlock, err := atomicfile.Lock(ctx, path+".lock")
+	if err != nil {
+		return Tokens{}, fmt.Errorf("lock the token file: %w", err)
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	return openTokens(path, s)
+}
+
+func openTokens(path string, s orca.Slice) (Tokens, error) {
 	t, err := LoadTokens(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -68,9 +79,6 @@ func LoadTokens(path string) (Tokens, error) {
 	if err != nil {
 		return Tokens{}, fmt.Errorf("token file: %w", err)
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return Tokens{}, fmt.Errorf("token file %s may be read by others (mode %04o); make new tokens, or chmod 600 it if nobody has read it", path, info.Mode().Perm())
-	}
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return Tokens{}, fmt.Errorf("token file: %w", err)
@@ -78,6 +86,9 @@ func LoadTokens(path string) (Tokens, error) {
 	t, err := parseTokens(text)
 	if err != nil {
 		return Tokens{}, fmt.Errorf("token file %s: %w", path, err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return Tokens{}, fmt.Errorf("token file %s may be read by others (mode %04o); make new tokens, or chmod 600 it if nobody has read it", path, info.Mode().Perm())
 	}
 	return t, nil
 }

@@ -22,7 +22,7 @@ import (
 
 func TestTokensAreMadeOnceAndKept(t *testing.T) {
 	s, path := demo(t), filepath.Join(t.TempDir(), "tokens.json")
-	tokens, err := controller.OpenTokens(path, s)
+	tokens, err := controller.OpenTokens(t.Context(), path, s)
 	require.NoError(t, err)
 	info, err := os.Stat(path)
 	require.NoError(t, err)
@@ -40,7 +40,7 @@ func TestTokensAreMadeOnceAndKept(t *testing.T) {
 
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
-	again, err := controller.OpenTokens(path, s)
+	again, err := controller.OpenTokens(t.Context(), path, s)
 	require.NoError(t, err)
 	assert.Equal(t, tokens, again)
 	unchanged, err := os.ReadFile(path)
@@ -52,14 +52,14 @@ func TestTokensOfNewVMsAreAdded(t *testing.T) {
 	s, path := demo(t), filepath.Join(t.TempDir(), "tokens.json")
 	first := s
 	first.VMs = s.VMs[:1]
-	before, err := controller.OpenTokens(path, first)
+	before, err := controller.OpenTokens(t.Context(), path, first)
 	require.NoError(t, err)
 	assert.Len(t, before.Write, 1)
-	after, err := controller.OpenTokens(path, s)
+	after, err := controller.OpenTokens(t.Context(), path, s)
 	require.NoError(t, err)
 	assert.Len(t, after.Write, 3)
 	assert.Equal(t, before.Of(s.VMs[0].ReservationID), after.Of(s.VMs[0].ReservationID))
-	fewer, err := controller.OpenTokens(path, first)
+	fewer, err := controller.OpenTokens(t.Context(), path, first)
 	require.NoError(t, err)
 	assert.Equal(t, after, fewer, "nothing is forgotten of VMs that left")
 }
@@ -88,9 +88,9 @@ func TestTokensAreOnDiskBeforeAnyHeadSeesThem(t *testing.T) {
 	defer store.Close()
 	var onDisk controller.Tokens
 	heads := comettest.StartOn(t, 1, &looking{Store: store, first: func() { onDisk, _ = controller.LoadTokens(path) }})
-	tokens, err := controller.OpenTokens(path, s)
+	tokens, err := controller.OpenTokens(t.Context(), path, s)
 	require.NoError(t, err)
-	require.NoError(t, controller.New(heads.Client(), both).Create(t.Context(), s, tokens))
+	require.NoError(t, created(controller.New(heads.Client(), both).Create(t.Context(), s, tokens)))
 	assert.Equal(t, tokens, onDisk)
 }
 
@@ -122,7 +122,7 @@ func TestTokenFilesThatMakeNoSense(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "tokens.json")
 			require.NoError(t, os.WriteFile(path, []byte(tt.text), 0o600))
 			require.NoError(t, os.Chmod(path, tt.mode))
-			_, err := controller.OpenTokens(path, s)
+			_, err := controller.OpenTokens(t.Context(), path, s)
 			require.ErrorContains(t, err, tt.want)
 			assert.Contains(t, err.Error(), path)
 			assert.NotContains(t, err.Error(), planted)
@@ -143,9 +143,27 @@ func TestTokenFilesThatCannotBe(t *testing.T) {
 		"no folder": filepath.Join(t.TempDir(), "missing", "tokens.json"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			tokens, err := controller.OpenTokens(path, s)
+			tokens, err := controller.OpenTokens(t.Context(), path, s)
 			require.ErrorContains(t, err, path)
 			assert.Zero(t, tokens, "tokens that are not on disk must not be used")
 		})
+	}
+}
+
+func TestManyAtOnceGetTheSameTokens(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens.json")
+	s := demo(t)
+	var all sync.WaitGroup
+	got := make([]controller.Tokens, 8)
+	for i := range got {
+		all.Go(func() {
+			var err error
+			got[i], err = controller.OpenTokens(t.Context(), path, s)
+			assert.NoError(t, err)
+		})
+	}
+	all.Wait()
+	for _, tokens := range got {
+		assert.Equal(t, got[0], tokens)
 	}
 }

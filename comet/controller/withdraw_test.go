@@ -52,7 +52,7 @@ func TestFailedCreateWithdrawsWhatItCreated(t *testing.T) {
 			before := report(t, heads, s, tokens, s.VMs[1])
 			for k := range 4 { // of the six place-holders two are there
 				client := afterWrites(heads, k, func() { heads.Set(0, fault.On("writeScope")) })
-				err := controller.New(client, oneByOne).Create(t.Context(), s, tokens)
+				err := created(controller.New(client, oneByOne).Create(t.Context(), s, tokens))
 				require.Error(t, err)
 				assert.NotContains(t, err.Error(), "withdraw", "everything was")
 				assert.Contains(t, err.Error(), []string{
@@ -61,7 +61,7 @@ func TestFailedCreateWithdrawsWhatItCreated(t *testing.T) {
 				assert.Equal(t, before, seen(t, heads.Client(), s, tokens), "%d writes", k)
 				heads.Set(0)
 			}
-			require.NoError(t, controller.New(heads.Client(), both).Create(t.Context(), s, tokens))
+			require.NoError(t, created(controller.New(heads.Client(), both).Create(t.Context(), s, tokens)))
 			assert.Len(t, seen(t, heads.Client(), s, tokens), 6)
 		})
 	}
@@ -74,7 +74,7 @@ func TestFailedCreateSaysWhatItCouldNotWithdraw(t *testing.T) {
 	before := report(t, heads, s, tokens, s.VMs[1])
 	for k := range 4 {
 		client := afterWrites(heads, k, func() { heads.Stop(0) })
-		err := controller.New(client, oneByOne).Create(t.Context(), s, tokens)
+		err := created(controller.New(client, oneByOne).Create(t.Context(), s, tokens))
 		require.ErrorIs(t, err, comet.ErrUnavailable)
 		heads.Restart(0)
 		left := seen(t, heads.Client(), s, tokens)
@@ -85,7 +85,7 @@ func TestFailedCreateSaysWhatItCouldNotWithdraw(t *testing.T) {
 			assert.Contains(t, err.Error(), place)
 		}
 		c := controller.New(heads.Client(), both)
-		require.NoError(t, c.Create(t.Context(), s, tokens))
+		require.NoError(t, created(c.Create(t.Context(), s, tokens)))
 		after := seen(t, heads.Client(), s, tokens)
 		assert.Len(t, after, 6)
 		assert.Subset(t, after, before)
@@ -101,7 +101,7 @@ func TestCreateGoesOnWithAnotherHead(t *testing.T) {
 			heads, s := comettest.Start(t, 2), demo(t)
 			tokens := open(t, s)
 			client := afterWrites(heads, k, func() { heads.Stop(k % 2) })
-			require.NoError(t, controller.New(client, oneByOne).Create(t.Context(), s, tokens))
+			require.NoError(t, created(controller.New(client, oneByOne).Create(t.Context(), s, tokens)))
 			assert.Len(t, seen(t, heads.Client(), s, tokens), 6)
 		})
 	}
@@ -120,11 +120,11 @@ func TestCreateRemovesNothingWhereItCouldNotLook(t *testing.T) {
 			tokens := open(t, s)
 			client := heads.Client(quick()...)
 			c := controller.New(client, both)
-			require.NoError(t, c.Create(t.Context(), s, tokens))
+			require.NoError(t, created(c.Create(t.Context(), s, tokens)))
 			report(t, heads, s, tokens, s.VMs[1])
 			before := seen(t, client, s, tokens)
 			heads.Set(0, fault.On("readScope"))
-			require.Error(t, c.Create(t.Context(), s, tokens))
+			require.Error(t, created(c.Create(t.Context(), s, tokens)))
 			heads.Set(0)
 			assert.Equal(t, before, seen(t, client, s, tokens))
 		})
@@ -137,7 +137,7 @@ func TestCreateThatIsEndedWithdrawsWhatItCreated(t *testing.T) {
 	for k := 1; k < 6; k++ {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		client := afterWrites(heads, k, cancel)
-		err := controller.New(client, oneByOne).Create(ctx, s, tokens)
+		err := created(controller.New(client, oneByOne).Create(ctx, s, tokens))
 		require.ErrorIs(t, err, context.Canceled)
 		assert.Empty(t, seen(t, heads.Client(), s, tokens), "%d writes", k)
 	}
@@ -148,6 +148,6 @@ func TestCreateThatIsEndedInParallelLeavesNothing(t *testing.T) {
 	tokens := open(t, s)
 	ctx, cancel := context.WithCancel(t.Context())
 	client := afterWrites(heads, 2, cancel)
-	require.ErrorIs(t, controller.New(client, both).Create(ctx, s, tokens), context.Canceled)
+	require.ErrorIs(t, created(controller.New(client, both).Create(ctx, s, tokens)), context.Canceled)
 	assert.Empty(t, seen(t, heads.Client(), s, tokens))
 }

@@ -31,34 +31,36 @@ func Connect(self orca.UserData, root string, options ...comet.Option) (*comet.C
 			return nil, fmt.Errorf("user data: comethost: %s has no TLS; the slice's tokens would be there for all to read", head)
 		}
 	}
-	ca, err := findCA(self, root)
+	ca, from, err := findCA(self, root)
 	if err != nil {
 		return nil, err
 	}
 	roots, err := tlsconfig.ParseCA(ca, tlsconfig.Password{})
 	if err != nil {
-		return nil, fmt.Errorf("CA: %w", err)
+		return nil, fmt.Errorf("%s: %w", from, err)
 	}
 	config := tlsconfig.Client(roots, nil)
 	config.ServerName = self.ServerName
 	return comet.New(self.CometHost, config, options...)
 }
 
-func findCA(self orca.UserData, path string) ([]byte, error) {
+// findCA returns the CA and where it comes from.
+func findCA(self orca.UserData, path string) (ca []byte, from string, err error) {
 	if len(self.CACert) > 0 {
-		return self.CACert, nil
+		return self.CACert, "user data: cometcacert", nil
 	}
 	root, err := openRoot(path)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer root.Close()
-	ca, err := atomicfile.Read(root, DefaultCA, atomicfile.ReplaceOptions{})
+	from = "CA /" + DefaultCA
+	ca, err = atomicfile.Read(root, DefaultCA, atomicfile.ReplaceOptions{})
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, ErrNoTrust
+		return nil, from, ErrNoTrust
 	case err != nil:
-		return nil, fmt.Errorf("CA: %w", err)
+		return nil, from, fmt.Errorf("%s: %w", from, err)
 	}
-	return ca, nil
+	return ca, from, nil
 }

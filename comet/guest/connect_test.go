@@ -64,8 +64,8 @@ func TestHeadsThatCannotBeTrustedAreNotAsked(t *testing.T) {
 		"without TLS":        {func(u *orca.UserData) { u.CometHost += ",http://127.0.0.1:1/" }, "comethost: http://127.0.0.1:1 has no TLS"},
 		"no heads":           {func(u *orca.UserData) { u.CometHost = "" }, "comethost: no head is given"},
 		"not a URL":          {func(u *orca.UserData) { u.CometHost = "comet" }, "comethost: head "},
-		"a CA that is none":  {func(u *orca.UserData) { u.CACert = []byte("hunter2") }, "CA: "},
-		"a CA outside":       {func(u *orca.UserData) { u.CACert = nil }, "CA: "},
+		"a CA that is none":  {func(u *orca.UserData) { u.CACert = []byte("hunter2") }, "user data: cometcacert: "},
+		"a CA outside":       {func(u *orca.UserData) { u.CACert = nil }, "CA /etc/comet/ca.pem: "},
 		"no folder for root": {func(u *orca.UserData) { u.CACert = nil }, "root folder: "},
 	} {
 		t.Run(name, func(t *testing.T) {

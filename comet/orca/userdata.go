@@ -34,7 +34,7 @@ func ParseUserData(data []byte) (UserData, error) {
 	}
 	global, ok := f.section(globalSection)
 	if !ok {
-		return UserData{}, &LineError{Reason: "user data has no section [global]"}
+		return UserData{}, noGlobal(f)
 	}
 	u := UserData{read: hide(f)}
 	for _, kv := range global {
@@ -43,6 +43,15 @@ func ParseUserData(data []byte) (UserData, error) {
 		}
 	}
 	return u, nil
+}
+
+// noGlobal names what stands where [global] should: other programs' sections are left alone beside it, not in its place.
+func noGlobal(f *iniFile) error {
+	e := &LineError{Reason: "user data has no section [global]"}
+	if len(f.sections) > 0 {
+		e.Line, e.Reason = f.sections[0].line, "["+f.sections[0].name+"] is not a section that says who the VM is; user data has no [global]"
+	}
+	return e
 }
 
 // setNamed sets the field of that name, if there is one.

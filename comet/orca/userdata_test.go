@@ -69,7 +69,7 @@ func TestUserDataErrors(t *testing.T) {
 		name, text, want string
 	}{
 		{"empty", "", "user data has no section [global]"},
-		{"other sections", "[users]\nroot=no:hunter2\n", "user data has no section [global]"},
+		{"other sections", "[users]\nroot=no:hunter2\n", "line 1: [users] is not a section that says who the VM is; user data has no [global]"},
 		{"cloud-config", "#cloud-config\nusers: hunter2\n", "line 2: stands before the first [section]; this is no ini file"},
 		{"shell script", "#!/bin/sh\n\nhunter2\n", "line 3: stands before the first [section]; this is no ini file"},
 		{"compressed", "\x1f\x8b\x08\x00hunter2", "line 1: has a zero byte; this is no text file"},

@@ -5,7 +5,7 @@ import (
 	"path"
 )
 
-// call answers one request with the value of the envelope, or with an error: a *Refusal or one of the store.
+// call answers one request with the value of the envelope, or with an error: a *refusal or one of the store.
 type call func(*Head, http.ResponseWriter, *http.Request) (value any, err error)
 
 // endpoint is a path that a head serves.

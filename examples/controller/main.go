@@ -44,13 +44,14 @@ func run(ctx context.Context, out io.Writer, configFile, sliceFile, tokenFile st
 	if err != nil {
 		return err
 	}
-	tokens, err := controller.OpenTokens(tokenFile, slice)
+	tokens, err := controller.OpenTokens(ctx, tokenFile, slice)
 	if err != nil {
 		return err
 	}
-	if err := controller.New(client, controller.FromConfig(config)).Create(ctx, slice, tokens); err != nil {
+	created, err := controller.New(client, controller.FromConfig(config)).Create(ctx, slice, tokens)
+	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "slice %s: %d VMs may report\n", slice.ID, len(slice.VMs))
+	fmt.Fprintf(out, "slice %s: %s\n", slice.ID, created)
 	return nil
 }

@@ -38,6 +38,7 @@ func TestExample(t *testing.T) {
 	var out bytes.Buffer
 	tokenFile := filepath.Join(dir, "tokens.json")
 	require.NoError(t, run(t.Context(), &out, config, "../../testdata/slice/slice.json", tokenFile))
-	require.Equal(t, "slice 6d3de7cc-7188-49b2-af48-f21497450d84: 3 VMs may report\n", out.String())
 	require.NoError(t, run(t.Context(), &out, config, "../../testdata/slice/slice.json", tokenFile), "it may be repeated")
+	require.Equal(t, "slice 6d3de7cc-7188-49b2-af48-f21497450d84: 3 place-holders created, 0 kept\n"+
+		"slice 6d3de7cc-7188-49b2-af48-f21497450d84: 0 place-holders created, 3 kept\n", out.String())
 }

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/renci-nrig/comet-go/comet/orca"
 )
 
 // Version is the version of this project's programs.
@@ -22,10 +24,22 @@ type Streams struct {
 	Out, Err io.Writer
 }
 
-// Main runs a program and returns its exit code. Interrupt and termination end its context.
+// unfilled takes variables out of the environment that a template left as ${…}: they count as unset.
+func unfilled() {
+	for _, e := range os.Environ() {
+		if name, value, _ := strings.Cut(e, "="); strings.HasPrefix(name, "COMET") && orca.Unset(value) {
+			os.Unsetenv(name)
+		}
+	}
+}
+
+// Main runs a program and returns its exit code. Interrupt, termination and hang-up end its context, a second one the process.
 func Main(app *cli.App) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	context.AfterFunc(ctx, stop)   // a second signal ends the process at once
+	signal.Ignore(syscall.SIGPIPE) // a reader that goes is an error like others, after which there may be things to undo
+	unfilled()
 	return Run(ctx, app, os.Args, Streams{os.Stdin, os.Stdout, os.Stderr})
 }
 
@@ -37,7 +51,6 @@ func Run(ctx context.Context, app *cli.App, args []string, s Streams) int {
 	app.OnUsageError = usageError
 	app.Action = unknownCommand
 	app.CustomAppHelpTemplate = cli.AppHelpTemplate + "\n" + ExitCodes
-	app.DisableSliceFlagSeparator = true
 	prepare(app.Commands)
 	err := app.RunContext(ctx, args)
 	if _, ours := errors.AsType[acted](err); err != nil && !ours {

@@ -118,6 +118,10 @@ func Connect(c *cli.Context) (context.Context, *Connection, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if c.Duration(flagTimeout) <= 0 {
+		conn.Close()
+		return nil, nil, Usage("give a time such as 30s", "--%s %s makes no sense", flagTimeout, c.Duration(flagTimeout))
+	}
 	ctx, cancel := context.WithTimeout(c.Context, c.Duration(flagTimeout))
 	conn.cancel = cancel
 	return ctx, conn, nil

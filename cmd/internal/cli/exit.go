@@ -79,10 +79,10 @@ func Code(err error) int {
 
 // OneLine is an error as people see it: on one line, without the package's name in front.
 func OneLine(err error) string {
-	if errors.Is(err, context.Canceled) {
-		return "interrupted"
-	}
 	lines := strings.Split(err.Error(), "\n")
+	if errors.Is(err, context.Canceled) {
+		lines[0] = "interrupted" // what follows says what was left undone
+	}
 	for i, l := range lines {
 		lines[i] = strings.TrimPrefix(l, "comet: ")
 	}

@@ -38,6 +38,9 @@ func token(c *cli.Context, flag, variable, kind string) (scope.Token, error) {
 		}
 		source, text = path, strings.TrimSpace(string(content))
 	}
+	if text == "" && source != variable {
+		return scope.Token{}, Usage("put the token into it", "%s token: %s is empty", kind, source)
+	}
 	if text == "" || orca.Unset(text) {
 		return scope.Token{}, Usage(fmt.Sprintf("give --%s or %s", flag, variable), "no %s token is given", kind)
 	}

@@ -34,15 +34,12 @@ type vm struct {
 // foreign is what stands in a VM's hosts file before any guest comes; it must stay.
 const foreign = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost\n"
 
-// write makes the VM: its root folder and what its metadata service would serve.
-func (v *vm) write(userData []byte) error {
+// makeRoot makes the VM's root folder.
+func (v *vm) makeRoot() error {
 	if err := os.MkdirAll(v.root("etc"), 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(v.root("etc", "hosts"), []byte(foreign), 0o644); err != nil {
-		return err
-	}
-	return os.WriteFile(v.userData(), userData, 0o600)
+	return os.WriteFile(v.root("etc", "hosts"), []byte(foreign), 0o644)
 }
 
 func (v *vm) root(parts ...string) string {

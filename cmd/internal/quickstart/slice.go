@@ -2,11 +2,14 @@ package quickstart
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
+	"reflect"
 	"strings"
 
 	"github.com/renci-nrig/comet-go/comet/am"
@@ -30,10 +33,10 @@ func (s *Story) createSlice(ctx context.Context) error {
 
 // create puts down what the slice lacks of place-holders.
 func (s *Story) create(ctx context.Context) (err error) {
-	if s.tokens, err = controller.OpenTokens(s.path("tokens.json"), s.slice); err != nil {
+	if s.tokens, err = controller.OpenTokens(ctx, s.path("tokens.json"), s.slice); err != nil {
 		return err
 	}
-	if err := s.controller().Create(ctx, s.slice, s.tokens); err != nil {
+	if _, err := s.controller().Create(ctx, s.slice, s.tokens); err != nil {
 		return err
 	}
 	entries, err := s.conn.List(ctx, s.slice.ID, scope.Family{}, s.tokens.Read)
@@ -82,18 +85,76 @@ func (s *Story) generate(ctx context.Context) error {
 			return err
 		}
 	}
-	s.tell("aggregate manager: users, interfaces, storage, routes and scripts of %d VMs", len(s.vms))
+	if err := s.seeFamilies(ctx); err != nil {
+		return err
+	}
+	s.tell("aggregate manager: users, interfaces, storage, routes and scripts of %d VMs, as they must be", len(s.vms))
 	return nil
 }
 
-// generateVM puts a VM's families down and writes its user data, as the aggregate manager's handlers do one after the other.
+// seeFamilies holds what is in COMET against what must come of the unit properties: the *.families.json beside them.
+func (s *Story) seeFamilies(ctx context.Context) error {
+	for _, v := range s.vms {
+		text, err := os.ReadFile(s.path("slice", v.HostName+".families.json"))
+		if err != nil {
+			return err
+		}
+		var want map[string][]any
+		if err := json.Unmarshal(text, &want); err != nil {
+			return err
+		}
+		for _, family := range scope.InstanceFamilies() {
+			name := scope.Name{Context: s.slice.ID, Family: family, Key: v.ReservationID}
+			entry, err := s.conn.Read(ctx, name, v.unit.Tokens.Read)
+			if err != nil {
+				return err
+			}
+			if got, err := elements(entry.Value); err != nil || !reflect.DeepEqual(got, want[family.String()]) {
+				return errors.Join(fmt.Errorf("%s is not what the unit properties say", name), err)
+			}
+		}
+	}
+	return nil
+}
+
+// elements returns what a value's list holds.
+func elements(value []byte) ([]any, error) {
+	l, err := scope.ParseList(value)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]any, l.Len())
+	for i := range list {
+		if err := json.Unmarshal(l.Raw(i), &list[i]); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// generateVM does what the aggregate manager's handlers do one after the other: the user data comes first, before the VM exists, with
+// tokens that are saved; what the VM needs is put down under those.
 func (s *Story) generateVM(ctx context.Context, of orca.VM, p orca.Properties) error {
 	unit, err := orca.NewUnit(p)
 	if err != nil {
 		return err
 	}
-	unit.Tokens = scope.NewTokens()
+	v := &vm{VM: of, dir: s.path("vms", of.HostName)}
+	if err := os.MkdirAll(v.dir, 0o700); err != nil {
+		return err
+	}
 	unit.Slice = s.controller().Access(s.slice, s.tokens, of)
+	if unit.Tokens, err = am.OpenTokens(ctx, filepath.Join(v.dir, "saved.properties"), unit); err != nil {
+		return err
+	}
+	v.unit = unit
+	ca, err := os.ReadFile(s.certs.CA)
+	if err != nil {
+		return err
+	}
+	if err := am.UserData(unit, am.Heads{List: s.heads[0].url + "," + s.heads[1].url, CACert: ca}).Save(v.userData()); err != nil {
+		return err
+	}
 	families, err := am.Generate(p)
 	if err != nil {
 		return err
@@ -101,17 +162,8 @@ func (s *Story) generateVM(ctx context.Context, of orca.VM, p orca.Properties) e
 	if err := am.Publish(ctx, s.conn.Client, unit, families); err != nil {
 		return err
 	}
-	ca, err := os.ReadFile(s.certs.CA)
-	if err != nil {
-		return err
-	}
-	userData, err := am.UserData(unit, am.Heads{List: s.heads[0].url + "," + s.heads[1].url, CACert: ca}).INI()
-	if err != nil {
-		return err
-	}
-	v := &vm{VM: of, unit: unit, dir: s.path("vms", of.HostName)}
 	s.vms = append(s.vms, v)
-	return v.write(userData)
+	return v.makeRoot()
 }
 
 // addVM extends the slice by a VM like the others while one head is away.

@@ -21,7 +21,7 @@ type Event struct {
 	What    string  `json:"what"`
 }
 
-// Story is one run. Tell runs it.
+// Story is one run.
 type Story struct {
 	Dir  string            // an existing empty folder; everything happens in it
 	Tell func(Event)       // called as things happen, one call at a time

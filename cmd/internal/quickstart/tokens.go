@@ -88,10 +88,18 @@ func (s *Story) seeRefusals(ctx context.Context) error {
 	return nil
 }
 
-// stopHead stops the head that comes first in everybody's list.
-func (s *Story) stopHead(context.Context) error {
+// stopHead stops one of the heads and sees that it is gone. Whoever used it goes on with the other.
+func (s *Story) stopHead(ctx context.Context) error {
 	if err := s.heads[0].stop(); err != nil {
 		return err
+	}
+	alone, err := comet.New(s.heads[0].url, nil, comet.WithTLSFor(s.conn.Trust.Client))
+	if err != nil {
+		return err
+	}
+	defer alone.Close()
+	if _, err := alone.Version(ctx); !errors.Is(err, comet.ErrUnavailable) {
+		return fmt.Errorf("it still answers: %v", err)
 	}
 	s.tell("head %s stopped; the other goes on", s.heads[0].url)
 	return nil
