@@ -339,9 +339,7 @@ func TestTheCallersOwnEndStaysVisible(t *testing.T) {
 	heads.Set(second, comettest.Hang())
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
-		for heads.Calls(first, "readScope") == 0 {
-			time.Sleep(time.Millisecond)
-		}
+		heads.Await(t.Context(), first, "readScope", 1)
 		cancel()
 	}()
 	_, err := client.Read(ctx, testName, testTokens.Read)

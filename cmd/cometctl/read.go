@@ -23,11 +23,7 @@ func readCommand() *urfave.Command {
 }
 
 func read(c *urfave.Context) error {
-	name, err := entryName(c)
-	if err != nil {
-		return err
-	}
-	token, err := cli.ReadToken(c)
+	name, tokens, err := request(c, false)
 	if err != nil {
 		return err
 	}
@@ -36,7 +32,7 @@ func read(c *urfave.Context) error {
 		return err
 	}
 	defer conn.Close()
-	entry, err := conn.Read(ctx, name, token)
+	entry, err := conn.Read(ctx, name, tokens.Read)
 	if err != nil {
 		return err
 	}
@@ -48,17 +44,24 @@ func read(c *urfave.Context) error {
 	return cli.Print(c, shown, shown.table)
 }
 
-// entryName takes CONTEXT, FAMILY and KEY from the arguments.
-func entryName(c *urfave.Context) (scope.Name, error) {
+// request takes CONTEXT, FAMILY and KEY from the arguments, and the tokens, for changes both, from files or the environment.
+func request(c *urfave.Context, changes bool) (name scope.Name, tokens scope.Tokens, err error) {
 	if err := cli.CheckOutput(c); err != nil {
-		return scope.Name{}, err
+		return name, tokens, err
 	}
 	args, err := cli.Args(c, "CONTEXT", "FAMILY", "KEY")
 	if err != nil {
-		return scope.Name{}, err
+		return name, tokens, err
 	}
-	name, err := scope.NewName(args[0], args[1], args[2])
-	return name, cli.Input(err)
+	if name, err = scope.NewName(args[0], args[1], args[2]); err != nil {
+		return name, tokens, cli.Input(err)
+	}
+	if changes {
+		tokens, err = cli.Tokens(c)
+	} else {
+		tokens.Read, err = cli.ReadToken(c)
+	}
+	return name, tokens, err
 }
 
 // shownEntry is an entry as it is printed: its elements where it has a list, else its value as JSON or text.

@@ -22,11 +22,7 @@ func rmCommand() *urfave.Command {
 }
 
 func rm(c *urfave.Context) error {
-	name, err := entryName(c)
-	if err != nil {
-		return err
-	}
-	tokens, err := cli.Tokens(c)
+	name, tokens, err := request(c, true)
 	if err != nil {
 		return err
 	}

@@ -36,14 +36,10 @@ func writeCommand() *urfave.Command {
 }
 
 func write(c *urfave.Context) error {
-	name, err := entryName(c)
-	if err != nil {
-		return err
-	}
 	if c.Bool("create") && c.Bool("update") {
 		return cli.Usage("give one of them", "--create and --update exclude each other")
 	}
-	tokens, err := cli.Tokens(c)
+	name, tokens, err := request(c, true)
 	if err != nil {
 		return err
 	}

@@ -128,7 +128,7 @@ func BadCertificate() Fault {
 // Cut carries the call out, sends the first n bytes of the answer's body, and breaks the connection; with n < 0 before any header.
 func Cut(n int) Fault {
 	return Fault{serve: func(w http.ResponseWriter, r *http.Request, head http.Handler, _ <-chan struct{}) {
-		answer := record(head, r)
+		answer := answerOf(head, r)
 		if n < 0 {
 			panic(http.ErrAbortHandler)
 		}
@@ -143,7 +143,7 @@ func Cut(n int) Fault {
 // Slow carries the call out and sends the answer byte by byte, with a pause before each.
 func Slow(pause time.Duration) Fault {
 	return Fault{serve: func(w http.ResponseWriter, r *http.Request, head http.Handler, released <-chan struct{}) {
-		answer := record(head, r)
+		answer := answerOf(head, r)
 		copyHeader(w, answer)
 		for _, b := range answer.Body.Bytes() {
 			select {
@@ -191,7 +191,7 @@ func Reset() Fault {
 	}}
 }
 
-func record(head http.Handler, r *http.Request) *httptest.ResponseRecorder {
+func answerOf(head http.Handler, r *http.Request) *httptest.ResponseRecorder {
 	answer := httptest.NewRecorder()
 	head.ServeHTTP(answer, r)
 	return answer

@@ -1,6 +1,7 @@
 package comettest
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"io"
@@ -30,6 +31,7 @@ type head struct {
 	certificate tls.Certificate
 	faults      []*Fault
 	calls       map[string]int
+	called      chan struct{} // closed at the next call
 }
 
 func newHead(authority *tlsconfig.Authority, handler http.Handler) (*head, error) {
@@ -37,7 +39,7 @@ func newHead(authority *tlsconfig.Authority, handler http.Handler) (*head, error
 	if err != nil {
 		return nil, err
 	}
-	h := &head{address: "127.0.0.1:0", handler: handler, certificate: certificate, calls: map[string]int{}, released: make(chan struct{})}
+	h := &head{address: "127.0.0.1:0", handler: handler, certificate: certificate, calls: map[string]int{}, released: make(chan struct{}), called: make(chan struct{})}
 	h.roots = tlsconfig.Server(certificate, []*x509.Certificate{authority.Certificate()})
 	return h, h.start()
 }
@@ -135,11 +137,29 @@ func (h *head) count(call string) int {
 	return all
 }
 
+func (h *head) await(ctx context.Context, call string, n int) {
+	for {
+		h.mu.Lock()
+		calls, next := h.calls[call], h.called
+		h.mu.Unlock()
+		if calls >= n {
+			return
+		}
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // fault counts a call and returns the fault that applies to it, or nil, with the channel that ends its hanging.
 func (h *head) fault(call string) (*Fault, <-chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.calls[call]++
+	close(h.called)
+	h.called = make(chan struct{})
 	for _, f := range h.faults {
 		if f.applies(call) {
 			return f, h.released

@@ -1,6 +1,7 @@
 package comettest
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"log/slog"
@@ -140,6 +141,9 @@ func (h *Heads) Present(i int, certificate tls.Certificate) { h.heads[i].present
 
 // Calls returns how many requests of a call, such as "readScope", head i got since it was made; of all calls where call is empty.
 func (h *Heads) Calls(i int, call string) int { return h.heads[i].count(call) }
+
+// Await returns when head i has got n requests of a call since it was made, or when ctx ends.
+func (h *Heads) Await(ctx context.Context, i int, call string, n int) { h.heads[i].await(ctx, call, n) }
 
 // Handshakes returns how many TLS connections head i accepted, resumed ones included.
 func (h *Heads) Handshakes(i int) int { return int(h.heads[i].handshakes.Load()) }
