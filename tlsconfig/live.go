@@ -29,6 +29,7 @@ type Live struct {
 	read    time.Time         // when what is in use was read
 	broken  error             // why newer files are not in use
 	refused [sha256.Size]byte // the reading that was reported as broken
+	changed chan struct{}     // closed when other files come to use, and replaced
 	warned  map[string]urgency
 
 	sessionsMu sync.Mutex
@@ -73,6 +74,7 @@ func Open(files Files, names Names, opts ...Option) (*Live, error) {
 		now:      time.Now,
 		warned:   map[string]urgency{},
 		sessions: map[string]*sessions{},
+		changed:  make(chan struct{}),
 		stop:     make(chan struct{}),
 	}
 	for _, opt := range opts {
@@ -114,10 +116,21 @@ func (l *Live) Close() error {
 
 func (l *Live) current() *material { return l.state.Load() }
 
-// use puts m to use; the caller holds mu, or is alone.
+// Changed returns a channel that is closed when other contents of the files next come to use: after that new handshakes are made with
+// them, and connections from before may be renewed. A broken replacement changes nothing. Each change has a channel of its own, so any number
+// of goroutines can wait; whoever goes on waiting asks for the next channel before looking at what there is, and misses none.
+func (l *Live) Changed() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.changed
+}
+
+// use puts m to use and tells those who wait for a change; the caller holds mu, or is alone.
 func (l *Live) use(m *material) {
 	l.state.Store(m)
 	l.read, l.broken, l.refused = l.now(), nil, [sha256.Size]byte{}
+	close(l.changed)
+	l.changed = make(chan struct{})
 }
 
 func (l *Live) watch() {

@@ -143,6 +143,47 @@ func TestChangeIsSeenWithoutHandshakes(t *testing.T) {
 	require.Equal(t, "CN=after", live.Status().Files[0].Certificates[0].Subject)
 }
 
+// TestChanged: everybody who waits learns of a change, and of nothing else.
+func TestChanged(t *testing.T) {
+	f := newFolder(t)
+	good := certPEM(authority(t, "before").Certificate())
+	f.put(t, "ca.pem", good)
+	live := open(t, f.files(""), tlsconfig.Names{})
+	first := live.Changed()
+	for _, same := range [][]byte{good, []byte("half a file"), good} {
+		f.put(t, "ca.pem", same)
+		_ = live.Reload()
+		require.False(t, closed(first))
+	}
+	require.Equal(t, first, live.Changed(), "all wait for one change")
+
+	var waiting sync.WaitGroup
+	for range 3 {
+		change := live.Changed()
+		waiting.Go(func() { <-change })
+	}
+	f.put(t, "ca.pem", certPEM(authority(t, "after").Certificate()))
+	require.NoError(t, live.Reload())
+	waiting.Wait()
+	require.True(t, closed(first))
+	require.Equal(t, "CN=after", live.Status().Files[0].Certificates[0].Subject, "it is in use by then")
+	second := live.Changed()
+	require.False(t, closed(second), "the next change has its own channel")
+
+	f.put(t, "ca.pem", good)
+	require.NoError(t, live.Reload())
+	require.True(t, closed(second))
+}
+
+func closed(ch <-chan struct{}) bool {
+	select {
+	case <-ch:
+		return true
+	default:
+		return false
+	}
+}
+
 // TestBrokenReplacement: what was read before stays in use; it is said once per change, and in the status until mended.
 func TestBrokenReplacement(t *testing.T) {
 	ours := authority(t, "ours")
