@@ -15,8 +15,11 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
+
+	"github.com/go-resty/resty/v2"
+
+	"github.com/renci-nrig/comet-go/scope"
 )
 
 // result is what came of one attempt.
@@ -28,6 +31,7 @@ type result struct {
 	twice   bool // the transport sent it again after a kept connection had broken: it may have been carried out before
 	wait    time.Duration
 	tag     string
+	late    bool // there was no whole answer in time
 }
 
 // parsed reads the answer. One that makes no sense is the head's fault: another one may do better.
@@ -50,13 +54,17 @@ func (c *Client) send(ctx context.Context, head string, call call, probe bool) r
 	start := time.Now()
 	progress := &progress{}
 	status := 0
-	a, err := c.request(progress.trace(ctx), head, call)
+	used := c.links[head].client()
+	a, err := c.request(progress.trace(ctx), used, head, call)
 	var r result
 	if err != nil {
-		r = progress.failure(ctx, err)
+		r = progress.failure(ctx, err, call.secrets())
+		if progress.failed == ClassTimeout || progress.failed == ClassBroken {
+			c.links[head].renew(used) // its other connections may be as dead
+		}
 	} else {
 		status = a.status
-		r.value, r.err, r.verdict = judge(call.op, a, call.tokens.Read, call.tokens.Write)
+		r.value, r.err, r.verdict = judge(call.op, a, call.secrets()...)
 		if r.err == nil && call.parse != nil {
 			r.parsed(call.parse)
 		}
@@ -77,8 +85,8 @@ func (c *Client) send(ctx context.Context, head string, call call, probe bool) r
 
 // request sends the call and reads the whole answer. Resty builds the request; the body goes in as a reader and comes out unread,
 // since its own way of both copies them several times.
-func (c *Client) request(ctx context.Context, head string, call call) (answer, error) {
-	r := c.rests[head].R().SetContext(ctx).SetDoNotParseResponse(true)
+func (c *Client) request(ctx context.Context, with *resty.Client, head string, call call) (answer, error) {
+	r := with.R().SetContext(ctx).SetDoNotParseResponse(true)
 	r.Header["Accept"] = []string{"application/json"}
 	if call.body != nil {
 		r.Header["Content-Type"] = []string{"application/json"}
@@ -147,12 +155,15 @@ const urlGuess = 256
 
 var errTooLarge = errors.New("the answer is larger than this client takes")
 
+// believed is how large a buffer is made for what a head merely says.
+const believed = 1 << 20
+
 // readAll reads a body of at most limit bytes. length is what the head says, or -1.
 func readAll(body io.Reader, length, limit int64) ([]byte, error) {
 	switch {
 	case length > limit:
 		return nil, errTooLarge
-	case length >= 0:
+	case length >= 0 && length <= believed:
 		whole := make([]byte, length)
 		_, err := io.ReadFull(body, whole)
 		return whole, err
@@ -183,37 +194,30 @@ func (p *progress) trace(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		WroteHeaders: func() { p.sent.Add(1) },
 		TLSHandshakeDone: func(_ tls.ConnectionState, err error) {
-			if err != nil && !interrupted(err) {
+			if _, refused := errors.AsType[*tls.CertificateVerificationError](err); refused {
 				p.distrusted.Store(true)
 			}
 		},
 	})
 }
 
-// interrupted reports whether an error says that time or the connection ended, and not what the other side thinks.
-func interrupted(err error) bool {
-	timeout, ok := errors.AsType[net.Error](err)
-	return ok && timeout.Timeout() || errors.Is(err, context.Canceled) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed)
-}
-
 // failure makes a result of an attempt that got no answer. The two questions that decide what may follow are answered here: whether
 // the request can have arrived, and whether trust is what failed.
-func (p *progress) failure(ctx context.Context, err error) result {
+func (p *progress) failure(ctx context.Context, err error, secrets []scope.Token) result {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err // the URL has the tokens in it
 	}
 	alert := isAlert(err)
 	distrust := p.distrusted.Load() || alert
 	r := result{verdict: failed, arrived: p.sent.Load() > 0 && !alert}
-	r.err = &Error{Kind: ErrUnavailable, Err: explain(err)}
+	r.err = &Error{Kind: ErrUnavailable, Err: scrub(explain(err), secrets)}
 	switch {
 	case ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled):
 		p.failed = ClassCanceled
 	case distrust:
 		r.err.Kind, p.failed = ErrUnauthorized, ClassTLS
 	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded):
-		p.failed = ClassTimeout
+		p.failed, r.late = ClassTimeout, true
 	case errors.Is(err, errTooLarge):
 		p.failed = ClassStatus
 	case r.arrived:
@@ -240,6 +244,15 @@ func explain(err error) error {
 		return &explained{"the connection was closed before the whole answer was there", err}
 	case isAlert(err):
 		return &explained{"the head ended the TLS connection, most likely for our certificate: " + err.Error(), err}
+	}
+	return err
+}
+
+// scrub leaves tokens out of what the runtime says: net/http quotes what a head sends in place of HTTP. An error with a token in it is
+// replaced as a whole, so that nothing below it can be asked for its text.
+func scrub(err error, secrets []scope.Token) error {
+	if text := err.Error(); clean(text, secrets) != clean(text, nil) {
+		return errors.New("the answer is not HTTP")
 	}
 	return err
 }

@@ -32,6 +32,9 @@ type call struct {
 
 func (c call) conditional() bool { return c.ifTag != "" || c.ifAbsent }
 
+// secrets are the tokens that the call carries.
+func (c call) secrets() []scope.Token { return []scope.Token{c.tokens.Read, c.tokens.Write} }
+
 // entry says what the call is about.
 func (c call) entry() string {
 	var parts []string
@@ -73,19 +76,31 @@ func (c *Client) do(ctx context.Context, call call) (settledAnswer, outcome, err
 		tried   = &HeadsError{Op: call.op, Entry: call.entry()}
 		refusal *Error // of a certificate, which one head more is asked about
 	)
+	if c.isClosed() {
+		return settledAnswer{}, out, &Error{Op: call.op, Entry: call.entry(), Err: ErrClosed}
+	}
+	defer func() {
+		if c.isClosed() { // in the meantime: what this call used is idle now
+			c.closeLinks()
+		}
+	}()
 	for round := range rounds {
 		if round > 0 && !pause(ctx, betweenRounds()) {
 			break
 		}
 		c.probe()
 		for heads := c.pool.order(); len(heads) > 0; {
-			r, asked := c.ask(ctx, heads, call)
-			heads = heads[asked:]
+			r, others := c.ask(ctx, heads, call)
+			heads = heads[1+len(others):]
+			for _, o := range others {
+				tried.add(o.err)
+			}
 			tried.add(r.err)
 			out.mayHaveArrived = out.mayHaveArrived || r.twice
 			switch {
-			case r.verdict == settled && call.op == opWrite && refusal == nil && refusedCertificate(r.err):
-				refusal = r.err
+			case r.verdict == settled && (call.op == opWrite || call.op == opDelete) && refusal == nil && refusedCertificate(r.err):
+				refusal = r.err // perhaps of a certificate that has been renewed since the connection was made
+				c.links[r.err.Head].renew(nil)
 				continue
 			case r.verdict == settled:
 				return settledAnswer{r.value, r.tag}, out, orNil(r.err)
@@ -96,18 +111,19 @@ func (c *Client) do(ctx context.Context, call call) (settledAnswer, outcome, err
 			}
 		}
 	}
-	if refusal != nil {
+	if refusal != nil && !out.mayHaveArrived {
 		return settledAnswer{}, out, refusal
 	}
 	return settledAnswer{}, out, unanswered(ctx, tried, out)
 }
 
-// ask asks the first of the heads, and perhaps the second with it. It returns how many it asked.
-func (c *Client) ask(ctx context.Context, heads []*head, call call) (result, int) {
+// ask asks the first of the heads, and perhaps the second with it. It returns the result that counts, and that of the other, if one
+// was asked.
+func (c *Client) ask(ctx context.Context, heads []*head, call call) (r result, others []result) {
 	if c.hedged(call, heads) {
 		return c.race(ctx, heads, call)
 	}
-	return c.try(ctx, heads[0], call, len(heads)), 1
+	return c.try(ctx, heads[0], call, len(heads)), nil
 }
 
 // try makes one attempt at a head, or two where it asks to come again later. left is how many heads may have to share what is left
@@ -130,12 +146,18 @@ func (c *Client) try(ctx context.Context, h *head, call call, left int) result {
 // busyWait is how long a call waits for a head that asks to come again later. Where it asks for more, others are asked meanwhile.
 const busyWait = 2 * time.Second
 
-func (c *Client) attemptAt(ctx context.Context, h *head, call call, left int) result {
-	ctx, cancel := context.WithTimeout(ctx, c.share(ctx, left))
+func (c *Client) attemptAt(ctx context.Context, h *head, call call, left int) (r result) {
+	share := c.share(ctx, left)
+	ctx, cancel := context.WithTimeout(ctx, share)
 	defer cancel()
+	defer func() {
+		if r.verdict == failed && r.late && share < min(c.attempt, patience) {
+			r.verdict = elsewhere // it was the caller who had no time, which says nothing of the head
+		}
+	}()
 	about, err := c.learn(ctx, h, false)
 	if err != nil {
-		return result{verdict: failed, err: err}
+		return result{verdict: failed, err: err, late: errors.Is(err, context.DeadlineExceeded)}
 	}
 	if call.conditional() && !about.Offers(extensionTags) {
 		return result{verdict: elsewhere, err: &Error{Op: call.op, Head: h.url, Kind: ErrUnavailable, Err: errNoConditions}}
@@ -152,8 +174,21 @@ const (
 
 var errNoConditions = errors.New("offers no conditional changes, while the head that was read from does")
 
+// patience is how long a head has at least before it is ill for not answering.
+const patience = time.Second
+
 // learn asks a head about itself where that is not known: before it sees any token, and so that no client spreads over two stores.
+// Of many who want to know one asks.
 func (c *Client) learn(ctx context.Context, h *head, probe bool) (Version, *Error) {
+	if version, known := c.pool.knows(h, time.Now()); known {
+		return version, nil
+	}
+	select {
+	case <-h.asking:
+		defer func() { h.asking <- struct{}{} }()
+	case <-ctx.Done():
+		return Version{}, &Error{Op: opVersion, Head: h.url, Kind: ErrUnavailable, Err: explain(context.Cause(ctx))}
+	}
 	if version, known := c.pool.knows(h, time.Now()); known {
 		return version, nil
 	}
@@ -198,8 +233,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // retryAfter reads the header of that name, seconds or a date; a second where it is missing or makes no sense.
 func retryAfter(header string, now time.Time) time.Duration {
-	if s, err := strconv.Atoi(header); err == nil && s >= 0 {
-		return time.Duration(s) * time.Second
+	if s, err := strconv.ParseUint(header, 10, 63); err == nil {
+		return time.Duration(min(s, 1<<31)) * time.Second
 	}
 	if t, err := time.Parse(time.RFC1123, header); err == nil {
 		return max(t.Sub(now), 0)

@@ -4,46 +4,51 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
-	"net"
 	"net/http"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/go-resty/resty/v2"
+	"github.com/renci-nrig/comet-go/scope"
 )
 
 // Client speaks to the heads of one store. Safe for concurrent use.
 type Client struct {
 	settings
-	urls  []string // as given
-	pool  *pool
-	rests map[string]*resty.Client // per head
+	urls    []string // as given
+	pool    *pool
+	links   map[string]*link // per head
+	latency latency
+	updates locks[scope.Name]
 
 	background context.Context // ends with Close
 	end        context.CancelFunc
-	probes     sync.WaitGroup
-	closing    sync.Mutex // held while a probe starts, so that none does after Close
-	closed     bool
-	latency    latency
+	running    sync.WaitGroup // probes, and the wait for renewed certificates
+	closing    sync.Mutex     // held while something starts in the background, so that nothing does after Close
 }
 
 // New returns a client of the heads in the list (see ParseHeads). It does not connect: a head that is away is found out by the
-// first call. config is cloned and may be nil for heads given with http://, or where WithTLSFor is used; the package tlsconfig
-// makes such configurations. The error names the head that makes no sense.
+// first call. config is cloned; it may be nil where WithTrust, WithTLSFor or WithoutTLS is used, and the package tlsconfig makes
+// such configurations. The error, which matches ErrInvalid, names the head or the option that makes no sense.
 func New(heads string, config *tls.Config, options ...Option) (*Client, error) {
 	urls, err := ParseHeads(heads)
 	if err != nil {
 		return nil, invalid("client", err)
 	}
-	c := &Client{settings: defaults(config), urls: urls, rests: map[string]*resty.Client{}}
+	c := &Client{settings: defaults(config), urls: urls, links: map[string]*link{}}
 	for _, o := range options {
 		o(&c.settings)
+	}
+	if err := c.check(urls); err != nil {
+		return nil, invalid("client", err)
 	}
 	c.background, c.end = context.WithCancel(context.Background())
 	c.pool = newPool(urls, c.restMin, c.restMax)
 	for _, u := range urls {
-		c.rests[u] = newResty(c.transport(u))
+		c.links[u] = newLink(func() *http.Transport { return c.transport(u) })
+	}
+	if c.trust != nil {
+		c.start(c.followTrust)
 	}
 	return c, nil
 }
@@ -51,78 +56,52 @@ func New(heads string, config *tls.Config, options ...Option) (*Client, error) {
 // Heads returns the heads' base URLs in the order in which they were given.
 func (c *Client) Heads() []string { return slices.Clone(c.urls) }
 
-// Close ends what runs in the background and closes idle connections. Calls that are under way end with an error or in their own
-// time. It may be called more than once and always returns nil.
+// Close ends what runs in the background and closes idle connections. Calls that are under way end in their own time, later ones
+// with ErrClosed. It may be called more than once and always returns nil.
 func (c *Client) Close() error {
 	c.closing.Lock()
-	c.closed = true
-	c.closing.Unlock()
 	c.end()
-	c.probes.Wait()
-	for _, r := range c.rests {
-		r.GetClient().CloseIdleConnections()
-	}
+	c.closing.Unlock()
+	c.running.Wait()
+	c.closeLinks()
 	return nil
 }
 
-// Connections are few and long-lived: a handshake costs fifteen to thirty times a request.
-const (
-	idlePerHead  = 32
-	idleTime     = 90 * time.Second
-	pingAfter    = 10 * time.Second // HTTP/2: without pings a dead connection is used for ever
-	pingWait     = 5 * time.Second
-	keepAlive    = 15 * time.Second
-	headerLimit  = 64 << 10
-	sessionCache = 8
-)
+func (c *Client) closeLinks() {
+	for _, l := range c.links {
+		l.close()
+	}
+}
 
-// transport makes the transport for one head: a head has its own trust and its own connections.
-func (c *Client) transport(url string) *http.Transport {
-	t := &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{KeepAlive: keepAlive}).DialContext,
-		MaxIdleConnsPerHost:    idlePerHead,
-		IdleConnTimeout:        idleTime,
-		MaxResponseHeaderBytes: headerLimit,
-		Protocols:              new(http.Protocols),
+func (c *Client) isClosed() bool { return c.background.Err() != nil }
+
+// start runs f in the background, unless the client is closed.
+func (c *Client) start(f func()) {
+	c.closing.Lock()
+	defer c.closing.Unlock()
+	if !c.isClosed() {
+		c.running.Go(f)
 	}
-	t.Protocols.SetHTTP1(true)
-	if c.http2 {
-		t.Protocols.SetHTTP2(true)
-		t.HTTP2 = &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingWait}
-	}
-	if config := c.tlsFor(hostPort(url)); config != nil {
-		t.TLSClientConfig = config.Clone()
-		if t.TLSClientConfig.ClientSessionCache == nil {
-			t.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(sessionCache)
+}
+
+// followTrust gives up connections when certificates change: they were made under the old ones, and a busy one would stay for ever.
+func (c *Client) followTrust() {
+	for {
+		select {
+		case <-c.trust.Changed():
+			for _, l := range c.links {
+				l.renew(nil)
+			}
+		case <-c.background.Done():
+			return
 		}
 	}
-	return t
 }
-
-// newResty makes the request builder. Everything that decides where and how often a request goes is ours, so its retries,
-// redirects and its logger, which would print URLs with tokens, are off.
-func newResty(t *http.Transport) *resty.Client {
-	return resty.NewWithClient(&http.Client{
-		Transport:     t,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}).SetRetryCount(0).SetLogger(silent{}).SetHeader("User-Agent", "comet-go")
-}
-
-type silent struct{}
-
-func (silent) Errorf(string, ...any) {}
-func (silent) Warnf(string, ...any)  {}
-func (silent) Debugf(string, ...any) {}
 
 // probe asks resting heads whose time has come how they are, beside the callers.
 func (c *Client) probe() {
 	for _, h := range c.pool.toProbe(time.Now()) {
-		c.closing.Lock()
-		if !c.closed {
-			c.probes.Go(func() { c.probeHead(h) })
-		}
-		c.closing.Unlock()
+		c.start(func() { c.probeHead(h) })
 	}
 }
 
@@ -131,7 +110,7 @@ func (c *Client) probeHead(h *head) {
 	ctx, cancel := context.WithTimeout(c.background, c.attempt)
 	defer cancel()
 	_, failure := c.learn(ctx, h, true)
-	if c.background.Err() == nil {
+	if !c.isClosed() {
 		c.note(h, failure)
 	}
 }

@@ -17,16 +17,16 @@
 // serve another store than the ones used before are refused: to spread over them would lose what was written.
 //
 // Every operation may be repeated safely and therefore fails over. What a head answers with 4xx is an answer, with three
-// exceptions that deployed heads need: 408 and 425 go on to another head, 429 waits as the head asks, and the refusal of a
-// certificate on a write, which may be transient, is asked once more.
+// exceptions that deployed heads need: 408 and 425 go on to another head, 429 waits as the head asks but never long, and the refusal of
+// a certificate, which may be transient or of one that was renewed meanwhile, is asked once more on a new connection.
 //
 // The caller's context bounds a call as a whole; an attempt at one head gets a fair share of what is left, at most the time of
 // [WithAttemptTimeout].
 //
 // # Errors
 //
-// Callers branch with errors.Is on [ErrNotFound], [ErrUnauthorized], [ErrConflict], [ErrUnavailable] and [ErrInvalid], and find
-// the details with errors.As in an *[Error] (one head's answer) or a *[HeadsError] (what every head said). No error, log line or
+// Callers branch with errors.Is on [ErrNotFound], [ErrUnauthorized], [ErrConflict], [ErrUnavailable], [ErrInvalid] and
+// [ErrClosed], and find the details with errors.As in an *[Error] (one head's answer) or a *[HeadsError] (what every head said). No error, log line or
 // observation holds a token or a value.
 //
 // A *Client is safe for use by any number of goroutines at once. Close it to end what runs in the background.

@@ -27,7 +27,9 @@ func Each[T any](ctx context.Context, items []T, bulk Bulk, do func(context.Cont
 	for range min(bulk.parallel(), len(items)) {
 		workers.Go(func() {
 			for i := range next {
-				e.done(i, do(within, items[i]))
+				if within.Err() == nil { // else it was handed out while the end came
+					e.done(i, do(within, items[i]))
+				}
 			}
 		})
 	}
@@ -46,6 +48,9 @@ func (b Bulk) parallel() int {
 func feed(ctx context.Context, next chan<- int, n int) {
 	defer close(next)
 	for i := range n {
+		if ctx.Err() != nil {
+			return
+		}
 		select {
 		case next <- i:
 		case <-ctx.Done():

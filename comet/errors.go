@@ -19,6 +19,8 @@ var (
 	ErrExists = errors.New("there already")
 	// ErrUnavailable: no head gave an answer.
 	ErrUnavailable = errors.New("no head available")
+	// ErrClosed: the client was closed before.
+	ErrClosed = errors.New("the client is closed")
 	// ErrInvalid: the request makes no sense: a name, a token, a value.
 	ErrInvalid = errors.New("invalid request")
 )
@@ -68,8 +70,8 @@ func (e *Error) reason() string {
 func (e *Error) Unwrap() []error { return present(e.Kind, e.Err) }
 
 // HeadsError is what every head said when none gave an answer, in the order in which they were asked; of a head that was asked
-// several times the last. It matches ErrUnauthorized where trust failed at every head, else ErrUnavailable, and all that its
-// parts match.
+// several times the last. It matches ErrUnauthorized where trust failed at every head, else ErrUnavailable, and the errors below
+// its parts, the caller's own context error among them.
 type HeadsError struct {
 	Op    string
 	Entry string

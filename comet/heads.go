@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -57,6 +58,12 @@ func parseHead(item string) (string, error) {
 	port := u.Port()
 	if port == "" {
 		port = defaultPort
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return "", fmt.Errorf("head %s has no port from 1 to 65535", u.Host)
+	}
+	if strings.Contains(u.Hostname(), "%") {
+		return "", fmt.Errorf("head %s has a zone, which names in certificates do not have", u.Host)
 	}
 	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port), nil
 }

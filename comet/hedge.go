@@ -2,6 +2,7 @@ package comet
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -39,21 +40,20 @@ func (l *latency) late() (time.Duration, bool) {
 
 // hedged reports whether a call may be sent to a second head while the first has it: reads alone, and only where that was asked for.
 func (c *Client) hedged(call call, heads []*head) bool {
-	return c.hedge > 0 && len(heads) > 1 && (call.op == opRead || call.op == opList)
+	return c.hedge > 0 && len(heads) > 1 && (call.op == opRead || call.op == opList) && c.pool.well(heads[1])
 }
 
-// race asks the first head and, where its answer is late, the second as well. It returns the first answer that settles the call and
-// cancels the other request, or the last failure, and how many heads were asked.
-func (c *Client) race(ctx context.Context, heads []*head, call call) (r result, asked int) {
-	var running sync.WaitGroup
-	defer running.Wait()
+// race asks the first head and, where its answer is late, the second as well. It returns the first answer that settles the call, or
+// the last failure, and what came of the other request, if there was one: it is cancelled where the call is settled without it. A
+// head that is late time and again is ill.
+func (c *Client) race(ctx context.Context, heads []*head, call call) (r result, others []result) {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	results := make(chan result, 2)
+	results := make(chan raced, 2)
+	asked := 0
 	ask := func() {
-		h := heads[asked]
+		i := asked
 		asked++
-		running.Go(func() { results <- c.try(ctx, h, call, len(heads)) })
+		go func() { results <- raced{i, c.try(ctx, heads[i], call, len(heads))} }()
 	}
 	delay := c.hedge
 	if late, known := c.latency.late(); known {
@@ -62,14 +62,35 @@ func (c *Client) race(ctx context.Context, heads []*head, call call) (r result, 
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
 	ask()
-	for answered := 0; ; {
+	var got []raced
+	for len(got) < asked && (len(got) == 0 || got[len(got)-1].verdict != settled) {
 		select {
-		case r = <-results:
-			if answered++; r.verdict == settled || answered == asked {
-				return r, asked
-			}
+		case one := <-results:
+			got = append(got, one)
 		case <-timer.C:
 			ask()
 		}
 	}
+	cancel()
+	won := got[len(got)-1]
+	if won.head == 1 && len(got) == 1 && c.pool.loses(heads[0]) {
+		c.note(heads[0], &Error{Op: call.op, Head: heads[0].url, Kind: ErrUnavailable, Err: errLate})
+	}
+	for len(got) < asked { // cancelled, it ends at once
+		got = append(got, <-results)
+	}
+	for _, one := range got {
+		if one.head != won.head {
+			others = append(others, one.result)
+		}
+	}
+	return won.result, others
 }
+
+// raced is what came of one request of a race.
+type raced struct {
+	head int
+	result
+}
+
+var errLate = errors.New("is late time and again, while another head answers")

@@ -20,8 +20,10 @@ type pool struct {
 type head struct {
 	url      string
 	failures int       // in a row
+	lost     int       // hedged reads in a row that another head answered
 	rests    time.Time // until when; zero while it is well
 	probing  bool
+	asking   chan struct{} // holds a token while nobody asks the head about itself
 	about    *about
 	store    *string // the identity of its store, remembered while it rests; nil while it was never accepted
 }
@@ -32,13 +34,19 @@ type about struct {
 	learned time.Time
 }
 
-// aboutAge is how long a head is believed about itself: heads are upgraded, and restored from backups.
-const aboutAge = 10 * time.Minute
+// How long a head is believed about itself: heads are upgraded, and restored from backups. An answer that says nothing of the head
+// is most likely a proxy's, for a moment.
+const (
+	aboutAge   = 10 * time.Minute
+	unknownAge = 10 * time.Second
+)
 
 func newPool(urls []string, restMin, restMax time.Duration) *pool {
 	p := &pool{restMin: restMin, restMax: restMax}
 	for _, u := range urls {
-		p.heads = append(p.heads, &head{url: u})
+		h := &head{url: u, asking: make(chan struct{}, 1)}
+		h.asking <- struct{}{}
+		p.heads = append(p.heads, h)
 	}
 	rand.Shuffle(len(p.heads), func(i, j int) { p.heads[i], p.heads[j] = p.heads[j], p.heads[i] })
 	return p
@@ -88,7 +96,7 @@ func (p *pool) works(h *head) (back bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	back = !h.rests.IsZero()
-	h.failures, h.rests = 0, time.Time{}
+	h.failures, h.lost, h.rests = 0, 0, time.Time{}
 	return back
 }
 
@@ -118,16 +126,29 @@ func (p *pool) busy(h *head, now time.Time, rest time.Duration) {
 func (p *pool) knows(h *head, now time.Time) (Version, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if h.about == nil || now.Sub(h.about.learned) > aboutAge {
+	age := aboutAge
+	if h.about != nil && !h.about.saysWhatItIs() {
+		age = unknownAge
+	}
+	if h.about == nil || now.Sub(h.about.learned) > age {
 		return Version{}, false
 	}
 	return h.about.Version, true
 }
 
 // learns notes what a head says about itself. It returns false where another head serves another store: this one must not be used.
+// A head that shows another store than it did before was restored, and with it, as far as they are away, the others that showed the
+// store of before.
 func (p *pool) learns(h *head, v Version, now time.Time) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !v.saysWhatItIs() {
+		h.about = &about{Version: v, learned: now}
+		return true
+	}
+	if h.store != nil && *h.store != v.Store {
+		p.forget(*h.store)
+	}
 	stranger := slices.ContainsFunc(p.heads, func(other *head) bool {
 		return other != h && other.store != nil && *other.store != v.Store
 	})
@@ -137,4 +158,31 @@ func (p *pool) learns(h *head, v Version, now time.Time) bool {
 	}
 	h.about, h.store = &about{Version: v, learned: now}, &v.Store
 	return true
+}
+
+// forget lets go of what resting heads said of their store. The lock is held.
+func (p *pool) forget(store string) {
+	for _, h := range p.heads {
+		if h.store != nil && *h.store == store && !h.rests.IsZero() {
+			h.store = nil
+		}
+	}
+}
+
+// loses notes that a head was late and another one answered in its place. It reports whether that happened so often in a row that
+// the head must be ill.
+func (p *pool) loses(h *head) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h.lost++
+	return h.lost >= maxLost
+}
+
+const maxLost = 3
+
+// well reports whether a head is not resting.
+func (p *pool) well(h *head) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return h.rests.IsZero()
 }

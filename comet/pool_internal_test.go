@@ -88,11 +88,17 @@ func TestOneProbeAtATimeAndOnlyBesideAWellHead(t *testing.T) {
 func TestAPoolServesOneStore(t *testing.T) {
 	p := newPool([]string{"a", "b"}, time.Second, time.Minute)
 	a, b := p.order()[0], p.order()[1]
-	one, two := Version{Store: "one"}, Version{Store: "two"}
+	one, two := Version{API: "1", Store: "one"}, Version{API: "1", Store: "two"}
 	assert.True(t, p.learns(a, one, noon))
 	assert.False(t, p.learns(b, two, noon), "another store")
-	assert.False(t, p.learns(b, Version{}, noon), "a deployed head serves another store for certain")
-	_, known := p.knows(b, noon)
+	assert.False(t, p.learns(b, Version{API: "1"}, noon), "a deployed head serves another store for certain")
+	assert.True(t, p.learns(b, Version{}, noon), "an answer of a proxy's says nothing of a store")
+	_, known := p.knows(b, noon.Add(unknownAge))
+	assert.True(t, known)
+	_, known = p.knows(b, noon.Add(unknownAge+1))
+	assert.False(t, known, "and is not believed for long")
+	assert.False(t, p.learns(b, two, noon), "another store still")
+	_, known = p.knows(b, noon)
 	assert.False(t, known)
 
 	p.fails(a, noon)
@@ -105,4 +111,11 @@ func TestAPoolServesOneStore(t *testing.T) {
 	assert.Equal(t, two, v)
 	_, known = p.knows(a, noon.Add(aboutAge+1))
 	assert.False(t, known, "what is old is asked anew")
+}
+
+func TestAHeadThatIsBusyRestsNoLongerThanAnother(t *testing.T) {
+	p := newPool([]string{"a"}, time.Second, time.Minute)
+	h := p.order()[0]
+	p.busy(h, noon, 24*time.Hour)
+	assert.Equal(t, noon.Add(time.Minute), h.rests)
 }

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
+	"time"
 
 	"github.com/renci-nrig/comet-go/scope"
 )
@@ -61,20 +63,25 @@ func (c *Client) seeValue(ctx context.Context, name scope.Name, read scope.Token
 	return refusal
 }
 
-// offered reports whether the head that the next call would ask offers an extension.
+// offered reports whether the first head that answers offers an extension.
 func (c *Client) offered(ctx context.Context, extension string) bool {
-	h := c.pool.order()[0]
-	ctx, cancel := context.WithTimeout(ctx, c.share(ctx, 1))
-	defer cancel()
-	about, err := c.learn(ctx, h, false)
-	if err != nil && ctx.Err() == nil {
-		c.note(h, err)
+	heads := c.pool.order()
+	for i, h := range heads {
+		attempt, cancel := context.WithTimeout(ctx, c.share(ctx, len(heads)-i+1))
+		about, err := c.learn(attempt, h, false)
+		cancel()
+		if err == nil {
+			return about.Offers(extension)
+		}
+		if ctx.Err() == nil {
+			c.note(h, err)
+		}
 	}
-	return err == nil && about.Offers(extension)
+	return false
 }
 
 // updateRounds is how often Update tries against others who change the same entry.
-const updateRounds = 8
+const updateRounds = 16
 
 // Update changes a part of an entry: it reads the entry, lets edit change the list, and writes the list back; what edit does not
 // touch keeps its bytes. It is the only read-modify-write of this package, so that nothing is ever saved after a reading that
@@ -86,16 +93,33 @@ const updateRounds = 8
 // overwrote is made once more, on top of theirs; a loss after the last reading back is not seen. Where others win every time the
 // error is ErrConflict; so it is where the entry holds no list, together with a *scope.DecodeError.
 func (c *Client) Update(ctx context.Context, name scope.Name, tokens scope.Tokens, edit func(*scope.List) error) error {
-	for range updateRounds {
+	unlock, err := c.updates.lock(ctx, name) // this client at least does not get in its own way
+	if err != nil {
+		return &Error{Op: opWrite, Entry: name.String(), Kind: ErrUnavailable, Err: err}
+	}
+	defer unlock()
+	var unknown error
+	for round := range updateRounds {
+		if round > 0 && !pause(ctx, rand.N(updatePause<<min(round, 5))) {
+			break
+		}
 		done, err := c.updateOnce(ctx, name, tokens, edit)
-		if err != nil || done {
+		if done || err != nil && !MayHaveArrived(err) {
 			return err
 		}
+		unknown = err
+	}
+	if unknown != nil { // it was not others who were in the way
+		return unknown
 	}
 	return &Error{Op: opWrite, Entry: name.String(), Kind: ErrConflict, Err: fmt.Errorf("was changed by somebody else %d times in a row", updateRounds)}
 }
 
-// updateOnce reads, edits and writes. It reports true where edit found nothing to change, or the change is known to be made.
+// updatePause is the most that a second round waits; later ones wait longer, up to thirty-two times that.
+const updatePause = 4 * time.Millisecond
+
+// updateOnce reads, edits and writes. It reports true where edit found nothing to change, or the change is known to be made. An
+// error that MayHaveArrived means that only another reading can tell.
 func (c *Client) updateOnce(ctx context.Context, name scope.Name, tokens scope.Tokens, edit func(*scope.List) error) (done bool, err error) {
 	entry, err := c.Read(ctx, name, tokens.Read)
 	if err != nil {
@@ -119,15 +143,15 @@ func (c *Client) updateOnce(ctx context.Context, name scope.Name, tokens scope.T
 	// One attempt: repeated blindly, a write that did arrive could land once more on top of somebody else's.
 	call.once, call.ifTag = true, entry.Tag
 	_, sure, err := c.do(ctx, call)
-	switch {
-	case err == nil:
-		return call.conditional(), nil // else what was read back decides
-	case errors.Is(err, errNoConditions) && !sure.mayHaveArrived:
+	if errors.Is(err, errNoConditions) && !sure.mayHaveArrived {
 		call.ifTag = ""
-		_, sure, err = c.do(ctx, call)
+		_, _, err = c.do(ctx, call)
 	}
-	if call.conditional() && errors.Is(err, ErrConflict) || sure.mayHaveArrived && ctx.Err() == nil {
-		return false, nil // somebody was first, or it is not known: read again
+	switch refused, _ := errors.AsType[*Error](err); {
+	case err == nil:
+		return call.conditional(), nil // else what is read back decides
+	case refused != nil && refused.Status == http.StatusPreconditionFailed:
+		return false, nil // somebody was first: read again
 	}
 	return false, err
 }

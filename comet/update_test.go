@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -338,24 +339,46 @@ func TestEachStopsOrGoesOn(t *testing.T) {
 	assert.NoError(t, comet.Each(t.Context(), nil, comet.Bulk{}, func(context.Context, int) error { return wrong }))
 }
 
-func TestALateReadAsksASecondHead(t *testing.T) {
-	heads, client, first, second := used(t, comet.WithHedge(shortly/10))
-	heads.Set(first, comettest.Hang().On("readScope"))
-	before := heads.Calls(first, "readScope")
-	for range 3 {
-		_, err := client.Read(t.Context(), testName, testTokens.Read)
-		require.NoError(t, err)
+// What is under way is cancelled and nothing more begins, however many workers there are.
+func TestEachBeginsNothingAfterAnError(t *testing.T) {
+	const parallel = 4
+	wrong := errors.New("wrong")
+	var begun atomic.Int32
+	err := comet.Each(t.Context(), make([]int, 1000), comet.Bulk{Parallel: parallel}, func(ctx context.Context, _ int) error {
+		if begun.Add(1) == 1 {
+			return wrong
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	require.ErrorIs(t, err, wrong)
+	assert.LessOrEqual(t, begun.Load(), int32(parallel))
+}
+
+// It is the head that is ill, not somebody else who changes the entry.
+func TestUpdateSaysWhyItCannotWrite(t *testing.T) {
+	heads := comettest.Start(t, 1)
+	client := heads.Client()
+	require.NoError(t, client.Create(t.Context(), usersName, testTokens, scope.Encode[scope.User]()))
+	heads.Set(0, comettest.Status(500).On("writeScope"))
+	err := client.Update(t.Context(), usersName, testTokens, putUser("bob"))
+	require.ErrorIs(t, err, comet.ErrUnavailable)
+	require.NotErrorIs(t, err, comet.ErrConflict)
+}
+
+func TestUpdatesOfOneClientDoNotGetInEachOthersWay(t *testing.T) {
+	for _, options := range [][]server.Option{nil, {server.WithoutExtensions()}} {
+		heads := comettest.Start(t, 1, options...)
+		client := heads.Client()
+		require.NoError(t, client.Create(t.Context(), usersName, testTokens, scope.Encode[scope.User]()))
+		users := make([]string, 64)
+		for i := range users {
+			users[i] = fmt.Sprintf("user%d", i)
+		}
+		require.NoError(t, comet.Each(t.Context(), users, comet.Bulk{Parallel: len(users)}, func(ctx context.Context, u string) error {
+			return client.Update(ctx, usersName, testTokens, putUser(u))
+		}))
+		assert.ElementsMatch(t, users, logins(t, client))
+		assert.Equal(t, 1+len(users), heads.Calls(0, "writeScope"), "no write was in vain")
 	}
-	assert.Equal(t, before+3, heads.Calls(first, "readScope"), "the loser is cancelled; that says nothing of the head")
-	assert.Equal(t, 3, heads.Calls(second, "readScope"))
-
-	// Writes are never sent twice at once.
-	_, err := client.Write(t.Context(), testName, testTokens, testValue)
-	require.NoError(t, err)
-	assert.Zero(t, heads.Calls(second, "writeScope"))
-
-	heads.Set(second, comettest.Status(500).On("readScope"))
-	heads.Set(first)
-	_, err = client.Read(t.Context(), testName, testTokens.Read)
-	require.NoError(t, err)
 }

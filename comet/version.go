@@ -63,6 +63,9 @@ func (c *Client) versionOf(ctx context.Context, url string) HeadVersion {
 	return HeadVersion{Head: url, Version: v, Err: orNil(err)}
 }
 
+// saysWhatItIs reports whether this came from a COMET head, and not from something that answers anything.
+func (v Version) saysWhatItIs() bool { return v.Version != "" || v.API != "" }
+
 // version sends getVersion to one head. A refusal is an answer too: what does not know getVersion has no extensions.
 func (c *Client) version(ctx context.Context, url string, probe bool) (Version, *Error) {
 	r := c.send(ctx, url, versionCall, probe)

@@ -1,6 +1,7 @@
 package cometprom_test
 
 import (
+	"crypto/tls"
 	"fmt"
 	"log"
 	"strings"
@@ -141,7 +142,7 @@ func ExampleNew() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	client, err := comet.New("https://a.example.net:8111/,https://b.example.net:8111/", nil, comet.WithObserver(observe))
+	client, err := comet.New("https://a.example.net:8111/,https://b.example.net:8111/", &tls.Config{MinVersion: tls.VersionTLS12}, comet.WithObserver(observe))
 	if err != nil {
 		log.Fatal(err)
 	}

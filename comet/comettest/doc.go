@@ -6,6 +6,6 @@
 //	heads.Stop(0)                                    // the client goes on with the other
 //	heads.Set(1, comettest.Status(503).On("readScope").Times(1))
 //
-// Each head can be stopped and started again at the same address, and made to misbehave as real ones do: hang, break off, be slow,
+// Each head can be stopped and started again at the same address, and made to misbehave as real ones do: hang, go dead, break off, be slow,
 // answer 5xx or a web page, show a wrong certificate, or claim that nothing is there. Everything ends with the test.
 package comettest

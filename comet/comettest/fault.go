@@ -2,12 +2,14 @@ package comettest
 
 import (
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -159,6 +161,33 @@ func Slow(pause time.Duration) Fault {
 	}}
 }
 
+// Delay carries the call out and answers after a while.
+func Delay(d time.Duration) Fault {
+	return Fault{serve: func(w http.ResponseWriter, r *http.Request, head http.Handler, released <-chan struct{}) {
+		answer := answerOf(head, r)
+		select {
+		case <-r.Context().Done():
+		case <-released:
+		case <-time.After(d):
+		}
+		copyHeader(w, answer)
+		w.Write(answer.Body.Bytes())
+	}}
+}
+
+// Garble answers with what is not HTTP, and repeats the request in it.
+func Garble() Fault {
+	return Fault{serve: func(w http.ResponseWriter, r *http.Request, _ http.Handler, _ <-chan struct{}) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		defer conn.Close()
+		echo := fmt.Sprint(r.URL.RequestURI(), r.Header)
+		fmt.Fprintf(conn, "HTTP/1.1 %s what?\r\n\r\n", strings.ReplaceAll(echo, " ", "_"))
+	}}
+}
+
 // Huge answers with a body of n bytes of JSON.
 func Huge(n int) Fault {
 	return Fault{serve: func(w http.ResponseWriter, r *http.Request, _ http.Handler, _ <-chan struct{}) {
@@ -180,15 +209,23 @@ func Reset() Fault {
 		if err != nil {
 			panic(http.ErrAbortHandler)
 		}
-		if c, ok := conn.(interface{ NetConn() net.Conn }); ok {
-			if tcp, ok := c.NetConn().(*net.TCPConn); ok {
-				tcp.SetLinger(0)
-				tcp.Close()
-				return
-			}
+		if tcp, ok := below(conn).(*net.TCPConn); ok {
+			tcp.SetLinger(0)
+			tcp.Close() // before TLS says goodbye
 		}
 		conn.Close()
 	}}
+}
+
+// below is the TCP connection under those that TLS and the wire put around it.
+func below(c net.Conn) net.Conn {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	if w, ok := c.(*conn); ok {
+		c = w.Conn
+	}
+	return c
 }
 
 func answerOf(head http.Handler, r *http.Request) *httptest.ResponseRecorder {

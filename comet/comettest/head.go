@@ -19,12 +19,13 @@ import (
 
 // head is one head with its faults. Its address stays the same while it is stopped and started.
 type head struct {
-	address    string
+	address    string // fixed once it is made
 	handler    http.Handler
 	roots      *tls.Config // what tlsconfig.Server makes of our CA
 	handshakes atomic.Int64
 
 	mu          sync.Mutex
+	wire        *wire
 	server      *http.Server  // nil while it is stopped
 	served      chan struct{} // closed when server has ended
 	released    chan struct{} // closed to let calls go that hang
@@ -39,9 +40,14 @@ func newHead(authority *tlsconfig.Authority, handler http.Handler) (*head, error
 	if err != nil {
 		return nil, err
 	}
-	h := &head{address: "127.0.0.1:0", handler: handler, certificate: certificate, calls: map[string]int{}, released: make(chan struct{}), called: make(chan struct{})}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	h := &head{address: listener.Addr().String(), handler: handler, certificate: certificate, calls: map[string]int{}, released: make(chan struct{}), called: make(chan struct{})}
 	h.roots = tlsconfig.Server(certificate, []*x509.Certificate{authority.Certificate()})
-	return h, h.start()
+	h.serve(listener)
+	return h, nil
 }
 
 // config is tlsconfig's for heads, with the certificate of the moment.
@@ -67,9 +73,14 @@ func (h *head) start() error {
 	if err != nil {
 		return err
 	}
+	h.serve(listener)
+	return nil
+}
+
+func (h *head) serve(listener net.Listener) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.address = listener.Addr().String()
+	h.wire = newWire(listener)
 	h.served = make(chan struct{})
 	h.server = &http.Server{
 		Handler:           h,
@@ -78,11 +89,16 @@ func (h *head) start() error {
 		ErrorLog:          log.New(io.Discard, "", 0),
 		ReadHeaderTimeout: time.Minute,
 	}
-	go func(s *http.Server, served chan struct{}) {
+	go func(s *http.Server, l net.Listener, served chan struct{}) {
 		defer close(served)
-		s.ServeTLS(listener, "", "") // returns when the server is closed
-	}(h.server, h.served)
-	return nil
+		s.ServeTLS(l, "", "") // returns when the server is closed
+	}(h.server, h.wire, h.served)
+}
+
+func (h *head) freeze(mute bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.wire.freeze(mute)
 }
 
 func (h *head) stop() {
@@ -113,15 +129,16 @@ func (h *head) set(faults []Fault) {
 	}
 }
 
-func (h *head) present(certificate tls.Certificate) {
+func (h *head) present(certificate tls.Certificate) error {
 	h.mu.Lock()
 	h.certificate = certificate
 	running := h.server != nil
 	h.mu.Unlock()
-	if running {
-		h.stop()
-		h.start()
+	if !running {
+		return nil
 	}
+	h.stop()
+	return h.start()
 }
 
 func (h *head) count(call string) int {

@@ -137,7 +137,16 @@ func (h *Heads) Set(i int, faults ...Fault) { h.heads[i].set(faults) }
 
 // Present makes head i show this certificate on new connections; connections that are open are closed. Heads start with one of
 // Authority for the loopback addresses.
-func (h *Heads) Present(i int, certificate tls.Certificate) { h.heads[i].present(certificate) }
+func (h *Heads) Present(i int, certificate tls.Certificate) {
+	h.t.Helper()
+	must(h.t, h.heads[i].present(certificate))
+}
+
+// Freeze lets the open connections of head i go dead without closing them, as when a firewall forgets them. New ones are served.
+func (h *Heads) Freeze(i int) { h.heads[i].freeze(false) }
+
+// Mute lets head i say nothing more, neither on open connections nor on those that it goes on accepting, until it is stopped.
+func (h *Heads) Mute(i int) { h.heads[i].freeze(true) }
 
 // Calls returns how many requests of a call, such as "readScope", head i got since it was made; of all calls where call is empty.
 func (h *Heads) Calls(i int, call string) int { return h.heads[i].count(call) }

@@ -35,7 +35,7 @@ func run(ctx context.Context, out io.Writer, configFile, sliceFile, tokenFile st
 		return err
 	}
 	defer trust.Close()
-	client, err := comet.New(config.CometHost, nil, comet.WithTLSFor(trust.Client))
+	client, err := comet.New(config.CometHost, nil, comet.WithTrust(trust))
 	if err != nil {
 		return err
 	}

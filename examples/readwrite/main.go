@@ -40,7 +40,7 @@ func run(ctx context.Context, out io.Writer, heads, certs string) error {
 	}
 	defer trust.Close()
 
-	client, err := comet.New(heads, nil, comet.WithTLSFor(trust.Client)) // several heads: separated by commas
+	client, err := comet.New(heads, nil, comet.WithTrust(trust)) // several heads: separated by commas
 	if err != nil {
 		return err
 	}

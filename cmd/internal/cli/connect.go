@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 
@@ -118,6 +119,9 @@ func Connect(c *cli.Context) (context.Context, *Connection, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if s.Names.Insecure && (conn.Trust == nil || !log.Enabled(c.Context, slog.LevelWarn)) { // else the log says it
+		fmt.Fprintf(c.App.ErrWriter, "%s: warning: --%s: heads are not verified; whoever is in between sees and changes everything\n", c.App.Name, flagInsecure)
+	}
 	if c.Duration(flagTimeout) <= 0 {
 		conn.Close()
 		return nil, nil, Usage("give a time such as 30s", "--%s %s makes no sense", flagTimeout, c.Duration(flagTimeout))
@@ -149,7 +153,10 @@ func (s Spec) Connect(log *slog.Logger, options ...comet.Option) (*Connection, e
 		if conn.Trust, err = tlsconfig.Open(s.Files, s.Names, tlsconfig.WithLogger(log)); err != nil {
 			return nil, trustError(err, s.Files)
 		}
-		options = append(options, comet.WithTLSFor(conn.Trust.Client))
+		options = append(options, comet.WithTrust(conn.Trust))
+	}
+	if secure < len(heads) {
+		options = append(options, comet.WithoutTLS())
 	}
 	if log.Enabled(context.Background(), slog.LevelInfo) { // else the error at the end says it all once more
 		options = append(options, comet.WithLogger(log))

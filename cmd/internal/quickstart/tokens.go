@@ -93,7 +93,7 @@ func (s *Story) stopHead(ctx context.Context) error {
 	if err := s.heads[0].stop(); err != nil {
 		return err
 	}
-	alone, err := comet.New(s.heads[0].url, nil, comet.WithTLSFor(s.conn.Trust.Client))
+	alone, err := comet.New(s.heads[0].url, nil, comet.WithTrust(s.conn.Trust))
 	if err != nil {
 		return err
 	}
