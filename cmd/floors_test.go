@@ -37,9 +37,14 @@ func TestPackagesStandOnTheFloorsBelow(t *testing.T) {
 		"comet/guest/internal/block":   {},
 		"comet/server":                 {"scope"},
 		"comet/server/internal/digest": {"scope"},
-		"comet/server/bolt":            {"comet/server", "comet/server/internal/digest", "scope"},
+		"comet/server/internal/judge":  {"comet/server", "comet/server/internal/digest", "scope"},
+		"comet/server/internal/wake":   {"comet/server", "comet/server/internal/digest", "scope"},
+		"comet/server/bolt":            {"comet/server", "comet/server/internal/digest", "comet/server/internal/judge", "comet/server/internal/wake", "scope"},
+		"comet/server/etcd":            {"comet/server", "comet/server/internal/digest", "comet/server/internal/judge", "comet/server/internal/wake", "scope", "tlsconfig"},
 		"comet/server/storetest":       {"comet/server", "scope"},
-		"comet/comettest":              {"comet", "comet/server", "comet/server/bolt", "tlsconfig"},
+
+		"comet/server/internal/etcdtest": {},
+		"comet/comettest":                {"comet", "comet/server", "comet/server/bolt", "tlsconfig"},
 	}
 	for _, p := range list(t, "./...") {
 		name := strings.TrimPrefix(p.ImportPath, module)
@@ -76,6 +81,24 @@ func TestTheSDKIsLight(t *testing.T) {
 			return strings.Contains(d, "bbolt") || strings.Contains(d, "etcd") || strings.Contains(d, "comet/server")
 		}), "%s carries a store", p.ImportPath)
 	}
+}
+
+// Only the store on etcd, and so only cometd, carries etcd's client and what comes with it.
+func TestEtcdStaysInItsStore(t *testing.T) {
+	found := false
+	for _, p := range list(t, "./...") {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		for _, i := range p.Imports {
+			if strings.HasPrefix(i, "go.etcd.io/etcd") || strings.HasPrefix(i, "google.golang.org/grpc") || strings.HasPrefix(i, "go.uber.org/zap") {
+				assert.Equal(t, "comet/server/etcd", name, "it imports %s", i)
+				found = true
+			}
+		}
+		if slices.Contains(p.Deps, module+"comet/server/etcd") {
+			assert.Contains(t, []string{"cmd/cometd"}, name)
+		}
+	}
+	assert.True(t, found, "nobody imports etcd any more")
 }
 
 func list(t *testing.T, patterns ...string) []listed {

@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,7 +14,6 @@ import (
 
 	"github.com/renci-nrig/comet-go/cmd/internal/cli"
 	"github.com/renci-nrig/comet-go/comet/server"
-	"github.com/renci-nrig/comet-go/comet/server/bolt"
 )
 
 func serveCommand() *urfave.Command {
@@ -23,10 +22,11 @@ func serveCommand() *urfave.Command {
 		Usage: "run a head",
 		Description: "With nothing but --data the head keeps everything in that folder: its entries in comet.db, and certificates of its own\n" +
 			"making in certs/, for itself and for a first client. Own certificates are given with --cacert, --cert and --key, together;\n" +
-			"they are read again when they change. SIGTERM or SIGINT ends it after the requests under way.",
+			"they are read again when they change. With --store any number of heads keep their entries in one etcd, and --data is for\n" +
+			"certificates alone. SIGTERM or SIGINT ends it after the requests under way.",
 		Action: serve,
-		Flags: append([]urfave.Flag{
-			stringFlag("data", "keep entries and certificates in `DIR`, which is made with mode 0700; required"),
+		Flags: slices.Concat([]urfave.Flag{
+			stringFlag("data", "keep entries and certificates in `DIR`, which is made with mode 0700; required without --store and --cert"),
 			&urfave.StringSliceFlag{Name: "listen", Usage: "serve at `ADDR`, a host or address and a port; may be repeated", EnvVars: cli.Env("listen"), Value: urfave.NewStringSlice("127.0.0.1:8111")},
 			boolFlag("strong-tokens", "refuse writes with weak tokens: fewer than 8 characters, no digit, no lower or upper case, or white space"),
 			boolFlag("no-client-certs", "let everybody create and delete who has the tokens, without a client certificate"),
@@ -34,7 +34,7 @@ func serveCommand() *urfave.Command {
 			stringFlag("cert", "the head's own certificate, with its chain, in `FILE`"),
 			stringFlag("key", "the private key of --cert, in `FILE`"),
 			stringFlag("key-password-file", "the password of --key, in `FILE`"),
-		}, cli.LogFlags("info")...),
+		}, storeFlags(), cli.LogFlags("info")),
 	}
 }
 
@@ -46,9 +46,17 @@ func serve(c *urfave.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	spec, err := readStoreSpec(c)
+	if err != nil {
+		return err
+	}
 	dir := cli.Given(c, "data")
-	if dir == "" {
+	switch {
+	case dir != "":
+	case spec.url == "":
 		return cli.Usage("see cometd serve --help", "serve needs --data DIR")
+	case cli.Given(c, "cert") == "":
+		return cli.Usage("see cometd serve --help", "serve needs --data DIR for its certificates, or --cacert, --cert and --key")
 	}
 	addresses, err := listenAddresses(c)
 	if err != nil {
@@ -65,17 +73,11 @@ func serve(c *urfave.Context) (err error) {
 		return err
 	}
 	defer certs.live.Close()
-	if err := makeFolder(dir); err != nil {
-		return err
-	}
-	store, err := bolt.Open(filepath.Join(dir, "comet.db"))
-	if errors.Is(err, bolt.ErrNotStore) || errors.Is(err, bolt.ErrFormat) || errors.Is(err, bolt.ErrDamaged) {
-		err = cli.Input(err)
-	}
+	store, end, err := spec.open(c, dir, log)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, store.Close()) }()
+	defer func() { err = errors.Join(err, end()) }()
 	head := server.New(store, headOptions(c, certs, log)...)
 	announce(c, store, listeners, certs, log)
 	if err := server.Serve(c.Context, head, certs.live.Server(), listeners...); err != nil {
@@ -146,7 +148,7 @@ func reachable(a *net.TCPAddr) string {
 }
 
 // announce tells, on one line for people and scripts, where the head is and what a client needs. Connections are taken already.
-func announce(c *urfave.Context, store *bolt.Store, listeners []net.Listener, certs certificates, log *slog.Logger) {
+func announce(c *urfave.Context, store server.Store, listeners []net.Listener, certs certificates, log *slog.Logger) {
 	var urls []string
 	for _, l := range listeners {
 		urls = append(urls, "https://"+reachable(l.Addr().(*net.TCPAddr))+"/")
@@ -156,5 +158,5 @@ func announce(c *urfave.Context, store *bolt.Store, listeners []net.Listener, ce
 		line += " cert=" + certs.client.Cert + " key=" + certs.client.Key
 	}
 	fmt.Fprintln(c.App.Writer, line)
-	log.Info("ready", "addresses", urls, "store", store.Identity(), "data", cli.Given(c, "data"))
+	log.Info("ready", "addresses", urls, "store", store.Identity(), "data", cli.Given(c, "data"), "in", fmt.Sprint(store))
 }

@@ -8,13 +8,15 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"path"
 	"slices"
 	"strings"
 	"time"
 )
 
-// Fault is a way for a head to misbehave. By itself it applies to every call, for ever; On and Times narrow that. Stopping a head,
-// so that it refuses connections, is Heads.Stop; a wrong certificate is Heads.Present.
+// Fault is a way for a head to misbehave. By itself it applies to every call, for ever; On and Times narrow that. It strikes when a
+// call comes in: watches that wait already go on, and one that is to be carried out first waits first. Stopping a head, so that it
+// refuses connections and those that wait break, is Heads.Stop; a wrong certificate is Heads.Present.
 type Fault struct {
 	calls []string
 	times int // how often it still applies; 0: always
@@ -22,7 +24,7 @@ type Fault struct {
 	serve func(w http.ResponseWriter, r *http.Request, head http.Handler, released <-chan struct{})
 }
 
-// On returns the fault for these calls alone, such as "readScope" and "getVersion".
+// On returns the fault for these calls alone, such as "readScope", "watchScope" and "getVersion".
 func (f Fault) On(calls ...string) Fault {
 	f.calls = calls
 	return f
@@ -113,8 +115,11 @@ func Empty() Fault {
 	return Fault{serve: func(w http.ResponseWriter, r *http.Request, _ http.Handler, _ <-chan struct{}) {
 		io.Copy(io.Discard, r.Body)
 		value := `{}`
-		if id := r.URL.Query().Get("contextID"); r.Method == http.MethodGet && r.URL.Query().Get("Key") == "" && id != "" {
+		switch path.Base(r.URL.Path) {
+		case "enumerateScope":
 			value = `{"entries":[]}`
+		case "watchScope":
+			value = `{"rev":"comettest.0","whole":true,"families":[]}`
 		}
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprintf(w, envelope, value)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"sync"
@@ -33,10 +34,22 @@ func success(value any) answer {
 type refusal struct {
 	code    int
 	message string // what is wrong
-	value   string // the same in short
+	value   any    // the same in short: a string, or an entryRefusal
 }
 
 func (e *refusal) Error() string { return e.message }
+
+// entryRefusal is the value of a refusal for one entry of a batch.
+type entryRefusal struct {
+	Entry int    `json:"entry"` // which one, from 0
+	Error string `json:"error"` // what is wrong with it, in short
+}
+
+// at says that the refusal is for entry i of a batch.
+func (e *refusal) at(i int) *refusal {
+	short, _ := e.value.(string)
+	return &refusal{e.code, fmt.Sprintf("Entry %d: %s", i, e.message), entryRefusal{i, short}}
+}
 
 // answer is in the form of deployed heads, which have the word "status" where the status should be.
 func (e *refusal) answer() answer {

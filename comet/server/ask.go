@@ -29,7 +29,7 @@ type ask struct {
 func (h *Head) parse(r *http.Request) *ask {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return &ask{err: bad("The query is not URL-encoded parameters joined by &", "invalid query")}
+		return &ask{err: errQuery}
 	}
 	a := &ask{query: query}
 	if !h.plain {
@@ -66,7 +66,9 @@ func (a *ask) takeToken(header, param string) {
 	a.query[param] = []string{token}
 }
 
-func bad(message, value string) error { return &refusal{http.StatusBadRequest, message, value} }
+var errQuery = bad("The query is not URL-encoded parameters joined by &", "invalid query")
+
+func bad(message, value string) *refusal { return &refusal{http.StatusBadRequest, message, value} }
 
 func (a *ask) fail(err error) {
 	if a.err == nil {

@@ -43,7 +43,7 @@ func TestTheFiveCalls(t *testing.T) {
 	h.request(c, "DELETE", "/deleteScope?"+both, "").ok(t, deleted)
 	h.request(c, "GET", "/readScope?"+entry(readToken, ""), "").ok(t, `{}`)
 	h.request(c, "DELETE", "/deleteScope?"+both, "").ok(t, noEntry)
-	h.request(c, "GET", "/getVersion", "").ok(t, `{"Comet version":"1.0.5","Comet API version":"1.0.0","Comet extensions":["headers/1","etag/1"],"Comet store":"`+h.store.Identity()+`"}`)
+	h.request(c, "GET", "/getVersion", "").ok(t, `{"Comet version":"1.0.5","Comet API version":"1.0.0","Comet extensions":["headers/1","etag/1","batch/1;max=40","watch/1"],"Comet store":"`+h.store.Identity()+`"}`)
 	h.noSecrets("<é>")
 }
 
@@ -71,7 +71,7 @@ func TestUnknownCallsAndMethods(t *testing.T) {
 		require.Equal(t, http.StatusNotFound, a.code, path)
 		require.Equal(t, "status", a.Status)
 	}
-	for path, right := range map[string]string{"writeScope": "POST", "readScope": "GET", "enumerateScope": "GET", "deleteScope": "DELETE", "getVersion": "GET"} {
+	for path, right := range map[string]string{"writeScope": "POST", "readScope": "GET", "enumerateScope": "GET", "deleteScope": "DELETE", "getVersion": "GET", "writeScopes": "POST", "deleteScopes": "POST", "watchScope": "GET"} {
 		for _, method := range []string{"GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"} {
 			if method == right {
 				continue

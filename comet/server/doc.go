@@ -17,5 +17,18 @@
 // header is served, and none. A path is cleaned before it is looked up, so that //writeScope is served at once. The value of a
 // write's answer says whether the entry was created.
 //
+// # What a head offers beyond deployed ones
+//
+// getVersion announces it by name and version; [WithoutExtensions] switches it off. No client needs any of it.
+//
+//   - headers/1: tokens, percent-encoded, in the headers Comet-Read-Token and Comet-Write-Token.
+//   - etag/1: an ETag for what is read or written, conditional reads, and changes that are made only where nobody was faster.
+//   - batch/1;max=40: POST /writeScopes and /deleteScopes, JSON with up to so many entries of one context, all changed or none. The
+//     type batch in batch.go is the body, batchValue the answer. A refusal has the HTTP status that fits (400, 403, 404, 412, 413);
+//     where it is about one entry its value is {"entry":i,"error":"…"}.
+//   - watch/1: GET /watchScope answers what changed since a revision, and waits where nothing did. The type watchValue in watch.go
+//     is the answer. A watch whose tokens show nothing at all is held five seconds at most. A head that is about to end answers 503
+//     with Retry-After.
+//
 // Tokens and values stand in no log line and no error.
 package server

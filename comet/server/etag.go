@@ -13,8 +13,13 @@ import (
 // tag sets the answer's tag.
 func (h *Head) tag(w http.ResponseWriter, revision uint64) {
 	if !h.plain {
-		w.Header().Set("ETag", `"`+h.store.Identity()+"."+strconv.FormatUint(revision, 10)+`"`)
+		w.Header().Set("ETag", `"`+h.rev(revision)+`"`)
 	}
+}
+
+// rev is a tag without its quotes, as it stands in JSON.
+func (h *Head) rev(revision uint64) string {
+	return h.store.Identity() + "." + strconv.FormatUint(revision, 10)
 }
 
 // errNotModified is answered with 304 and nothing else.
@@ -32,28 +37,33 @@ func (a *ask) has(tag string) bool {
 
 var errPrecondition = &refusal{http.StatusPreconditionFailed, "The entry is not as the request expects it: somebody else was first", "precondition failed"}
 
-// condition takes If-Match, with one tag, and If-None-Match, with *, into the change.
+// condition takes the header's conditions into the change.
 func (h *Head) condition(a *ask, c *Change) error {
-	if match := a.header.Get("If-Match"); match != "" {
+	return h.conditions(a.header.Get("If-Match"), a.header.Get("If-None-Match"), c)
+}
+
+// conditions takes If-Match, which is one tag, and If-None-Match, which is *, into the change.
+func (h *Head) conditions(match, none string, c *Change) error {
+	if match != "" {
 		revision, ours := h.revisionOf(match)
-		if !ours {
+		if !ours || revision == 0 { // the first entry has revision 1
 			return errPrecondition
 		}
 		c.IfRevision = revision
 	}
-	switch none := a.header.Get("If-None-Match"); none {
+	switch none {
 	case "":
 	case "*":
 		c.IfAbsent = true
 	default:
-		return bad("Header 'If-None-Match' of a change can only be *", "invalid header")
+		return bad("If-None-Match of a change can only be *", "invalid condition")
 	}
 	return nil
 }
 
-// revisionOf reads a tag of this store. Revisions start at 1.
+// revisionOf reads a tag of this store, with or without its quotes.
 func (h *Head) revisionOf(tag string) (revision uint64, ours bool) {
 	identity, number, _ := strings.Cut(strings.Trim(strings.TrimSpace(tag), `"`), ".")
 	revision, err := strconv.ParseUint(number, 10, 64)
-	return revision, err == nil && revision > 0 && identity == h.store.Identity()
+	return revision, err == nil && identity == h.store.Identity()
 }

@@ -135,6 +135,11 @@ func TestWithoutExtensionsAHeadIsLikeADeployedOne(t *testing.T) {
 	e := startExtended(t, server.WithoutExtensions())
 	_, _, answer := e.ask("GET", "/getVersion", "")
 	assert.JSONEq(t, `{"status":"OK","message":"success","value":{"Comet version":"1.0.5","Comet API version":"1.0.0"},"version":"1.0.5"}`, answer)
+	for _, call := range []string{"POST /writeScopes", "POST /deleteScopes", "GET /watchScope"} {
+		method, path, _ := strings.Cut(call, " ")
+		code, _, answer := e.ask(method, path+"?contextID=s", "", "Comet-Read-Token", "r")
+		assert.Equal(t, 404, code, answer)
+	}
 	code, tag, _ := e.ask("POST", "/writeScope"+atA, "1", "If-Match", `"x.1"`)
 	assert.Equal(t, 200, code)
 	assert.Empty(t, tag)

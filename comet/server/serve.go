@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// What a connection may take. A call that waits on purpose sets other times for itself.
+// What a connection may take. A watch sets other times for itself.
 const (
 	headerTime   = 10 * time.Second // for the handshake, and then for a request's header
 	requestTime  = time.Minute      // for a request with its body
@@ -26,8 +26,8 @@ const (
 )
 
 // Serve answers with handler on every one of the listeners, over TLS by the configuration, until ctx is done; then it takes no
-// more connections, gives requests under way up to ten seconds, and returns nil. It also ends, with the error, when a listener
-// fails. The listeners are closed in any case. A nil configuration serves plain HTTP.
+// more connections, sends waiting watchers to other heads, gives other requests under way up to ten seconds, and returns nil. It
+// also ends, with the error, when a listener fails. The listeners are closed in any case. A nil configuration serves plain HTTP.
 //
 // Log lines go where a *Head logs, for other handlers to slog.Default(); those about single clients, such as failed handshakes, at
 // debug level.
@@ -40,6 +40,7 @@ func Serve(ctx context.Context, handler http.Handler, config *tls.Config, listen
 	idle := &unused{conns: map[net.Conn]struct{}{}}
 	s.ConnState = idle.follow
 	s.RegisterOnShutdown(idle.close) // called once no more connections are taken
+	dismissWatchers(s)
 	failed := make(chan error, len(listeners))
 	var running sync.WaitGroup
 	for _, l := range listeners {

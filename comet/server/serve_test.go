@@ -258,6 +258,10 @@ func (brokenStore) Apply(context.Context, ...server.Change) ([]server.Result, er
 	return nil, errDisk
 }
 
+func (brokenStore) Since(context.Context, scope.ContextID, scope.Token, uint64, ...scope.Family) (server.Changes, error) {
+	return server.Changes{}, errDisk
+}
+
 func TestStoreThatFailsIsAnEnvelopeToo(t *testing.T) {
 	h := start(t)
 	log := h.logger()
@@ -273,7 +277,10 @@ func TestStoreThatFailsIsAnEnvelopeToo(t *testing.T) {
 	h.request(c, "GET", "/enumerateScope?"+entry(readToken, ""), "").refused(t, 500, message)
 	h.request(c, "POST", "/writeScope?"+entry(readToken, writeToken), "Planted").refused(t, 500, message)
 	h.request(c, "DELETE", "/deleteScope?"+entry(readToken, writeToken), "").refused(t, 500, message)
-	require.Equal(t, 4, strings.Count(h.log.String(), errDisk.Error()))
+	h.request(c, "POST", "/writeScopes", batch("slice", item("vm", "Planted"))).refused(t, 500, message)
+	h.request(c, "POST", "/deleteScopes", batch("slice", item("vm", ""))).refused(t, 500, message)
+	h.watch(c, "contextID=slice", readToken).refused(t, 500, message)
+	require.Equal(t, 7, strings.Count(h.log.String(), errDisk.Error()))
 	h.noSecrets()
 	c.CloseIdleConnections()
 	cancel()

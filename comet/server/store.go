@@ -29,6 +29,16 @@ type Store interface {
 	// known whether the changes were made.
 	Apply(ctx context.Context, changes ...Change) ([]Result, error)
 
+	// Since returns what changed, of what the read token shows in the context, after a revision: entries as they are now, and the
+	// names of those that went away. families narrows it; none means all. Where the store no longer knows that far back, or since
+	// lies in the future, Whole is set and Entries is everything there is now.
+	Since(ctx context.Context, id scope.ContextID, read scope.Token, since uint64, families ...scope.Family) (Changes, error)
+
+	// Watch returns a channel that gets a value after every change to what the read token shows in these families of the context
+	// (none: all), made through this head or another one on the same store. Changes that come faster than they are taken are one
+	// value. It is closed when ctx ends or the store does. Whoever calls Watch first and Since afterwards misses nothing.
+	Watch(ctx context.Context, id scope.ContextID, read scope.Token, families ...scope.Family) (<-chan struct{}, error)
+
 	// Close waits for changes under way and gives everything back. Whatever is called after it returns ErrClosed, but a second
 	// Close returns nil.
 	Close() error
@@ -47,6 +57,15 @@ type Listing struct {
 	Entries  []Entry
 	Revision uint64 // of the whole store at that moment
 	Changed  uint64 // of the last change, removals included, to anything that the read token shows in the context
+}
+
+// Changes is what became different after a revision.
+type Changes struct {
+	Entries  []Entry      // ordered by family and key
+	Removed  []scope.Name // ordered likewise; a name may be here that came and went since
+	Revision uint64       // up to which this is complete: the since of the next call
+	Whole    bool         // Entries is everything there is, and what is not in it is not there
+	Empty    bool         // the read token shows nothing at all in the context, in whatever family
 }
 
 // Change is one entry to be written or removed.

@@ -1,6 +1,9 @@
 package server
 
-import "net/http"
+import (
+	"fmt"
+	"net/http"
+)
 
 // versionValue is what getVersion answers with. Deployed heads have the first two members alone.
 type versionValue struct {
@@ -10,8 +13,9 @@ type versionValue struct {
 	Store      string   `json:"Comet store,omitempty"`
 }
 
-// extensions are what a head offers beyond the deployed protocol: tokens in headers, and conditional reads and changes.
-var extensions = []string{"headers/1", "etag/1"}
+// extensions are what a head offers beyond the deployed protocol: tokens in headers, conditional reads and changes, many changes at
+// once, and waiting for changes.
+var extensions = []string{"headers/1", "etag/1", fmt.Sprintf("batch/1;max=%d", maxBatch), "watch/1"}
 
 func (h *Head) version(http.ResponseWriter, *http.Request) (any, error) {
 	v := versionValue{Version: Version, API: APIVersion}

@@ -16,7 +16,10 @@ type writeValue struct {
 	Created bool `json:"created"`
 }
 
-var errUntrusted = bad("Invalid certificate: Unauthorized client", "{Unauthorized client}")
+var (
+	errUntrusted  = bad("Invalid certificate: Unauthorized client", "{Unauthorized client}")
+	errWriteToken = &refusal{http.StatusForbidden, "Cannot write scope: incorrect write token", "incorrect write token"}
+)
 
 func (h *Head) write(w http.ResponseWriter, r *http.Request) (any, error) {
 	a := h.parse(r)
@@ -27,11 +30,11 @@ func (h *Head) write(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err := h.checkTokens(tokens); err != nil {
 		return nil, err
 	}
-	value, err := readBody(w, r)
+	value, err := readBody(w, r, "value")
 	if err != nil {
 		return nil, err
 	}
-	c := Change{Name: name, Tokens: tokens, Value: value, MayCreate: h.trusted(r)}
+	c := Change{Name: name, Tokens: tokens, Value: string(value), MayCreate: h.trusted(r)}
 	if err := h.condition(a, &c); err != nil {
 		return nil, err
 	}
@@ -42,7 +45,7 @@ func (h *Head) write(w http.ResponseWriter, r *http.Request) (any, error) {
 	case errors.Is(err, ErrMayNotCreate):
 		return nil, errUntrusted
 	case errors.Is(err, ErrWriteToken):
-		return nil, &refusal{http.StatusForbidden, "Cannot write scope: incorrect write token", "incorrect write token"}
+		return nil, errWriteToken
 	case err != nil:
 		return nil, err
 	}
@@ -63,19 +66,19 @@ func (h *Head) checkTokens(t scope.Tokens) error {
 	return nil
 }
 
-// readBody reads the value to be written. Its errors quote nothing of it.
-func readBody(w http.ResponseWriter, r *http.Request) (string, error) {
+// readBody reads the value to be written, or the batch: whatever what calls it. Its errors quote nothing of it.
+func readBody(w http.ResponseWriter, r *http.Request, what string) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxValue))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return "", &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("The value is longer than %d bytes", MaxValue), "value too long"}
+		return nil, &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("The %s is longer than %d bytes", what, MaxValue), what + " too long"}
 	}
 	switch {
 	case err != nil:
-		return "", bad("The request body could not be read to its end", "unreadable body")
+		return nil, bad("The request body could not be read to its end", "unreadable body")
 	case len(body) == 0:
-		return "", bad("Required request body is missing", "missing body")
+		return nil, bad("Required request body is missing", "missing body")
 	case !utf8.Valid(body):
-		return "", bad("The value is not valid UTF-8", "invalid value")
+		return nil, bad("The "+what+" is not valid UTF-8", "invalid "+what)
 	}
-	return string(body), nil
+	return body, nil
 }

@@ -113,12 +113,16 @@ func (s *Store) commit(group []*request) {
 		}
 		return t.end()
 	})
-	for i, r := range group {
-		if err != nil {
+	if err != nil {
+		for i := range outcomes {
 			outcomes[i] = outcome{err: err}
 		}
+	}
+	changed := changedBy(group, outcomes)
+	for i, r := range group {
 		r.done <- outcomes[i]
 	}
+	s.watchers.Wake(changed...)
 }
 
 // update runs a write transaction. Nothing is known of the file after one that failed, so no other is begun.

@@ -8,30 +8,31 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/renci-nrig/comet-go/comet/server"
-	"github.com/renci-nrig/comet-go/comet/server/internal/digest"
+	"github.com/renci-nrig/comet-go/comet/server/internal/judge"
+	"github.com/renci-nrig/comet-go/comet/server/internal/wake"
 )
 
 // edit is a change with all worked out that needs no transaction.
 type edit struct {
-	server.Change
-	group, key []byte // of the entry; group is the first part of key
-	write      digest.Digest
+	judge.Edit
+	group, key []byte     // of the entry; group is the first part of key
+	topic      wake.Topic // of who waits for it
 }
 
 func (s *Store) prepare(changes []server.Change) ([]edit, error) {
-	edits := make([]edit, len(changes))
-	seen := make(map[string]bool, len(changes))
-	for i, c := range changes {
-		if c.Name.IsZero() || c.Tokens.Read.IsZero() || c.Tokens.Write.IsZero() {
-			return nil, &server.ChangeError{Index: i, Err: errors.New("the name or a token is missing")}
+	judged, err := judge.Edits(s.digests, changes)
+	if err != nil {
+		return nil, err
+	}
+	edits := make([]edit, len(judged))
+	for i, e := range judged {
+		group := groupKey(e.Name.Context, e.Read)
+		edits[i] = edit{
+			Edit:  e,
+			group: group,
+			key:   entryKey(group, e.Name),
+			topic: wake.Topic{Context: e.Name.Context, Read: e.Read, Family: e.Name.Family},
 		}
-		group := groupKey(c.Name.Context, s.digests.Read(c.Name.Context, c.Tokens.Read))
-		key := entryKey(group, c.Name)
-		if seen[string(key)] {
-			return nil, &server.ChangeError{Index: i, Err: errors.New("the same entry is changed twice")}
-		}
-		seen[string(key)] = true
-		edits[i] = edit{Change: c, group: group, key: key, write: s.digests.Write(c.Name.Context, c.Tokens.Write)}
 	}
 	return edits, nil
 }
@@ -78,7 +79,7 @@ func (t *transaction) batch(r *request) (outcome, error) {
 		if verdicts[i], err = t.judge(e); err != nil {
 			return outcome{err: &server.ChangeError{Index: i, Err: err}}, nil
 		}
-		if verdicts[i].changes {
+		if verdicts[i].Changes {
 			next = t.revision + 1
 		}
 	}
@@ -94,59 +95,39 @@ func (t *transaction) batch(r *request) (outcome, error) {
 
 // verdict is what an allowed change will do.
 type verdict struct {
-	creates, changes bool
-	last             uint64 // revision of what was last done to this name; 0 where nothing ever was
+	judge.Verdict
+	last uint64 // revision of what was last done to this name; 0 where nothing ever was
 }
 
 func (v verdict) result(next uint64) server.Result {
-	if !v.changes {
+	if !v.Changes {
 		return server.Result{Revision: v.last}
 	}
-	return server.Result{Created: v.creates, Changed: true, Revision: next}
+	return server.Result{Created: v.Creates, Changed: true, Revision: next}
 }
 
 // judge decides on one change by what is in the file now.
-func (t *transaction) judge(e edit) (verdict, error) {
-	b := t.entries.Get(e.key)
-	if b == nil {
-		return t.judgeAbsent(e)
-	}
-	r, value, err := parseRecord(b)
-	switch {
-	case err != nil:
-		return verdict{}, err
-	case e.IfAbsent: // who may read the entry may know that it is there, whatever the write token
-		return verdict{}, server.ErrCondition
-	case !r.write.Equal(e.write):
-		return verdict{}, server.ErrWriteToken
-	case e.IfRevision != 0 && e.IfRevision != r.revision:
-		return verdict{}, server.ErrCondition
-	}
-	return verdict{changes: e.Delete || string(value) != e.Value, last: r.revision}, nil
-}
-
-func (t *transaction) judgeAbsent(e edit) (verdict, error) {
-	switch {
-	case e.Delete:
-		return verdict{}, server.ErrNoEntry
-	case e.IfRevision != 0:
-		return verdict{}, server.ErrCondition
-	case !e.MayCreate:
-		return verdict{}, server.ErrMayNotCreate
-	}
-	v := verdict{creates: true, changes: true}
-	if was := t.removed.Get(e.key); was != nil {
-		var err error
+func (t *transaction) judge(e edit) (v verdict, err error) {
+	var now judge.Found
+	if b := t.entries.Get(e.key); b != nil {
+		r, value, err := parseRecord(b)
+		if err != nil {
+			return verdict{}, err
+		}
+		now = judge.Found{There: true, Write: r.write, Value: value, Revision: r.revision}
+		v.last = r.revision
+	} else if was := t.removed.Get(e.key); was != nil {
 		if v.last, err = parseRevision(was); err != nil {
 			return verdict{}, err
 		}
 	}
-	return v, nil
+	v.Verdict, err = judge.Judge(e.Edit, now)
+	return v, err
 }
 
 // make writes what was judged.
 func (t *transaction) make(e edit, v verdict, revision uint64) error {
-	if !v.changes {
+	if !v.Changes {
 		return nil
 	}
 	kind := changePut
@@ -155,7 +136,7 @@ func (t *transaction) make(e edit, v verdict, revision uint64) error {
 		kind = changeRemove
 		err = errors.Join(t.entries.Delete(e.key), t.removed.Put(e.key, encodeRevision(revision)))
 	} else {
-		r := record{write: e.write, revision: revision, modified: t.now}
+		r := record{write: e.Write, revision: revision, modified: t.now}
 		err = errors.Join(t.entries.Put(e.key, r.encode(e.Value)), t.removed.Delete(e.key))
 	}
 	return errors.Join(err,

@@ -106,8 +106,8 @@ func parseName(id scope.ContextID, afterGroup []byte) (scope.Name, error) {
 	return scope.Name{Context: id, Family: f, Key: k}, nil
 }
 
-// record is what stands in the file for an entry, in front of its value: the number of its encoding (1), the digest of the write token, the revision,
-// and the time in milliseconds since 1970.
+// record is what stands in the file for an entry, in front of its value: the number of its encoding (1), the digest of the write
+// token, the revision, and the time in milliseconds since 1970.
 type record struct {
 	write    digest.Digest
 	revision uint64

@@ -1,7 +1,6 @@
 package bolt
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"slices"
@@ -38,62 +37,35 @@ func (s *Store) List(ctx context.Context, id scope.ContextID, read scope.Token, 
 	if err := done(ctx); err != nil {
 		return server.Listing{}, err
 	}
-	group := groupKey(id, s.digests.Read(id, read))
-	prefix := group
+	g := group{id: id, key: groupKey(id, s.digests.Read(id, read))}
+	var families []scope.Family
 	if !family.IsZero() {
-		prefix = familyKey(group, family)
+		families = []scope.Family{family}
 	}
 	var listing server.Listing
 	err := s.view(func(tx *bbolt.Tx) (err error) {
 		if listing.Revision, err = parseRevision(tx.Bucket(bucketMeta).Get(metaRevision)); err != nil {
 			return err
 		}
-		if listing.Changed, err = lastChange(tx, group); err != nil {
+		if listing.Changed, err = g.lastChange(tx); err != nil {
 			return err
 		}
-		c := tx.Bucket(bucketEntries).Cursor()
-		for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = c.Next() {
-			name, err := parseName(id, k[len(group):])
-			if err != nil {
-				return err
-			}
-			e, err := parseEntry(name, v)
-			if err != nil {
-				return err
-			}
-			listing.Entries = append(listing.Entries, e)
-		}
-		return nil
+		listing.Entries, err = g.entries(tx, families)
+		return err
 	})
 	if err != nil {
 		return server.Listing{}, err
 	}
-	// In the file shorter names come first, because of the lengths in front of them.
 	slices.SortFunc(listing.Entries, byName)
 	return listing, nil
 }
 
-// lastChange is the revision of the newest row of changes in a group, 0 where there is none.
-func lastChange(tx *bbolt.Tx, group []byte) (uint64, error) {
-	c := tx.Bucket(bucketChanges).Cursor()
-	k, _ := c.Seek(append(group[:len(group):len(group)], afterAll...))
-	if k == nil {
-		k, _ = c.Last()
-	} else {
-		k, _ = c.Prev()
-	}
-	if !bytes.HasPrefix(k, group) {
-		return 0, nil
-	}
-	return parseRevision(k[len(group):min(len(k), len(group)+8)])
-}
+// In the file shorter names come first, because of the lengths in front of them; answers are in the order of the names.
+func byName(a, b server.Entry) int { return compareNames(a.Name, b.Name) }
 
-// afterAll is more than any revision.
-var afterAll = bytes.Repeat([]byte{0xff}, 8)
-
-func byName(a, b server.Entry) int {
+func compareNames(a, b scope.Name) int {
 	return cmp.Or(
-		cmp.Compare(a.Name.Family.String(), b.Name.Family.String()),
-		cmp.Compare(a.Name.Key.String(), b.Name.Key.String()),
+		cmp.Compare(a.Family.String(), b.Family.String()),
+		cmp.Compare(a.Key.String(), b.Key.String()),
 	)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/internal/digest"
+	"github.com/renci-nrig/comet-go/comet/server/internal/wake"
 )
 
 // lockWait is how long Open waits for another process to let go of the file: long enough for one that is just ending.
@@ -26,6 +27,8 @@ type Store struct {
 	file     *os.File // bbolt's own
 	identity string
 	digests  digest.Key
+
+	watchers wake.Hub
 
 	queue   chan *request
 	broken  atomic.Pointer[error] // why changes are refused, once they are
@@ -71,6 +74,7 @@ func open(path string) (*Store, error) {
 	s.close = sync.OnceValue(func() error {
 		close(s.closing)
 		<-s.stopped
+		s.watchers.Close()
 		return db.Close()
 	})
 	return s, nil

@@ -158,3 +158,20 @@ func TestChangesSinceARevision(t *testing.T) {
 	require.Equal(t, []string{"hostsall/c 7"}, s.Removed(name.Context, tokens.Read))
 	require.Empty(t, s.Changes(name.Context, tokens.Write, 0))
 }
+
+// Who waited while the head was away learns from the next one what went.
+func TestSinceOutlivesTheHead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "comet.db")
+	s, err := bolt.Open(path)
+	require.NoError(t, err)
+	put(t, s, "kept", "1")
+	seen := put(t, s, "removed", "1").Revision
+	_, err = s.Apply(t.Context(), server.Change{Name: scope.MustName("slice", "hostsall", "removed"), Tokens: tokens, Delete: true})
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+
+	s = open(t, path)
+	c, err := s.Since(t.Context(), name.Context, tokens.Read, seen)
+	require.NoError(t, err)
+	require.Equal(t, server.Changes{Removed: []scope.Name{scope.MustName("slice", "hostsall", "removed")}, Revision: seen + 1}, c)
+}

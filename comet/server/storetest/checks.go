@@ -62,12 +62,19 @@ func (s *store) revision() uint64 {
 	return l.Revision
 }
 
-// holds requires that a read gives the value.
-func (s *store) holds(n scope.Name, read scope.Token, value string) server.Entry {
+// read returns an entry that must be there.
+func (s *store) read(n scope.Name, read scope.Token) server.Entry {
 	s.Helper()
 	e, found, err := s.s.Read(s.Context(), n, read)
 	require.NoError(s, err)
 	require.True(s, found, n)
+	return e
+}
+
+// holds requires that a read gives the value.
+func (s *store) holds(n scope.Name, read scope.Token, value string) server.Entry {
+	s.Helper()
+	e := s.read(n, read)
 	require.Equal(s, value, e.Value)
 	require.Equal(s, n, e.Name)
 	return e

@@ -19,8 +19,9 @@ type cell struct {
 }
 
 type held struct {
-	write scope.Token
-	value string
+	write    scope.Token
+	value    string
+	revision uint64
 }
 
 // model is what a store should be, without the disk. Each check uses a context of its own in the one store.
@@ -33,17 +34,21 @@ func (m *model) apply(c server.Change) (server.Result, error) {
 	at := cell{c.Name, c.Tokens.Read}
 	h, there := m.cells[at]
 	switch {
+	case there && c.IfAbsent:
+		return server.Result{}, server.ErrCondition
 	case there && h.write != c.Tokens.Write:
 		return server.Result{}, server.ErrWriteToken
 	case !there && c.Delete:
 		return server.Result{}, server.ErrNoEntry
+	case c.IfRevision != 0 && c.IfRevision != h.revision:
+		return server.Result{}, server.ErrCondition
 	case !there && !c.MayCreate:
 		return server.Result{}, server.ErrMayNotCreate
 	case there && !c.Delete && h.value == c.Value:
-		return server.Result{}, nil
+		return server.Result{Revision: h.revision}, nil
 	}
 	m.revision++
-	m.cells[at] = held{c.Tokens.Write, c.Value}
+	m.cells[at] = held{c.Tokens.Write, c.Value, m.revision}
 	if c.Delete {
 		delete(m.cells, at)
 	}
@@ -67,36 +72,41 @@ func (m *model) list(read scope.Token) []string {
 
 func testModel(s *store) {
 	contexts := 0
-	m := &model{cells: map[cell]held{}}
+	m := &model{}
 	rapid.Check(s.T, func(t *rapid.T) {
 		contexts++
-		id := fmt.Sprintf("slice-%d", contexts)
+		id := scope.MustName(fmt.Sprintf("slice-%d", contexts), "f", "k").Context
 		m.cells = map[cell]held{}
+		mirrors := map[scope.Token]*mirror{}
+		for _, read := range []scope.Token{alice.Read, bob.Read} {
+			mirrors[read] = &mirror{s: s, id: id, read: read, revision: m.revision, there: map[string]string{}}
+		}
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {
-			c := drawChange(t, id)
+			c := m.drawChange(t, id)
 			want, refusal := m.apply(c)
 			results, err := s.s.Apply(s.Context(), c)
 			require.ErrorIs(t, err, refusal)
-			if refusal != nil {
-				continue
+			if refusal == nil {
+				require.Equal(t, []server.Result{want}, results)
 			}
-			require.Len(t, results, 1)
-			if !want.Changed {
-				want.Revision = results[0].Revision
-				require.LessOrEqual(t, want.Revision, m.revision)
+			if rapid.Bool().Draw(t, "look") {
+				read := rapid.SampledFrom([]scope.Token{alice.Read, bob.Read}).Draw(t, "at")
+				mirrors[read].follow(t)
+				require.Equal(t, m.list(read), mirrors[read].list())
 			}
-			require.Equal(t, want, results[0])
 		}
-		for _, tokens := range []scope.Tokens{alice, bob} {
-			require.Equal(t, m.list(tokens.Read), s.list(scope.MustName(id, "f", "k").Context, tokens.Read, scope.Family{}))
+		for read, mirror := range mirrors {
+			mirror.follow(t)
+			require.Equal(t, m.list(read), mirror.list())
+			require.Equal(t, m.list(read), s.list(id, read, scope.Family{}))
 		}
 	})
 }
 
-// drawChange draws from few names and tokens, so that they meet.
-func drawChange(t *rapid.T, id string) server.Change {
+// drawChange draws from few names, tokens and revisions, so that they meet.
+func (m *model) drawChange(t *rapid.T, id scope.ContextID) server.Change {
 	c := server.Change{
-		Name:      scope.MustName(id, rapid.SampledFrom([]string{"f", "g"}).Draw(t, "family"), rapid.SampledFrom([]string{"k", "l"}).Draw(t, "key")),
+		Name:      scope.MustName(id.String(), rapid.SampledFrom([]string{"f", "g"}).Draw(t, "family"), rapid.SampledFrom([]string{"k", "l"}).Draw(t, "key")),
 		Tokens:    scope.Tokens{Read: alice.Read, Write: alice.Write},
 		Delete:    rapid.IntRange(0, 3).Draw(t, "delete") == 0,
 		MayCreate: rapid.IntRange(0, 3).Draw(t, "may create") > 0,
@@ -107,6 +117,14 @@ func drawChange(t *rapid.T, id string) server.Change {
 	}
 	if rapid.IntRange(0, 3).Draw(t, "write") == 0 {
 		c.Tokens.Write = bob.Write
+	}
+	switch rapid.IntRange(0, 5).Draw(t, "condition") {
+	case 0:
+		c.IfAbsent = true
+	case 1:
+		c.IfRevision = m.cells[cell{c.Name, c.Tokens.Read}].revision // 0 where it is absent: no condition
+	case 2:
+		c.IfRevision = rapid.Uint64Range(1, m.revision+1).Draw(t, "revision")
 	}
 	return c
 }

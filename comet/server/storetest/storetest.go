@@ -42,6 +42,21 @@ func Run(t *testing.T, open func(testing.TB) server.Store) {
 		{"a batch changes no entry twice", testTwice},
 		{"nothing without names and tokens", testMissing},
 		{"values are kept as they are", testValues},
+		{"a change may ask for a revision", testIfRevision},
+		{"a change may ask for absence", testIfAbsent},
+		{"conditions hold for whole batches", testBatchConditions},
+		{"of many who saw the same one changes it", testConditionRace},
+		{"what changed since", testSince},
+		{"what went away since", testSinceRemoved},
+		{"what changed since in some families", testSinceFamilies},
+		{"what others changed is not shown", testSinceOthers},
+		{"a batch changes all at once", testSinceBatch},
+		{"since what was never", testSinceUnknown},
+		{"watchers are woken by what they watch", testWatch},
+		{"many changes wake once", testWatchOften},
+		{"what changed nothing wakes nobody", testWatchSame},
+		{"watching ends", testWatchEnds},
+		{"who watches misses nothing", testFollow},
 		{"who has left changes nothing", testCancelled},
 		{"of many creators one wins", testRace},
 		{"many writers lose nothing", testWriters},
@@ -269,6 +284,10 @@ func testCancelled(s *store) {
 	require.ErrorIs(s, err, reason)
 	_, err = s.s.List(ctx, name.Context, alice.Read, scope.Family{})
 	require.ErrorIs(s, err, reason)
+	_, err = s.s.Since(ctx, name.Context, alice.Read, 0)
+	require.ErrorIs(s, err, reason)
+	_, err = s.s.Watch(ctx, name.Context, alice.Read)
+	require.ErrorIs(s, err, reason)
 	s.applied(write(scope.MustName("slice", "f", "after"), alice, "x")) // whatever waited was judged before this one
 	s.absent(name, alice.Read)
 }
@@ -336,6 +355,10 @@ func testClosed(s *store) {
 	_, _, err = s.s.Read(s.Context(), name, alice.Read)
 	require.ErrorIs(s, err, server.ErrClosed)
 	_, err = s.s.List(s.Context(), name.Context, alice.Read, scope.Family{})
+	require.ErrorIs(s, err, server.ErrClosed)
+	_, err = s.s.Since(s.Context(), name.Context, alice.Read, 0)
+	require.ErrorIs(s, err, server.ErrClosed)
+	_, err = s.s.Watch(s.Context(), name.Context, alice.Read)
 	require.ErrorIs(s, err, server.ErrClosed)
 	require.NoError(s, s.s.Close())
 }

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"path/filepath"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"github.com/renci-nrig/comet-go/cmd/internal/cli"
+	"github.com/renci-nrig/comet-go/comet/server"
+	"github.com/renci-nrig/comet-go/comet/server/bolt"
+	"github.com/renci-nrig/comet-go/comet/server/etcd"
+	"github.com/renci-nrig/comet-go/tlsconfig"
+)
+
+func storeFlags() []urfave.Flag {
+	return []urfave.Flag{
+		stringFlag("store", "keep entries in etcd at `URL`, such as etcd://h1:2379,h2:2379,h3:2379/comet, which several heads may share"),
+		stringFlag("store-cacert", "speak TLS to etcd, whose members' certificates lead to one in `FILE`"),
+		stringFlag("store-cert", "the certificate to show to etcd, in `FILE`"),
+		stringFlag("store-key", "the private key of --store-cert, in `FILE`"),
+		stringFlag("store-user", "log in to etcd as `NAME`"),
+		stringFlag("store-password-file", "the password of --store-user, in `FILE`"),
+	}
+}
+
+// storeSpec is where entries are kept, as the flags say it.
+type storeSpec struct {
+	url      string // empty: in a file of --data
+	files    tlsconfig.Files
+	user     string
+	password tlsconfig.Password
+}
+
+func readStoreSpec(c *urfave.Context) (storeSpec, error) {
+	s := storeSpec{
+		url:   cli.Given(c, "store"),
+		files: tlsconfig.Files{CA: cli.Given(c, "store-cacert"), Cert: cli.Given(c, "store-cert"), Key: cli.Given(c, "store-key")},
+		user:  cli.Given(c, "store-user"),
+	}
+	passwordFile := cli.Given(c, "store-password-file")
+	const hint = "see cometd serve --help"
+	switch {
+	case s.url == "" && (s.files != tlsconfig.Files{} || s.user != "" || passwordFile != ""):
+		return s, cli.Usage(hint, "the flags --store-… are of no use without --store")
+	case (s.files.Cert == "") != (s.files.Key == "") || s.files.Cert != "" && s.files.CA == "":
+		return s, cli.Usage(hint, "--store-cert and --store-key go together, and with --store-cacert")
+	case (s.user == "") != (passwordFile == ""):
+		return s, cli.Usage(hint, "--store-user and --store-password-file go together")
+	case s.url == "":
+		return s, nil
+	}
+	if err := etcd.CheckURL(s.url); err != nil {
+		return s, cli.Usage(hint, "--store: %w", err)
+	}
+	var err error
+	if passwordFile != "" {
+		if s.password, err = tlsconfig.ReadPassword(passwordFile); err != nil {
+			return s, cli.Input(err)
+		}
+	}
+	return s, nil
+}
+
+// closers end what a store stands on, the last one first.
+type closers []func() error
+
+func (all closers) close() (err error) {
+	for i := len(all) - 1; i >= 0; i-- {
+		err = errors.Join(err, all[i]())
+	}
+	return err
+}
+
+// open opens the store; close ends it and what it stands on.
+func (s storeSpec) open(c *urfave.Context, dir string, log *slog.Logger) (store server.Store, close func() error, err error) {
+	if s.url == "" {
+		store, err := openFile(dir)
+		if err != nil {
+			return nil, nil, err
+		}
+		return store, store.Close, nil
+	}
+	var ends closers
+	options := []etcd.Option{etcd.WithLogger(log)}
+	if s.files.CA != "" {
+		live, err := tlsconfig.Open(s.files, tlsconfig.Names{}, tlsconfig.WithLogger(log))
+		if err != nil {
+			return nil, nil, cli.Input(err)
+		}
+		ends = append(ends, live.Close)
+		options = append(options, etcd.WithTLSFor(live.Client))
+	} else {
+		log.Warn("values go to etcd without TLS; --store-cacert turns it on")
+	}
+	if s.user != "" {
+		options = append(options, etcd.WithUser(s.user, s.password))
+	}
+	shared, err := etcd.Open(c.Context, s.url, options...)
+	if err != nil {
+		if errors.Is(err, etcd.ErrNotStore) || errors.Is(err, etcd.ErrFormat) {
+			err = cli.Input(err)
+		}
+		return nil, nil, errors.Join(err, ends.close())
+	}
+	return shared, append(ends, shared.Close).close, nil
+}
+
+func openFile(dir string) (*bolt.Store, error) {
+	if err := makeFolder(dir); err != nil {
+		return nil, err
+	}
+	store, err := bolt.Open(filepath.Join(dir, "comet.db"))
+	if errors.Is(err, bolt.ErrNotStore) || errors.Is(err, bolt.ErrFormat) || errors.Is(err, bolt.ErrDamaged) {
+		err = cli.Input(err)
+	}
+	return store, err
+}

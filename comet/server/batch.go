@@ -1,0 +1,217 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/renci-nrig/comet-go/scope"
+)
+
+// maxBatch is how many entries one request may change. etcd takes 128 operations in a transaction, which makes three for each.
+const maxBatch = 40
+
+// batch is the body of writeScopes and deleteScopes, JSON of at most 1 MiB. All of its entries are changed, under one revision, or
+// none. A member that it does not have here is refused: it could be a condition, mistyped.
+type batch struct {
+	ContextID string       `json:"contextId"`
+	Entries   []batchEntry `json:"entries"` // 1 to maxBatch, each another one
+}
+
+type batchEntry struct {
+	Family     string `json:"family"`
+	Key        string `json:"key"`
+	ReadToken  string `json:"readToken"`
+	WriteToken string `json:"writeToken"`
+	Value      string `json:"value"` // not empty; not there in a removal
+
+	// The conditions of this entry, as the headers If-Match and If-None-Match of single changes: a rev or ETag that the entry must
+	// have, and * where it must not be there. Not there where nothing is asked.
+	IfMatch     string `json:"ifMatch"`
+	IfNoneMatch string `json:"ifNoneMatch"`
+}
+
+// batchValue is what a batch answers with: an element for each entry, in the order of the request.
+type batchValue struct {
+	Success   string
+	ContextID string         `json:"contextId"`
+	Entries   []changedEntry `json:"entries"`
+}
+
+type changedEntry struct {
+	Created bool   `json:"created"`
+	Rev     string `json:"rev"` // of the entry now, for a later ifMatch; of its removal, where it was removed
+}
+
+func (h *Head) writeMany(w http.ResponseWriter, r *http.Request) (any, error) {
+	id, changes, err := h.parseBatch(w, r, h.writeOf)
+	if err != nil {
+		return nil, err
+	}
+	trusted := h.trusted(r)
+	for i := range changes {
+		changes[i].MayCreate = trusted
+	}
+	return h.applyBatch(r, id, changes, "Scopes written")
+}
+
+func (h *Head) removeMany(w http.ResponseWriter, r *http.Request) (any, error) {
+	id, changes, err := h.parseBatch(w, r, removalOf)
+	if err != nil {
+		return nil, err
+	}
+	if !h.trusted(r) {
+		return nil, errUntrustedBatch
+	}
+	return h.applyBatch(r, id, changes, "Scopes deleted")
+}
+
+// Refusals of batches have their true status; those of single changes have what deployed heads answer.
+var (
+	errUntrustedBatch   = &refusal{http.StatusForbidden, "Invalid certificate: Unauthorized client", "unauthorized client"}
+	errWriteTokenDelete = &refusal{http.StatusForbidden, "Cannot delete scope: incorrect write token", "incorrect write token"}
+	errNoEntry          = &refusal{http.StatusNotFound, "Failed to delete scope: no such entry", "no such entry"}
+)
+
+func (h *Head) applyBatch(r *http.Request, id scope.ContextID, changes []Change, success string) (any, error) {
+	results, err := h.store.Apply(r.Context(), changes...)
+	if err != nil {
+		return nil, refusedChange(err, changes)
+	}
+	v := batchValue{Success: success, ContextID: id.String(), Entries: make([]changedEntry, len(results))}
+	for i, result := range results {
+		v.Entries[i] = changedEntry{result.Created, h.rev(result.Revision)}
+	}
+	return v, nil
+}
+
+// refusedChange turns what a store says of one change into a refusal of its entry.
+func refusedChange(err error, changes []Change) error {
+	refused, ok := errors.AsType[*ChangeError](err)
+	switch {
+	case !ok:
+		return err
+	case errors.Is(err, ErrNoEntry):
+		return errNoEntry.at(refused.Index)
+	case errors.Is(err, ErrWriteToken) && changes[refused.Index].Delete:
+		return errWriteTokenDelete.at(refused.Index)
+	case errors.Is(err, ErrWriteToken):
+		return errWriteToken.at(refused.Index)
+	case errors.Is(err, ErrMayNotCreate):
+		return errUntrustedBatch.at(refused.Index)
+	case errors.Is(err, ErrCondition):
+		return errPrecondition.at(refused.Index)
+	}
+	return err
+}
+
+// parseBatch reads the body. Its errors quote nothing of it: tokens and values are in there.
+func (h *Head) parseBatch(w http.ResponseWriter, r *http.Request, parse func(batchEntry) (Change, error)) (scope.ContextID, []Change, error) {
+	body, err := readBody(w, r, "batch")
+	if err != nil {
+		return scope.ContextID{}, nil, err
+	}
+	b, err := decodeBatch(body)
+	if err != nil {
+		return scope.ContextID{}, nil, err
+	}
+	id, err := member("contextId", b.ContextID, scope.ParseContextID)
+	if err != nil {
+		return scope.ContextID{}, nil, err
+	}
+	changes, err := h.changesOf(id, b.Entries, parse)
+	return id, changes, err
+}
+
+func decodeBatch(body []byte) (batch, error) {
+	var b batch
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	err := d.Decode(&b)
+	if err == nil {
+		_, err = d.Token()
+	}
+	switch {
+	case !errors.Is(err, io.EOF):
+		return batch{}, bad("The body is not the JSON of a batch, or has members that a batch does not have", "invalid batch")
+	case len(b.Entries) == 0:
+		return batch{}, bad("The batch has no entries", "empty batch")
+	case len(b.Entries) > maxBatch:
+		return batch{}, &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("The batch has more than %d entries", maxBatch), "batch too long"}
+	}
+	return b, nil
+}
+
+// changesOf checks the entries one by one, and that no two are the same: which one would count?
+func (h *Head) changesOf(id scope.ContextID, entries []batchEntry, parse func(batchEntry) (Change, error)) ([]Change, error) {
+	type entryID struct {
+		name scope.Name
+		read scope.Token
+	}
+	seen := map[entryID]int{}
+	changes := make([]Change, len(entries))
+	for i, e := range entries {
+		c, err := parse(e)
+		if err == nil {
+			err = h.conditions(e.IfMatch, e.IfNoneMatch, &c)
+		}
+		c.Name.Context = id
+		if first, twice := seen[entryID{c.Name, c.Tokens.Read}]; err == nil && twice {
+			err = bad(fmt.Sprintf("This is entry %d again", first), "same entry twice")
+		}
+		if refused, ok := errors.AsType[*refusal](err); ok {
+			return nil, refused.at(i)
+		}
+		seen[entryID{c.Name, c.Tokens.Read}] = i
+		changes[i] = c
+	}
+	return changes, nil
+}
+
+func (h *Head) writeOf(e batchEntry) (Change, error) {
+	c, err := changeOf(e)
+	switch {
+	case err != nil:
+		return Change{}, err
+	case e.Value == "":
+		return Change{}, bad("Member 'value' is missing or empty", "missing value")
+	}
+	c.Value = e.Value
+	return c, h.checkTokens(c.Tokens)
+}
+
+func removalOf(e batchEntry) (Change, error) {
+	c, err := changeOf(e)
+	if err == nil && e.Value != "" {
+		err = bad("Member 'value' has no place in a removal", "value in a removal")
+	}
+	c.Delete = true
+	return c, err
+}
+
+// changeOf reads what writes and removals have in common, but for the context.
+func changeOf(e batchEntry) (c Change, err error) {
+	if c.Name.Family, err = member("family", e.Family, scope.ParseFamily); err != nil {
+		return c, err
+	}
+	if c.Name.Key, err = member("key", e.Key, scope.ParseKey); err != nil {
+		return c, err
+	}
+	if c.Tokens.Read, err = member("readToken", e.ReadToken, scope.ParseToken); err != nil {
+		return c, err
+	}
+	c.Tokens.Write, err = member("writeToken", e.WriteToken, scope.ParseToken)
+	return c, err
+}
+
+// member parses a member of the body. The error names it and quotes nothing.
+func member[T any](name, text string, parse func(string) (T, error)) (T, error) {
+	v, err := parse(text)
+	if e, ok := errors.AsType[*scope.NameError](err); ok {
+		err = bad("Member '"+name+"' "+e.Reason, "invalid member")
+	}
+	return v, err
+}

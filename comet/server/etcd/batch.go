@@ -1,0 +1,164 @@
+package etcd
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"slices"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/renci-nrig/comet-go/comet/server"
+	"github.com/renci-nrig/comet-go/comet/server/internal/judge"
+	"github.com/renci-nrig/comet-go/scope"
+)
+
+// batch is changes on their way to etcd.
+type batch struct {
+	edits   []edit
+	record  record // of all, but for the digest
+	changes bool   // at least one of them does
+}
+
+// edit is a change, where it happens, and what was found there.
+type edit struct {
+	judge.Edit
+	at             shown
+	entry, removal string // keys
+
+	found       judge.Found
+	etcds       int64 // revision of the entry, 0 where there is none
+	removedEtcd int64 // of its removal
+	verdict     judge.Verdict
+}
+
+func (s *Store) newBatch(edits []judge.Edit) *batch {
+	var number [8]byte
+	rand.Read(number[:])
+	b := &batch{
+		edits:  make([]edit, len(edits)),
+		record: record{modified: time.Now(), transaction: binary.BigEndian.Uint64(number[:])},
+	}
+	for i, e := range edits {
+		at, rest := s.showDigest(e.Name.Context, e.Read), afterGroup(e.Name.Family, e.Name.Key)
+		b.edits[i] = edit{Edit: e, at: at, entry: at.entries + rest, removal: at.removed + rest}
+	}
+	return b
+}
+
+// look asks for everything that the batch depends on: an entry and its removal for each change.
+func (b *batch) look() clientv3.Op {
+	var gets []clientv3.Op
+	for _, e := range b.edits {
+		gets = append(gets, clientv3.OpGet(e.entry), clientv3.OpGet(e.removal))
+	}
+	return clientv3.OpTxn(nil, gets, nil)
+}
+
+// judge decides by what a look brought.
+func (b *batch) judge(s *Store, got *clientv3.TxnResponse) error {
+	b.changes = false
+	for i := range b.edits {
+		e := &b.edits[i]
+		if err := e.look(s, got, i); err != nil {
+			return err
+		}
+		var err error
+		if e.verdict, err = judge.Judge(e.Edit, e.found); err != nil {
+			return &server.ChangeError{Index: i, Err: err}
+		}
+		b.changes = b.changes || e.verdict.Changes
+	}
+	return nil
+}
+
+func (e *edit) look(s *Store, got *clientv3.TxnResponse, i int) error {
+	e.found, e.etcds, e.removedEtcd = judge.Found{}, 0, 0
+	for _, kv := range got.Responses[2*i+1].GetResponseRange().Kvs {
+		e.removedEtcd = kv.ModRevision
+	}
+	for _, kv := range got.Responses[2*i].GetResponseRange().Kvs {
+		r, value, err := parseRecord(kv.Value)
+		if err != nil {
+			return err
+		}
+		e.etcds = kv.ModRevision
+		e.found = judge.Found{There: true, Write: r.write, Value: value, Revision: s.revision(kv.ModRevision)}
+	}
+	return nil
+}
+
+// transaction makes what was judged, where all is still as it was then.
+func (b *batch) transaction() clientv3.Op {
+	var demands []clientv3.Cmp
+	var ops []clientv3.Op
+	families := map[string][]scope.Family{} // of each group
+	for _, e := range b.edits {
+		demands = append(demands, e.demands()...)
+		if e.verdict.Changes {
+			ops = append(ops, b.make(e)...)
+			if of := families[e.at.changed]; !slices.Contains(of, e.Name.Family) {
+				families[e.at.changed] = append(of, e.Name.Family)
+			}
+		}
+	}
+	for changed, of := range families {
+		ops = append(ops, clientv3.OpPut(changed, encodeFamilies(of)))
+	}
+	return clientv3.OpTxn(demands, ops, nil)
+}
+
+// demands are that the entry is as it was found. One that was absent, came and went has left a removal.
+func (e *edit) demands() []clientv3.Cmp {
+	entry := clientv3.Compare(clientv3.ModRevision(e.entry), "=", e.etcds)
+	removal := clientv3.Compare(clientv3.ModRevision(e.removal), "=", e.removedEtcd)
+	switch {
+	case e.found.There:
+		return []clientv3.Cmp{entry}
+	case e.removedEtcd != 0: // and is taken away by whoever makes the entry
+		return []clientv3.Cmp{removal}
+	}
+	return []clientv3.Cmp{entry, removal}
+}
+
+func (b *batch) make(e edit) []clientv3.Op {
+	r := b.record
+	if e.Delete {
+		return []clientv3.Op{clientv3.OpDelete(e.entry), clientv3.OpPut(e.removal, r.encode(""))}
+	}
+	r.write = e.Write
+	ops := []clientv3.Op{clientv3.OpPut(e.entry, r.encode(e.Value))}
+	if e.removedEtcd != 0 {
+		ops = append(ops, clientv3.OpDelete(e.removal))
+	}
+	return ops
+}
+
+// madeIn returns the revision in which this batch was made, 0 where none of what it would have left is there.
+func (b *batch) madeIn(s *Store, now *clientv3.TxnResponse) (uint64, error) {
+	for i := range b.edits {
+		for _, got := range now.Responses[2*i : 2*i+2] {
+			for _, kv := range got.GetResponseRange().Kvs {
+				r, _, err := parseRecord(kv.Value)
+				if err != nil {
+					return 0, err
+				}
+				if r.transaction == b.record.transaction {
+					return s.revision(kv.ModRevision), nil
+				}
+			}
+		}
+	}
+	return 0, nil
+}
+
+func (b *batch) results(revision uint64) []server.Result {
+	results := make([]server.Result, len(b.edits))
+	for i, e := range b.edits {
+		results[i] = server.Result{Revision: e.found.Revision}
+		if e.verdict.Changes {
+			results[i] = server.Result{Created: e.verdict.Creates, Changed: true, Revision: revision}
+		}
+	}
+	return results
+}

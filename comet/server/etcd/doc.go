@@ -1,0 +1,47 @@
+// Package etcd is a head's store on an etcd cluster, for any number of heads. It is the only package that imports etcd's client.
+//
+//	store, err := etcd.Open(ctx, "etcd://h1:2379,h2:2379,h3:2379/comet", etcd.WithTLSFor(live.Client))
+//
+// # Layout
+//
+// All keys lie below the prefix of the URL, for /comet:
+//
+//	/comet/format                                        comet-etcd/1
+//	/comet/identity                                      a random text
+//	/comet/digests                                       the 32 bytes under which tokens become digests
+//	/comet/entries/CONTEXT\0DIGEST FAMILY\0KEY           an entry: a record, and the value behind it
+//	/comet/removed/CONTEXT\0DIGEST FAMILY\0KEY           the removal of an entry that is not there now: a record
+//	/comet/changed/CONTEXT\0DIGEST                       the families of the newest change to the group, each with a \0 behind it
+//
+// DIGEST is the 32 bytes of the read token's digest, and what stands in front of FAMILY is a group: what one read token shows in a
+// context, one range of keys. Names hold no control characters, so that \0 ends them, and etcd's order of keys is that of family and
+// key. A record is its encoding (1), the digest of the write token, the time in milliseconds since 1970 and the number of the
+// transaction that wrote it, of 1, 32, 8 and 8 bytes, big endian. No token is kept, but who may read etcd reads the values, and with
+// the key of the digests can try out guesses: a user of its own for the prefix, and TLS, keep others out.
+//
+// # Revisions
+//
+// A revision is etcd's, counted from the one that made the store: other programs on the same etcd let it rise without a change of
+// ours. A batch is one transaction, so that its entries, removals and groups carry one revision, that of their keys. Removals are
+// kept and not compacted: what changed since a revision is found whatever etcd has compacted. A revision that lies in the future,
+// as after etcd was restored, is answered with everything. Identity carries the ID of the etcd cluster, which is new after a restore.
+//
+// # Changes
+//
+// A batch is read, judged, and made by a transaction that demands that nothing of what was read has changed; where something has,
+// all begins again with what there is now. Because the demand fails once the transaction was made, a transaction without an answer is
+// sent again to another member, is never made twice and never lands on something newer. Where even then nobody answers, the error
+// says that the change may or may not have been made.
+//
+// # Watching
+//
+// Every head has one etcd watch, over the groups and not the entries, and tells its own watchers from it. The client finds another
+// member when one closes the connection, and within 13 seconds when one just falls silent. What was missed because etcd compacted it
+// wakes everybody once.
+//
+// # Without a quorum
+//
+// Calls are linearizable: without a majority of the members they all fail with ErrUnavailable, reads within the time of WithTimeout and
+// changes within twice that. They work again when etcd does. After etcd was restored from a snapshot heads are to be started again; one
+// that was not answers with errors.
+package etcd

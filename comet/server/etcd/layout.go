@@ -1,0 +1,129 @@
+package etcd
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/renci-nrig/comet-go/comet/server/internal/digest"
+	"github.com/renci-nrig/comet-go/scope"
+)
+
+// The keys below the prefix; doc.go says what is in them.
+const (
+	formatKey   = "format"
+	identityKey = "identity"
+	digestsKey  = "digests"
+	entriesKeys = "entries/"
+	removedKeys = "removed/"
+	changedKeys = "changed/"
+)
+
+// format is what a store of this layout says of itself. Another layout has another number after the slash.
+const (
+	formatPrefix = "comet-etcd/"
+	format       = formatPrefix + "1"
+)
+
+// end stands behind a name in a key.
+const end = "\x00"
+
+// group is the first part of the keys of all that one read token shows in a context.
+func group(id scope.ContextID, read digest.Digest) string { return id.String() + end + string(read[:]) }
+
+func afterGroup(f scope.Family, k scope.Key) string { return f.String() + end + k.String() }
+
+var errDamaged = errors.New("a key or value is damaged, or not the store's")
+
+// parseName reads what follows the group in an entry's key.
+func parseName(id scope.ContextID, afterGroup string) (scope.Name, error) {
+	family, key, ok := strings.Cut(afterGroup, end)
+	if !ok {
+		return scope.Name{}, errDamaged
+	}
+	f, err := scope.ParseFamily(family)
+	if err != nil {
+		return scope.Name{}, errDamaged
+	}
+	k, err := scope.ParseKey(key)
+	if err != nil {
+		return scope.Name{}, errDamaged
+	}
+	return scope.Name{Context: id, Family: f, Key: k}, nil
+}
+
+// parseGroup reads a group back.
+func parseGroup(s string) (scope.ContextID, digest.Digest, error) {
+	context, read, ok := strings.Cut(s, end)
+	if !ok || len(read) != digest.Size {
+		return scope.ContextID{}, digest.Digest{}, errDamaged
+	}
+	id, err := scope.ParseContextID(context)
+	if err != nil {
+		return scope.ContextID{}, digest.Digest{}, errDamaged
+	}
+	return id, digest.Digest([]byte(read)), nil
+}
+
+// record is what stands in front of an entry's value, and for a removal.
+type record struct {
+	write       digest.Digest
+	modified    time.Time
+	transaction uint64 // random
+}
+
+const (
+	recordEncoding = 1
+	recordHead     = 1 + digest.Size + 8 + 8
+)
+
+func (r record) encode(value string) string {
+	b := make([]byte, 0, recordHead+len(value))
+	b = append(b, recordEncoding)
+	b = append(b, r.write[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(r.modified.UnixMilli()))
+	b = binary.BigEndian.AppendUint64(b, r.transaction)
+	return string(append(b, value...))
+}
+
+// parseRecord returns the record and the value behind it, which is part of b.
+func parseRecord(b []byte) (r record, value []byte, err error) {
+	if len(b) < recordHead || b[0] != recordEncoding {
+		return record{}, nil, errDamaged
+	}
+	millis := binary.BigEndian.Uint64(b[1+digest.Size:])
+	if millis > math.MaxInt64 {
+		return record{}, nil, errDamaged
+	}
+	r = record{
+		write:       digest.Digest(b[1 : 1+digest.Size]),
+		modified:    time.UnixMilli(int64(millis)).UTC(),
+		transaction: binary.BigEndian.Uint64(b[1+digest.Size+8:]),
+	}
+	return r, b[recordHead:], nil
+}
+
+// encodeFamilies is what stands for a group's newest change: the families in it, so that only their watchers wake.
+func encodeFamilies(families []scope.Family) string {
+	var b strings.Builder
+	for _, f := range families {
+		b.WriteString(f.String() + end)
+	}
+	return b.String()
+}
+
+func parseFamilies(b []byte) (families []scope.Family, err error) {
+	for name := range strings.SplitAfterSeq(string(b), end) {
+		if name == "" {
+			break
+		}
+		f, err := scope.ParseFamily(strings.TrimSuffix(name, end))
+		if err != nil || !strings.HasSuffix(name, end) {
+			return nil, errDamaged
+		}
+		families = append(families, f)
+	}
+	return families, nil
+}

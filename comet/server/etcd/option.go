@@ -1,0 +1,41 @@
+package etcd
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"time"
+
+	"github.com/renci-nrig/comet-go/tlsconfig"
+)
+
+// DefaultTimeout is how long etcd may take for one answer, an election of its leader included.
+const DefaultTimeout = 5 * time.Second
+
+type settings struct {
+	tlsFor   func(hostport string) *tls.Config
+	user     string
+	password tlsconfig.Password
+	timeout  time.Duration
+	log      *slog.Logger
+}
+
+// Option changes how Open reaches etcd.
+type Option func(*settings)
+
+// WithTLSFor speaks TLS to etcd, to each member ("HOST:PORT") by the configuration that config returns for it. Without it nothing is
+// encrypted.
+func WithTLSFor(config func(hostport string) *tls.Config) Option {
+	return func(s *settings) { s.tlsFor = config }
+}
+
+// WithUser logs in to an etcd that asks for it.
+func WithUser(name string, password tlsconfig.Password) Option {
+	return func(s *settings) { s.user, s.password = name, password }
+}
+
+// WithTimeout is how long etcd may take for one answer before the call fails with ErrUnavailable; DefaultTimeout without it. The first
+// member that is asked gets an eighth of it, and the next ones more. A change needs two answers.
+func WithTimeout(d time.Duration) Option { return func(s *settings) { s.timeout = d } }
+
+// WithLogger tells when the watch of etcd breaks and is whole again. Without it nothing is told.
+func WithLogger(log *slog.Logger) Option { return func(s *settings) { s.log = log } }

@@ -1,0 +1,114 @@
+package etcd
+
+import (
+	"context"
+	"slices"
+
+	"go.etcd.io/etcd/api/v3/mvccpb"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/renci-nrig/comet-go/comet/server"
+	"github.com/renci-nrig/comet-go/comet/server/internal/digest"
+	"github.com/renci-nrig/comet-go/scope"
+)
+
+// Read looks one key up. What is not there and what the token does not show are keys that are not in etcd, both.
+func (s *Store) Read(ctx context.Context, name scope.Name, read scope.Token) (server.Entry, bool, error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return server.Entry{}, false, err
+	}
+	defer leave()
+	r, _, err := s.do(ctx, clientv3.OpGet(s.show(name.Context, read).entries+afterGroup(name.Family, name.Key)))
+	if err != nil {
+		return server.Entry{}, false, s.failed("read", err)
+	}
+	if len(r.Get().Kvs) == 0 {
+		return server.Entry{}, false, nil
+	}
+	e, err := s.entry(name, r.Get().Kvs[0])
+	if err != nil {
+		return server.Entry{}, false, s.failed("read", err)
+	}
+	return e, true, nil
+}
+
+// List asks for one range of keys; its cost depends on what it returns, not on what else is in etcd.
+func (s *Store) List(ctx context.Context, id scope.ContextID, read scope.Token, family scope.Family) (server.Listing, error) {
+	leave, err := s.enter(ctx)
+	if err != nil {
+		return server.Listing{}, err
+	}
+	defer leave()
+	g := s.show(id, read)
+	r, _, err := s.do(ctx, clientv3.OpTxn(nil, []clientv3.Op{
+		clientv3.OpGet(g.changed, clientv3.WithKeysOnly()),
+		clientv3.OpGet(g.entries+within(family), clientv3.WithPrefix()),
+	}, nil))
+	if err != nil {
+		return server.Listing{}, s.failed("list", err)
+	}
+	l := server.Listing{Revision: s.revision(header(r).Revision), Changed: s.lastChange(r.Txn().Responses[0].GetResponseRange().Kvs)}
+	if l.Entries, err = s.parseEntries(g, r.Txn().Responses[1].GetResponseRange().Kvs, nil); err != nil {
+		return server.Listing{}, s.failed("list", err)
+	}
+	return l, nil
+}
+
+// shown is where all that one read token shows in a context is kept.
+type shown struct {
+	id                        scope.ContextID
+	entries, removed, changed string // two prefixes, and a key
+}
+
+func (s *Store) show(id scope.ContextID, read scope.Token) shown {
+	return s.showDigest(id, s.digests.Read(id, read))
+}
+
+func (s *Store) showDigest(id scope.ContextID, read digest.Digest) shown {
+	g := group(id, read)
+	return shown{id: id, entries: s.key(entriesKeys, g), removed: s.key(removedKeys, g), changed: s.key(changedKeys, g)}
+}
+
+// within is what follows the group in the keys of a family, nothing where it is zero.
+func within(f scope.Family) string {
+	if f.IsZero() {
+		return ""
+	}
+	return f.String() + end
+}
+
+func (s *Store) lastChange(changed []*mvccpb.KeyValue) uint64 {
+	if len(changed) == 0 {
+		return 0
+	}
+	return s.revision(changed[0].ModRevision)
+}
+
+// parseEntries takes those of the families, all where there are none.
+func (s *Store) parseEntries(g shown, kvs []*mvccpb.KeyValue, families []scope.Family) ([]server.Entry, error) {
+	entries := make([]server.Entry, 0, len(kvs))
+	for _, kv := range kvs {
+		name, err := parseName(g.id, string(kv.Key[len(g.entries):]))
+		if err != nil {
+			return nil, err
+		}
+		if len(families) > 0 && !slices.Contains(families, name.Family) {
+			continue
+		}
+		e, err := s.entry(name, kv)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+func (s *Store) entry(n scope.Name, kv *mvccpb.KeyValue) (server.Entry, error) {
+	r, value, err := parseRecord(kv.Value)
+	if err != nil {
+		return server.Entry{}, err
+	}
+	return server.Entry{Name: n, Value: string(value), Revision: s.revision(kv.ModRevision), Modified: r.modified}, nil
+}
