@@ -25,15 +25,23 @@ func urgencyOf(cert *x509.Certificate, now time.Time) (u urgency) {
 	return u
 }
 
-// expiring returns the warnings that are due and were not given yet, one per certificate and threshold.
+// expiring returns the warnings that are due and were not given yet, one per certificate and threshold. Between thresholds it costs
+// nothing: it is called in every handshake.
 func (l *Live) expiring() []notice {
+	now := l.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if now.Before(l.due) {
+		return nil
+	}
+	l.due = now.Add(day)
 	var notices []notice
-	now := l.now()
 	l.current().each(func(role string, cert *x509.Certificate) {
-		sum := sha256.Sum256(cert.Raw)
 		u := urgencyOf(cert, now)
+		if int(u) < len(thresholds) {
+			l.due = earlier(l.due, cert.NotAfter.Add(-thresholds[u]))
+		}
+		sum := sha256.Sum256(cert.Raw)
 		if u <= l.warned[string(sum[:])] {
 			return
 		}
@@ -41,6 +49,13 @@ func (l *Live) expiring() []notice {
 		notices = append(notices, notice{slog.LevelWarn, expiryText(role, cert, now), []any{"notAfter", cert.NotAfter}})
 	})
 	return notices
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // expiryWarnings returns every warning that holds now, for Status.

@@ -15,7 +15,8 @@ const DefaultInterval = 10 * time.Second
 // Live is trust and identity from files, which it follows. It is safe for concurrent use.
 //
 // The files are looked at (stat) as each handshake begins, compared by content at an interval, and read once more before a
-// certificate is refused. A replacement that cannot be used is reported, and what was read before stays in use.
+// certificate is refused. A replacement that cannot be used is reported, and what was read before stays in use; so it does while a
+// reading takes its time. Expiry is warned about 30, 7 and 1 days ahead and when it comes, once each.
 type Live struct {
 	loader
 	log      *slog.Logger
@@ -24,12 +25,15 @@ type Live struct {
 
 	state atomic.Pointer[material]
 
-	mu      sync.Mutex // one look at the files at a time
-	stamps  stamps
-	read    time.Time         // when what is in use was read
-	broken  error             // why newer files are not in use
+	loading sync.Mutex        // one reading of the files at a time, which may take seconds; taken before mu
 	refused [sha256.Size]byte // the reading that was reported as broken
-	changed chan struct{}     // closed when other files come to use, and replaced
+
+	mu      sync.Mutex // guards the following, for moments: handshakes wait for it
+	stamps  stamps
+	read    time.Time     // when what is in use was read
+	broken  error         // why newer files are not in use
+	changed chan struct{} // closed when other files come to use, and replaced
+	due     time.Time     // when the next warning of expiry is
 	warned  map[string]urgency
 
 	sessionsMu sync.Mutex
@@ -50,7 +54,8 @@ func (o option) apply(l *Live) { o(l) }
 // WithLogger sets where reloads, broken replacements and coming expiry are reported; slog.Default() by default.
 func WithLogger(log *slog.Logger) Option { return option(func(l *Live) { l.log = log }) }
 
-// WithInterval sets how often the contents are compared; DefaultInterval by default. With zero or less that is left to the handshakes.
+// WithInterval sets how often the contents are compared and expiry is looked at; DefaultInterval by default. With zero or less nothing runs
+// in the background: files that were touched are read, and warnings of expiry given, as handshakes begin.
 func WithInterval(d time.Duration) Option { return option(func(l *Live) { l.interval = d }) }
 
 // WithClock sets the clock that validity is held against; time.Now by default.
@@ -92,7 +97,7 @@ func Open(files Files, names Names, opts ...Option) (*Live, error) {
 func (l *Live) open() error {
 	paths := l.files.paths()
 	l.stamps = stampsOf(paths)
-	m, err := l.load(read(paths), l.now())
+	m, err := l.load(read(paths), nil, l.now())
 	if err != nil {
 		return err
 	}
@@ -125,10 +130,14 @@ func (l *Live) Changed() <-chan struct{} {
 	return l.changed
 }
 
-// use puts m to use and tells those who wait for a change; the caller holds mu, or is alone.
+// use puts m to use and tells those who wait for a change; the caller holds loading, or is alone.
 func (l *Live) use(m *material) {
+	now := l.now()
+	l.refused = [sha256.Size]byte{}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.state.Store(m)
-	l.read, l.broken, l.refused = l.now(), nil, [sha256.Size]byte{}
+	l.read, l.broken, l.due = now, nil, time.Time{}
 	close(l.changed)
 	l.changed = make(chan struct{})
 }

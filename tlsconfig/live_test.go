@@ -69,6 +69,17 @@ func TestRotation(t *testing.T) {
 			}
 		})
 	}
+	settled := func(follower *tlsconfig.Live, change func()) { // change, and wait until follower, which others ask for files, has it in use
+		changed := follower.Changed()
+		change()
+		for !closed(changed) {
+			select {
+			case a := <-answers:
+				assert.NoError(t, a.err)
+			case <-changed:
+			}
+		}
+	}
 	some := func() { // every caller has made a request that began in this stage
 		t.Helper()
 		var counts [crowd]int
@@ -83,7 +94,7 @@ func TestRotation(t *testing.T) {
 	some()
 	f.putIdentity(t, "server", issue(t, after, tlsconfig.Template{CommonName: "h", Hosts: here, Server: true}))
 	some()
-	f.putIdentity(t, "client", issue(t, after, tlsconfig.Template{CommonName: "c", Client: true}))
+	settled(atCaller, func() { f.putIdentity(t, "client", issue(t, after, tlsconfig.Template{CommonName: "c", Client: true})) })
 	some()
 	f.put(t, "ca.pem", certPEM(after.Certificate()))
 	some()
@@ -228,6 +239,73 @@ func TestBrokenReplacement(t *testing.T) {
 	require.Contains(t, live.Status().Error, "client.pem")
 }
 
+// TestSlowReading: while one goroutine is at reading the files, handshakes go on with what is in use, and the status is told.
+func TestSlowReading(t *testing.T) {
+	ours := authority(t, "ours")
+	f := newFolder(t)
+	f.put(t, "ca.pem", certPEM(ours.Certificate()))
+	f.putIdentity(t, "head", issue(t, ours, tlsconfig.Template{CommonName: "h", Hosts: []string{"127.0.0.1"}, Server: true, Client: true}))
+	var armed atomic.Bool
+	reading, goOn := make(chan struct{}), make(chan struct{})
+	clock := func() time.Time { // the first look at it after arming is from the reading
+		if armed.CompareAndSwap(true, false) {
+			close(reading)
+			<-goOn
+		}
+		return time.Now()
+	}
+	live := open(t, f.files("head"), tlsconfig.Names{}, tlsconfig.WithClock(clock))
+	h := serve(t, live.Server())
+
+	f.put(t, "ca.pem", certPEM(ours.Certificate(), authority(t, "more").Certificate()))
+	armed.Store(true)
+	reloaded := make(chan error)
+	go func() { reloaded <- live.Reload() }()
+	<-reading
+	for range 2 {
+		f.put(t, "ca.pem", certPEM(ours.Certificate(), authority(t, "still more").Certificate())) // touched again
+		_, err := call(live.Client(h.addr), h.addr)
+		require.NoError(t, err)
+	}
+	require.Len(t, live.Status().Files[0].Certificates, 1)
+	close(goOn)
+	require.NoError(t, <-reloaded)
+	require.Len(t, live.Status().Files[0].Certificates, 2)
+	_, err := call(live.Client(h.addr), h.addr)
+	require.NoError(t, err)
+	require.Equal(t, "CN=still more", live.Status().Files[0].Certificates[1].Subject, "what was touched meanwhile is seen next")
+}
+
+// TestExpiryWarningsInHandshakes: with nothing in the background they are given all the same.
+func TestExpiryWarningsInHandshakes(t *testing.T) {
+	ours := authority(t, "ours")
+	start := time.Now()
+	f := newFolder(t)
+	f.put(t, "ca.pem", certPEM(ours.Certificate()))
+	f.putIdentity(t, "me", issue(t, ours, tlsconfig.Template{CommonName: "me", Hosts: []string{"127.0.0.1"}, Server: true, Client: true, NotAfter: start.Add(50 * 24 * time.Hour)}))
+	var days atomic.Int64
+	clock := func() time.Time { return start.Add(time.Duration(days.Load()) * 24 * time.Hour) }
+	atHead, atCaller := newJournal(), newJournal()
+	h := serve(t, open(t, f.files("me"), tlsconfig.Names{}, atHead.option(), tlsconfig.WithClock(clock)).Server())
+	caller := open(t, f.files("me"), tlsconfig.Names{}, atCaller.option(), tlsconfig.WithClock(clock))
+	for i, day := range []int64{21, 44, 49} {
+		days.Store(day)
+		for range 3 {
+			_, err := call(caller.Client(h.addr), h.addr)
+			require.NoError(t, err)
+		}
+		require.Equal(t, i+1, strings.Count(atHead.String(), "renew it"))
+		require.Equal(t, i+1, strings.Count(atCaller.String(), "renew it"))
+	}
+
+	// One that is put in place is looked at at once.
+	f.putIdentity(t, "me", issue(t, ours, tlsconfig.Template{CommonName: "next", Hosts: []string{"127.0.0.1"}, Server: true, Client: true, NotAfter: clock().Add(5 * 24 * time.Hour)}))
+	_, err := call(caller.Client(h.addr), h.addr)
+	require.NoError(t, err)
+	require.Contains(t, atHead.String(), `\"CN=next\" expires`)
+	require.Contains(t, atCaller.String(), `\"CN=next\" expires`)
+}
+
 // TestExpiryWarnings come once per threshold, for the own certificate and the CA.
 func TestExpiryWarnings(t *testing.T) {
 	root, err := tlsconfig.NewAuthority("ca", 100*24*time.Hour)
@@ -297,8 +375,26 @@ func TestKeyStoreOutranksPair(t *testing.T) {
 	require.Equal(t, "CN=pair", status.Files[1].Certificates[0].Subject)
 	require.Contains(t, strings.Join(status.Warnings, "\n"), "missing.jks does not exist")
 
+	// Once it was in use it must be there: the pair is no replacement for it.
+	ec, err := os.ReadFile(filepath.Join(fixtures, "ec.jks"))
+	require.NoError(t, err)
+	files.KeyStore, files.KeyStorePassword = f.put(t, "own.jks", ec), tlsconfig.NewPassword("storepass")
+	j := newJournal()
+	live := open(t, files, tlsconfig.Names{}, j.option())
+	require.NoError(t, os.Remove(files.KeyStore))
+	err = live.Reload()
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.ErrorContains(t, err, "own.jks")
+	require.Contains(t, j.String(), "stay in use")
+	require.Equal(t, "CN=ec,O=COMET fixtures", live.Status().Files[1].Certificates[0].Subject)
+	require.Contains(t, live.Status().Error, "own.jks")
+	f.put(t, "own.jks", ec)
+	require.NoError(t, live.Reload())
+	require.Empty(t, live.Status().Error)
+
+	files.KeyStore = filepath.Join(string(f), "missing.jks")
 	files.Cert, files.Key = "", ""
-	_, err := tlsconfig.Open(files, tlsconfig.Names{}, quiet)
+	_, err = tlsconfig.Open(files, tlsconfig.Names{}, quiet)
 	require.ErrorIs(t, err, os.ErrNotExist)
 
 	// One file for both, named in either place.

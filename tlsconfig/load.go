@@ -12,6 +12,7 @@ import (
 type material struct {
 	anchors  anchors
 	identity *tls.Certificate // nil: none
+	stored   bool             // the identity is from the key store
 	mark     []byte           // of session tickets
 	digest   [sha256.Size]byte
 	files    []FileStatus
@@ -25,12 +26,13 @@ type loader struct {
 	public *x509.CertPool
 }
 
-func (ld loader) load(files reading, now time.Time) (*material, error) {
+// load reads everything. What was in use before, nil at first, tells which files must be there still.
+func (ld loader) load(files reading, before *material, now time.Time) (*material, error) {
 	m := &material{mark: newMark(), digest: files.digest(ld.files.paths())}
 	if err := ld.loadCA(m, files, now); err != nil {
 		return nil, err
 	}
-	if err := ld.loadIdentity(m, files, now); err != nil {
+	if err := ld.loadIdentity(m, files, before != nil && before.stored, now); err != nil {
 		return nil, err
 	}
 	return m, nil
@@ -81,10 +83,11 @@ func oneValid(certs []*x509.Certificate, now time.Time) (err error) {
 	return err
 }
 
-// loadIdentity takes the key store where one is named, and the pair otherwise or where the key store is missing.
-func (ld loader) loadIdentity(m *material, files reading, now time.Time) error {
+// loadIdentity takes the key store where one is named, and the pair otherwise or where the key store is missing. One that was in use must
+// stay: it may be gone for the moment between being removed and put in place anew, and the pair may be somebody else.
+func (ld loader) loadIdentity(m *material, files reading, stored bool, now time.Time) error {
 	f := ld.files
-	usePair := f.hasPair() && (f.KeyStore == "" || files.missing(f.KeyStore))
+	usePair := f.hasPair() && (f.KeyStore == "" || files.missing(f.KeyStore) && !stored)
 	switch {
 	case !f.hasPair() && f.KeyStore == "":
 		return nil
@@ -103,7 +106,7 @@ func (ld loader) loadIdentity(m *material, files reading, now time.Time) error {
 	if err := checkValidity(identity.Leaf, now); err != nil {
 		return fmt.Errorf("%s: %w", status.Path, err)
 	}
-	m.identity = &identity
+	m.identity, m.stored = &identity, !usePair
 	m.files = append(m.files, status)
 	if w := weakness(identity.Leaf); w != "" {
 		m.warn("%s: %s", status.Path, w)

@@ -13,26 +13,28 @@ var logContext = context.Background()
 // Reload compares the contents of the files with what is in use, now, and takes over what changed. On an error, which names the file,
 // what was read before stays in use.
 func (l *Live) Reload() error {
-	notices, err := l.look(true)
-	l.report(notices)
-	return err
+	l.loading.Lock()
+	return l.look(true)
 }
 
-// follow is Reload for a handshake: what was found broken before is not tried again, which may take a second of key derivation. The
-// background does that, because time may mend a certificate that was not valid yet.
+// follow is Reload for a handshake that would be refused: what was found broken before is not tried again, which may take a second of
+// key derivation. The background does that, because time may mend a certificate that was not valid yet.
 func (l *Live) follow() {
-	notices, _ := l.look(false) // reported through the logger
-	l.report(notices)
+	l.loading.Lock()
+	_ = l.look(false) // reported through the logger
 }
 
-// glance looks whether the files were touched, and reloads them if so.
+// glance is for every handshake: it looks whether the files were touched, and reloads them if so. Where another goroutine is at that
+// already, the handshake goes on with what is in use.
 func (l *Live) glance() {
+	now := stampsOf(l.files.paths())
 	l.mu.Lock()
-	same := l.stamps.equal(stampsOf(l.files.paths()))
+	same := l.stamps.equal(now)
 	l.mu.Unlock()
-	if !same {
-		l.follow()
+	if !same && l.loading.TryLock() {
+		_ = l.look(false) // reported through the logger
 	}
+	l.report(l.expiring())
 }
 
 // verified runs check against the CAs in use; before it fails the files are read once more.
@@ -49,22 +51,28 @@ func (l *Live) verified(check func(anchors) error) error {
 	return err
 }
 
-// look is one reading of the files; again tells to try even what was refused already.
-func (l *Live) look(again bool) ([]notice, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// look is one reading of the files; again tells to try even what was refused already. The caller has locked loading, which is
+// unlocked before anything is reported.
+func (l *Live) look(again bool) error {
+	notices, err := l.renew(again)
+	l.report(notices)
+	return err
+}
+
+func (l *Live) renew(again bool) ([]notice, error) {
+	defer l.loading.Unlock()
 	paths := l.files.paths()
-	l.stamps = stampsOf(paths) // first, so that a change during the reading shows at the next look
+	l.stamp(stampsOf(paths)) // first, so that a change during the reading shows at the next look
 	files := read(paths)
 	digest := files.digest(paths)
-	if digest == l.current().digest {
-		l.broken, l.refused = nil, [sha256.Size]byte{}
+	switch {
+	case digest == l.current().digest:
+		l.settle([sha256.Size]byte{}, nil)
 		return nil, nil
-	}
-	if digest == l.refused && !again {
+	case digest == l.refused && !again:
 		return nil, l.broken
 	}
-	m, err := l.load(files, l.now())
+	m, err := l.load(files, l.current(), l.now())
 	if err != nil {
 		return l.refuse(digest, fmt.Errorf("certificates not reloaded: %w", err))
 	}
@@ -75,10 +83,24 @@ func (l *Live) look(again bool) ([]notice, error) {
 
 // refuse keeps what is in use and reports a broken replacement once.
 func (l *Live) refuse(digest [sha256.Size]byte, err error) ([]notice, error) {
-	l.broken = err
-	if digest == l.refused {
+	known := digest == l.refused
+	l.settle(digest, err)
+	if known {
 		return nil, err
 	}
-	l.refused = digest
 	return []notice{{slog.LevelWarn, "the certificates in use stay in use", []any{"error", err}}}, err
+}
+
+// settle notes which reading was refused and why, or that none was; loading is held.
+func (l *Live) settle(refused [sha256.Size]byte, err error) {
+	l.refused = refused
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.broken = err
+}
+
+func (l *Live) stamp(s stamps) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stamps = s
 }

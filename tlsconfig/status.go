@@ -45,6 +45,7 @@ type CertificateStatus struct {
 
 // Status tells what is in use at this moment.
 func (l *Live) Status() Status {
+	now := l.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	m := l.current()
@@ -52,7 +53,7 @@ func (l *Live) Status() Status {
 		Files:    slices.Clone(m.files),
 		NameRule: l.names.describe(),
 		Insecure: l.names.Insecure,
-		Warnings: append(slices.Clone(m.warnings), m.expiryWarnings(l.now())...),
+		Warnings: append(slices.Clone(m.warnings), m.expiryWarnings(now)...),
 		Read:     l.read,
 	}
 	if l.names.Insecure {
