@@ -12,8 +12,9 @@ const workCap = 3_000_000
 
 var errWork = fmt.Errorf("%w: opening it would take more than %d rounds of key derivation; make it anew with fewer", ErrUnsupported, workCap)
 
-// workOf adds up the rounds that the key derivations described in der ask for, without doing them: PBKDF1, PBKDF2 and the MAC
-// of PKCS#12 all put a count behind a salt; scrypt puts a cost, a block size and a parallelism there.
+// workOf bounds the rounds that the key derivations described in der ask for, without doing them. PBKDF1, PBKDF2, scrypt and the MAC of
+// PKCS#12 have their numbers in one sequence with a salt, which libraries take under more tags than one. So every integer anywhere counts
+// as rounds: the others there are versions and lengths, and small.
 func workOf(der []byte) (int64, error) { return workIn(der, 0) }
 
 func workIn(der []byte, depth int) (int64, error) {
@@ -22,7 +23,6 @@ func workIn(der []byte, depth int) (int64, error) {
 		return 0, fmt.Errorf("%w: nested more than %d deep", ErrMalformed, deepest)
 	}
 	var total int64
-	var salted bool
 	var counts []int64
 	for len(der) > 0 {
 		var element asn1.RawValue
@@ -38,23 +38,20 @@ func workIn(der []byte, depth int) (int64, error) {
 				return 0, err
 			}
 			total = min(total+inner, workCap+1)
-		case element.Class == asn1.ClassUniversal && element.Tag == asn1.TagOctetString:
-			salted = true
-		case element.Class == asn1.ClassUniversal && element.Tag == asn1.TagInteger && salted:
+		case element.Class == asn1.ClassUniversal && element.Tag == asn1.TagInteger:
 			counts = append(counts, count(element.Bytes))
+			total = min(total+counts[len(counts)-1], workCap+1)
 		}
 	}
-	return min(total+rounds(counts), workCap+1), nil
+	return min(total+scryptRounds(counts), workCap+1), nil
 }
 
-// rounds weighs the numbers behind a salt.
-func rounds(counts []int64) int64 {
+// scryptRounds weighs three integers in one sequence as the cost, block size and parallelism of scrypt, which multiply.
+func scryptRounds(counts []int64) int64 {
 	const blocks = 1 << 20 // of 128 bytes, the memory scrypt may take
 	switch {
-	case len(counts) == 0:
-		return 0
 	case len(counts) < 3:
-		return counts[0]
+		return 0
 	case counts[0]*counts[1] > blocks || counts[2] > 16:
 		return workCap + 1
 	}

@@ -81,14 +81,14 @@ func checkMAC(data []byte, password Password) error {
 func (p *pfxParts) certificates(password Password) ([]*x509.Certificate, error) {
 	var certs []*x509.Certificate
 	for _, safe := range p.encrypted {
-		some, err := decodeCertificates(password, safe, plainSafe(placeholder().key))
+		some, err := decodeCertificates(password, plainSafe(placeholder().key), safe)
 		if err != nil {
 			return nil, err
 		}
 		certs = append(certs, some...)
 	}
 	if len(p.certs) > 0 {
-		some, err := decodeCertificates(password, plainSafe(append(p.certs, placeholder().key)...))
+		some, err := decodeCertificates(password, plainSafe(append([][]byte{placeholder().key}, p.certs...)...))
 		if err != nil {
 			return nil, err
 		}
@@ -98,7 +98,8 @@ func (p *pfxParts) certificates(password Password) ([]*x509.Certificate, error) 
 }
 
 // decodeCertificates hands the library a store of the given safes, which hold certificates and one key of no meaning: it insists on
-// having one.
+// having one. That one comes first: a key hidden among encrypted certificates is then the second, which the library refuses before it
+// derives anything, for as many rounds as it says.
 func decodeCertificates(password Password, safes ...[]byte) ([]*x509.Certificate, error) {
 	_, first, others, err := pkcs12.DecodeChain(sealPFX(password, safes...), password.Reveal())
 	if err != nil {
