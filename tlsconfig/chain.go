@@ -10,6 +10,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"time"
 )
 
 const (
@@ -20,7 +21,7 @@ const (
 
 // assemble makes an identity from a key and the certificates found with it, in whatever order: the leaf is the certificate
 // of the key, and each next one issued the one before. Certificates that do not belong to the chain are left out.
-func assemble(key any, certs []*x509.Certificate) (tls.Certificate, error) {
+func assemble(key any, certs []*x509.Certificate, now time.Time) (tls.Certificate, error) {
 	signer, err := usableKey(key)
 	if err != nil {
 		return tls.Certificate{}, err
@@ -28,7 +29,7 @@ func assemble(key any, certs []*x509.Certificate) (tls.Certificate, error) {
 	if len(certs) == 0 {
 		return tls.Certificate{}, fmt.Errorf("%w beside the private key", ErrNoCertificate)
 	}
-	leaf := leafOf(signer.Public(), certs)
+	leaf := leafOf(signer.Public(), certs, now)
 	if leaf == nil {
 		return tls.Certificate{}, fmt.Errorf("%w: none of the %d certificates is for the key (the first is %s)", ErrMismatch, len(certs), describe(certs[0]))
 	}
@@ -58,13 +59,25 @@ func usableKey(key any) (crypto.Signer, error) {
 	return nil, fmt.Errorf("%w: a private key of a kind TLS does not use (RSA, ECDSA and Ed25519 are)", ErrUnsupported)
 }
 
-func leafOf(public crypto.PublicKey, certs []*x509.Certificate) *x509.Certificate {
+// leafOf finds the certificate of a key. Of several, as files that were added to hold them, it takes one that is valid now, and then the
+// one issued last.
+func leafOf(public crypto.PublicKey, certs []*x509.Certificate, now time.Time) (leaf *x509.Certificate) {
 	for _, cert := range certs {
-		if samePublic(cert.PublicKey, public) {
-			return cert
+		if samePublic(cert.PublicKey, public) && (leaf == nil || preferable(cert, leaf, now)) {
+			leaf = cert
 		}
 	}
-	return nil
+	return leaf
+}
+
+func preferable(a, b *x509.Certificate, now time.Time) bool {
+	if valid := checkValidity(a, now) == nil; valid != (checkValidity(b, now) == nil) {
+		return valid
+	}
+	if !a.NotBefore.Equal(b.NotBefore) {
+		return a.NotBefore.After(b.NotBefore)
+	}
+	return a.NotAfter.After(b.NotAfter)
 }
 
 func samePublic(a, b crypto.PublicKey) bool {
@@ -89,25 +102,34 @@ func chainOf(leaf *x509.Certificate, certs []*x509.Certificate) []*x509.Certific
 	return chain
 }
 
-// issuerOf finds who issued cert: by name, and of several with that name the one whose key signed it. Where no signature can
-// be checked (MD5) the first by name is taken; which certificates are sent along proves nothing, the other side checks them.
-func issuerOf(cert *x509.Certificate, certs []*x509.Certificate) *x509.Certificate {
-	const most = 8 // signatures checked; a file of thousands of namesakes must not take minutes
-	var namesakes []*x509.Certificate
+// namesakes are the certificates that may have issued cert, by name: a few of them, since a file of thousands must not take minutes to check.
+func namesakes(cert *x509.Certificate, certs []*x509.Certificate) (issuers []*x509.Certificate) {
+	const most = 8
 	for _, issuer := range certs {
-		if len(namesakes) < most && bytes.Equal(issuer.RawSubject, cert.RawIssuer) && !issuer.Equal(cert) && affordable(issuer) {
-			namesakes = append(namesakes, issuer)
+		if len(issuers) < most && bytes.Equal(issuer.RawSubject, cert.RawIssuer) && !issuer.Equal(cert) && affordable(issuer) {
+			issuers = append(issuers, issuer)
 		}
 	}
-	for _, issuer := range namesakes {
-		if cert.CheckSignatureFrom(issuer) == nil {
+	return issuers
+}
+
+func first(certs []*x509.Certificate) *x509.Certificate {
+	if len(certs) == 0 {
+		return nil
+	}
+	return certs[0]
+}
+
+// issuerOf finds who issued cert: by name, and of several with that name the one whose key signed it. Where no signature can
+// be checked the first by name is taken; which certificates are sent along proves nothing, the other side checks them.
+func issuerOf(cert *x509.Certificate, certs []*x509.Certificate) *x509.Certificate {
+	issuers := namesakes(cert, certs)
+	for _, issuer := range issuers {
+		if signedBy(cert, issuer) {
 			return issuer
 		}
 	}
-	if len(namesakes) > 0 {
-		return namesakes[0]
-	}
-	return nil
+	return first(issuers)
 }
 
 // selfIssued tells a root from a certificate that another issued.
@@ -117,18 +139,4 @@ func selfIssued(cert *x509.Certificate) bool { return bytes.Equal(cert.RawSubjec
 func affordable(cert *x509.Certificate) bool {
 	k, ok := cert.PublicKey.(*rsa.PublicKey)
 	return !ok || k.N.BitLen() <= maxRSABits
-}
-
-// weakness names what a modern verifier would refuse in cert, or nothing.
-func weakness(cert *x509.Certificate) string {
-	switch cert.SignatureAlgorithm {
-	case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1:
-		if !selfIssued(cert) { // nobody checks the signature of a trusted root
-			return fmt.Sprintf("certificate %s is signed with %s, which current TLS libraries refuse: have it issued anew", describe(cert), cert.SignatureAlgorithm)
-		}
-	}
-	if k, ok := cert.PublicKey.(*rsa.PublicKey); ok && k.N.BitLen() < 2048 {
-		return fmt.Sprintf("certificate %s has an RSA key of %d bits, which current TLS libraries refuse: have it issued anew", describe(cert), k.N.BitLen())
-	}
-	return ""
 }

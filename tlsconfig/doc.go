@@ -15,7 +15,7 @@
 // Names says which; or that any name under the CA will do, which is refused under CAs that certify strangers.
 //
 // Errors name the file, what is wrong with it and what to do, and hold neither passwords nor keys. For errors.Is there are ErrPassword and
-// its kin, for errors.As *ValidityError, *AuthorityError, *NameError and *UsageError; in a handshake these come inside a
+// its kin, for errors.As *ValidityError, *AuthorityError, *SignatureError, *NameError and *UsageError; in a handshake these come inside a
 // *tls.CertificateVerificationError.
 //
 // Nothing about COMET's calls, heads or retries belongs here, and no other package of this module is imported.

@@ -56,8 +56,9 @@ func checkValidity(cert *x509.Certificate, now time.Time) error {
 // AuthorityError says that a certificate does not lead to one of the CAs trusted here.
 type AuthorityError struct {
 	Certificate *x509.Certificate
-	CA          string // the CA file that was looked in; empty where the CAs did not come from a file
-	Err         error  // what crypto/x509 said
+	CA          string            // the CA file that was looked in; empty where the CAs did not come from a file
+	Namesake    *x509.Certificate // a CA trusted here that bears the name of the issuer, though it is another or must not issue this; or nil
+	Err         error             // what crypto/x509 said
 }
 
 func (e *AuthorityError) Error() string {
@@ -66,11 +67,25 @@ func (e *AuthorityError) Error() string {
 		where = e.CA
 	}
 	return fmt.Sprintf("certificate %s was issued by %q, which does not lead to a CA in %s: name the CA that issued it (%s)",
-		describe(e.Certificate), e.Certificate.Issuer.String(), where, strings.TrimPrefix(e.Err.Error(), "x509: "))
+		describe(e.Certificate), e.Certificate.Issuer.String(), where, plain(e.Err))
 }
 
 // Unwrap returns what crypto/x509 said.
 func (e *AuthorityError) Unwrap() error { return e.Err }
+
+// SignatureError says that a certificate was issued by the right CA, but is signed with an algorithm that proves nothing any more.
+type SignatureError struct {
+	Certificate *x509.Certificate // the one so signed: that of the other side, or of a CA on the way from it
+	Err         error             // an x509.InsecureAlgorithmError
+}
+
+func (e *SignatureError) Error() string {
+	return fmt.Sprintf("certificate %s was issued by the right CA, %q, but with a signature that proves nothing any more: have it issued anew with SHA-256 (%s)",
+		describe(e.Certificate), e.Certificate.Issuer.String(), plain(e.Err))
+}
+
+// Unwrap returns the x509.InsecureAlgorithmError.
+func (e *SignatureError) Unwrap() error { return e.Err }
 
 // NameError says that the certificate of a head names other hosts than those accepted for it.
 type NameError struct {

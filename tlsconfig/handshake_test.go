@@ -204,7 +204,7 @@ func TestInsecure(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, j.String(), "not verified")
 	require.True(t, live.Status().Insecure)
-	require.Contains(t, live.Status().Warnings, "certificates of heads are not verified")
+	require.Contains(t, live.Status().Warnings, "certificates of heads are not verified: name their CA")
 }
 
 func TestHeadWithoutIdentity(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // keyStore is an opened JKS or PKCS#12 file. Private keys stay encrypted until one is chosen.
@@ -24,7 +25,13 @@ type keyEntry struct {
 // ParseKeyStore returns the identity in a JKS or PKCS#12 key store. The alias, in any case, chooses among several private
 // keys; "" takes the only one. The zero key password stands for the password of the store. Errors: ErrPassword, ErrNoKey,
 // ErrAlias, ErrNoCertificate, ErrMismatch, ErrMalformed, ErrUnsupported.
-func ParseKeyStore(data []byte, alias string, store, key Password) (identity tls.Certificate, err error) {
+//
+// Of several certificates for the key it takes one that is valid now, and then the one issued last.
+func ParseKeyStore(data []byte, alias string, store, key Password) (tls.Certificate, error) {
+	return parseKeyStore(data, alias, store, key, time.Now())
+}
+
+func parseKeyStore(data []byte, alias string, store, key Password, now time.Time) (identity tls.Certificate, err error) {
 	defer guard(&err)
 	if err := checkSize(data); err != nil {
 		return tls.Certificate{}, err
@@ -37,7 +44,7 @@ func ParseKeyStore(data []byte, alias string, store, key Password) (identity tls
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	return entry.identity(store, key)
+	return entry.identity(store, key, now)
 }
 
 // openStore opens a key store of form f.
@@ -82,7 +89,7 @@ func (s *keyStore) aliases() string {
 
 // identity opens the key, with its own password or else with the store's: keytool gives PKCS#12 keys the store's even when told
 // another.
-func (e keyEntry) identity(store, own Password) (tls.Certificate, error) {
+func (e keyEntry) identity(store, own Password, now time.Time) (tls.Certificate, error) {
 	certs, err := e.certs()
 	if err != nil {
 		return tls.Certificate{}, err
@@ -97,7 +104,7 @@ func (e keyEntry) identity(store, own Password) (tls.Certificate, error) {
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("alias %q: %w", e.alias, err)
 	}
-	identity, err := assemble(key, certs)
+	identity, err := assemble(key, certs, now)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("alias %q: %w", e.alias, err)
 	}

@@ -45,6 +45,9 @@ func (ld loader) loadCA(m *material, files reading, now time.Time) error {
 		if ld.names.Insecure {
 			return nil
 		}
+		if ld.names.Any {
+			return fmt.Errorf("%w: any name is accepted only under a CA of your own, never under those of the system: name its file", ErrNoCA)
+		}
 		return fmt.Errorf("%w: name the file of the CA that issued the certificates of the heads (DER, PEM, JKS or PKCS#12)", ErrNoCA)
 	}
 	data, err := files.get(path)
@@ -65,9 +68,10 @@ func (ld loader) loadCA(m *material, files reading, now time.Time) error {
 	}
 	m.anchors = anchorsOf(certs, path)
 	m.files = append(m.files, fileStatus("CA", path, f, certs))
+	m.warnOfWeak("CA "+path, certs)
 	for _, cert := range certs {
 		if !cert.IsCA && !selfIssued(cert) {
-			m.warn("CA %s: certificate %s is not one of a CA: it is trusted only where it is shown itself", path, describe(cert))
+			m.warn("CA %s: certificate %s is not one of a CA, and trusted only where it is shown itself: name the CA that issued it", path, describe(cert))
 		}
 	}
 	return nil
@@ -93,13 +97,13 @@ func (ld loader) loadIdentity(m *material, files reading, stored bool, now time.
 		return nil
 	case usePair && f.KeyStore != "":
 		cert, _ := f.pair()
-		m.warn("key store %s does not exist: the certificate %s is used instead", f.KeyStore, cert)
+		m.warn("key store %s does not exist, and the certificate %s is used instead: name only the one that is there", f.KeyStore, cert)
 	}
 	open := ld.openStore
 	if usePair {
 		open = ld.openPair
 	}
-	identity, status, err := open(files)
+	identity, status, err := open(files, now)
 	if err != nil {
 		return err
 	}
@@ -108,29 +112,27 @@ func (ld loader) loadIdentity(m *material, files reading, stored bool, now time.
 	}
 	m.identity, m.stored = &identity, !usePair
 	m.files = append(m.files, status)
-	if w := weakness(identity.Leaf); w != "" {
-		m.warn("%s: %s", status.Path, w)
-	}
+	m.warnOfWeak(status.Path, chainIn(identity))
 	if f.hasPair() && !usePair {
-		ld.comparePair(m, files)
+		ld.comparePair(m, files, now)
 	}
 	return nil
 }
 
 // comparePair warns where the pair, which the key store outranks, is another identity.
-func (ld loader) comparePair(m *material, files reading) {
+func (ld loader) comparePair(m *material, files reading, now time.Time) {
 	cert, _ := ld.files.pair()
-	other, _, err := ld.openPair(files)
+	other, _, err := ld.openPair(files, now)
 	switch {
 	case err != nil:
-		m.warn("key store %s is used; the certificate beside it cannot be: %v", ld.files.KeyStore, err)
+		m.warn("key store %s is used; the certificate beside it cannot be (%v): name only the one that is meant", ld.files.KeyStore, err)
 	case !other.Leaf.Equal(m.identity.Leaf):
-		m.warn("key store %s (certificate %s) is used, and not the certificate %s (%s), which is another", ld.files.KeyStore,
+		m.warn("key store %s (certificate %s) is used, and not the certificate %s (%s), which is another: name only the one that is meant", ld.files.KeyStore,
 			describe(m.identity.Leaf), cert, describe(other.Leaf))
 	}
 }
 
-func (ld loader) openStore(files reading) (tls.Certificate, FileStatus, error) {
+func (ld loader) openStore(files reading, now time.Time) (tls.Certificate, FileStatus, error) {
 	path := ld.files.KeyStore
 	data, err := files.get(path)
 	if err != nil {
@@ -139,9 +141,9 @@ func (ld loader) openStore(files reading) (tls.Certificate, FileStatus, error) {
 	f := formOf(data)
 	var identity tls.Certificate
 	if f == formPEM {
-		identity, err = ParseKeyPair(data, data, ld.files.pairPassword())
+		identity, err = parseKeyPair(data, data, ld.files.pairPassword(), now)
 	} else {
-		identity, err = ParseKeyStore(data, ld.files.KeyStoreAlias, ld.files.KeyStorePassword, ld.files.KeyPassword)
+		identity, err = parseKeyStore(data, ld.files.KeyStoreAlias, ld.files.KeyStorePassword, ld.files.KeyPassword, now)
 	}
 	if err != nil {
 		return tls.Certificate{}, FileStatus{}, fmt.Errorf("key store %s: %w", path, err)
@@ -149,7 +151,7 @@ func (ld loader) openStore(files reading) (tls.Certificate, FileStatus, error) {
 	return identity, fileStatus("identity", path, f, chainIn(identity)), nil
 }
 
-func (ld loader) openPair(files reading) (tls.Certificate, FileStatus, error) {
+func (ld loader) openPair(files reading, now time.Time) (tls.Certificate, FileStatus, error) {
 	certPath, keyPath := ld.files.pair()
 	cert, err := files.get(certPath)
 	if err != nil {
@@ -159,7 +161,7 @@ func (ld loader) openPair(files reading) (tls.Certificate, FileStatus, error) {
 	if err != nil {
 		return tls.Certificate{}, FileStatus{}, fmt.Errorf("private key: %w", err)
 	}
-	identity, err := ParseKeyPair(cert, key, ld.files.pairPassword())
+	identity, err := parseKeyPair(cert, key, ld.files.pairPassword(), now)
 	if err != nil {
 		return tls.Certificate{}, FileStatus{}, fmt.Errorf("certificate %s and key %s: %w", certPath, keyPath, err)
 	}
@@ -176,6 +178,14 @@ func (f Files) pairPassword() Password {
 
 func (m *material) warn(format string, args ...any) {
 	m.warnings = append(m.warnings, fmt.Sprintf(format, args...))
+}
+
+func (m *material) warnOfWeak(where string, certs []*x509.Certificate) {
+	for _, cert := range certs {
+		if w := weakness(cert); w != "" {
+			m.warn("%s: %s", where, w)
+		}
+	}
 }
 
 // chainIn returns the certificates of an identity.

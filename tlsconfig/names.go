@@ -11,7 +11,7 @@ import (
 // Names says which names in the certificate of a head are accepted. The zero Names accepts the host that is dialled, and
 // nothing else; that host is accepted under the other rules as well.
 type Names struct {
-	// Any accepts every name under the CA. Open refuses it (ErrPublicCA) where the CA certifies strangers.
+	// Any accepts every name under the CA. Open refuses it where the CA certifies strangers (ErrPublicCA), and where none is named (ErrNoCA).
 	Any bool
 	// Accept lists further names by "HOST:PORT" of a head; those under "" hold for every head that has no list of its own. A
 	// name is a host, an address, or a pattern: *.example.net is met by a certificate that names exactly that, or a host

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -155,6 +156,16 @@ func TestPublicCAPutInPlaceLater(t *testing.T) {
 	f.put(t, "ca.pem", certPEM(below(t, root, "lower").Certificate()))
 	require.ErrorIs(t, live.Reload(), tlsconfig.ErrPublicCA)
 	require.Equal(t, "CN=ours", live.Status().Files[0].Certificates[0].Subject)
+}
+
+// TestAnyNameWithoutCA: nothing stands in for a CA of one's own, least of all the roots of the system.
+func TestAnyNameWithoutCA(t *testing.T) {
+	identity := tlsconfig.Files{KeyStore: filepath.Join(fixtures, "ec.jks"), KeyStorePassword: tlsconfig.NewPassword("storepass")}
+	for _, files := range []tlsconfig.Files{{}, identity} {
+		_, err := tlsconfig.Open(files, tlsconfig.Names{Any: true}, quiet)
+		require.ErrorIs(t, err, tlsconfig.ErrNoCA)
+		require.ErrorContains(t, err, "never under those of the system")
+	}
 }
 
 // TestAnyNameUnderSystemRoots takes the roots of this machine, where it has some.

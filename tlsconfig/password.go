@@ -26,13 +26,18 @@ func NewPassword(s string) Password {
 	return Password{unique.Make(s)}
 }
 
-// ReadPassword returns the password in a file, without the newline at its end.
+// ReadPassword returns the password in a file, without the newline at its end. An empty file is an error: who names one means to give a
+// password, and the zero Password stands for none.
 func ReadPassword(path string) (Password, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return Password{}, fmt.Errorf("password file: %w", err)
 	}
-	return NewPassword(strings.TrimRight(string(text), "\r\n")), nil
+	password := NewPassword(strings.TrimRight(string(text), "\r\n"))
+	if password.IsZero() {
+		return Password{}, fmt.Errorf("password file %s is empty: write the password into it, or do not name it", path)
+	}
+	return password, nil
 }
 
 // Reveal returns the password itself, for the library that opens a file with it.

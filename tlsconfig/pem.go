@@ -7,13 +7,20 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // ParseKeyPair returns the identity in a certificate and a key file, or in one file given twice: PEM (chain behind or before
 // the certificate, key in either file, any order) or DER. The key may be PKCS#1, PKCS#8, SEC1, encrypted PKCS#8, or
 // encrypted in the traditional way (DEK-Info); keyPassword opens the last two. Errors: ErrNoCertificate, ErrNoKey, ErrPassword,
 // ErrMismatch, ErrMalformed, ErrUnsupported.
-func ParseKeyPair(cert, key []byte, keyPassword Password) (identity tls.Certificate, err error) {
+//
+// Of several certificates for the key it takes one that is valid now, and then the one issued last.
+func ParseKeyPair(cert, key []byte, keyPassword Password) (tls.Certificate, error) {
+	return parseKeyPair(cert, key, keyPassword, time.Now())
+}
+
+func parseKeyPair(cert, key []byte, keyPassword Password, now time.Time) (identity tls.Certificate, err error) {
 	defer guard(&err)
 	var certs []*x509.Certificate
 	var blocks []*pem.Block
@@ -30,18 +37,18 @@ func ParseKeyPair(cert, key []byte, keyPassword Password) (identity tls.Certific
 	if len(blocks) == 0 {
 		return tls.Certificate{}, fmt.Errorf("%w in it, only %s; give the key, as PEM", ErrNoKey, pemTypes(append(slices.Clip(cert), key...)))
 	}
-	return pair(distinct(certs), blocks, keyPassword)
+	return pair(distinct(certs), blocks, keyPassword, now)
 }
 
 // pair takes the first key that belongs to one of the certificates.
-func pair(certs []*x509.Certificate, blocks []*pem.Block, password Password) (identity tls.Certificate, err error) {
+func pair(certs []*x509.Certificate, blocks []*pem.Block, password Password, now time.Time) (identity tls.Certificate, err error) {
 	const most = 8 // keys in one file; each encrypted one may cost a second
 	for _, block := range blocks[:min(len(blocks), most)] {
 		var key any
 		if key, err = parseKeyBlock(block, password); err != nil {
 			continue
 		}
-		if identity, err = assemble(key, certs); err == nil {
+		if identity, err = assemble(key, certs, now); err == nil {
 			return identity, nil
 		}
 	}

@@ -49,6 +49,21 @@ func TestPasswordNeverPrints(t *testing.T) {
 	assert.Empty(t, fmt.Sprint(tlsconfig.Password{}))
 }
 
+func TestReadPassword(t *testing.T) {
+	f := newFolder(t)
+	for text, want := range map[string]string{"secret": "secret", "secret\n": "secret", "secret\r\n": "secret", " se cret \n": " se cret "} {
+		p, err := tlsconfig.ReadPassword(f.put(t, "password", []byte(text)))
+		require.NoError(t, err)
+		require.Equal(t, want, p.Reveal())
+	}
+	for _, empty := range []string{"", "\n", "\r\n"} {
+		_, err := tlsconfig.ReadPassword(f.put(t, "empty", []byte(empty)))
+		require.ErrorContains(t, err, filepath.Join(string(f), "empty")+" is empty")
+	}
+	_, err := tlsconfig.ReadPassword(filepath.Join(string(f), "missing"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
 // TestNothingSecretIsSaid: no password and no part of a key in errors, status or log, for every fixture and a few accidents.
 func TestNothingSecretIsSaid(t *testing.T) {
 	j := newJournal()

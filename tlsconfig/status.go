@@ -16,11 +16,11 @@ import (
 // Status is what a Live has in use, for people and for doctor. There are no secrets in it.
 type Status struct {
 	Files    []FileStatus `json:"files"`
-	NameRule string       `json:"nameRule"` // which names of heads are accepted, in words
-	Insecure bool         `json:"insecure"` // heads are not verified at all
-	Warnings []string     `json:"warnings,omitempty"`
-	Read     time.Time    `json:"read"`            // when what is in use was read
-	Error    string       `json:"error,omitempty"` // why newer files are not in use
+	NameRule string       `json:"nameRule"`           // which names of heads are accepted, in words
+	Insecure bool         `json:"insecure"`           // heads are not verified at all
+	Warnings []string     `json:"warnings,omitempty"` // what is not as it should be; each ends with a colon and what to do about it
+	Read     time.Time    `json:"read"`               // when what is in use was read
+	Error    string       `json:"error,omitempty"`    // why newer files are not in use
 }
 
 // FileStatus is one file in use.
@@ -57,7 +57,7 @@ func (l *Live) Status() Status {
 		Read:     l.read,
 	}
 	if l.names.Insecure {
-		s.Warnings = append(s.Warnings, "certificates of heads are not verified")
+		s.Warnings = append(s.Warnings, "certificates of heads are not verified: name their CA")
 	}
 	if l.broken != nil {
 		s.Error = l.broken.Error()

@@ -33,11 +33,12 @@ func (a anchors) verify(chain []*x509.Certificate, usage x509.ExtKeyUsage, now t
 	if err == nil {
 		return nil
 	}
-	return a.explain(leaf, err, usage, now)
+	return a.explain(chain, err, usage, now)
 }
 
 // explain turns what crypto/x509 says into an error that says what to do.
-func (a anchors) explain(leaf *x509.Certificate, err error, usage x509.ExtKeyUsage, now time.Time) error {
+func (a anchors) explain(chain []*x509.Certificate, err error, usage x509.ExtKeyUsage, now time.Time) error {
+	leaf := chain[0]
 	var invalid x509.CertificateInvalidError
 	if errors.As(err, &invalid) {
 		switch invalid.Reason {
@@ -51,7 +52,10 @@ func (a anchors) explain(leaf *x509.Certificate, err error, usage x509.ExtKeyUsa
 			return &UsageError{Certificate: leaf, Wanted: wanted, Err: err}
 		}
 	}
-	return &AuthorityError{Certificate: leaf, CA: a.file, Err: err}
+	if weak := a.weakLink(chain); weak != nil {
+		return &SignatureError{Certificate: weak, Err: x509.InsecureAlgorithmError(weak.SignatureAlgorithm)}
+	}
+	return &AuthorityError{Certificate: leaf, CA: a.file, Namesake: first(namesakes(leaf, a.certs)), Err: err}
 }
 
 // verifyPeer checks the certificate of a client that presented one: it may lead to an anchor, or be its own issuer (its holder
