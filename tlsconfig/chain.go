@@ -59,8 +59,8 @@ func usableKey(key any) (crypto.Signer, error) {
 	return nil, fmt.Errorf("%w: a private key of a kind TLS does not use (RSA, ECDSA and Ed25519 are)", ErrUnsupported)
 }
 
-// leafOf finds the certificate of a key. Of several, as files that were added to hold them, it takes one that is valid now, and then the
-// one issued last.
+// leafOf finds the certificate of a key. Of several, as in a file that renewed ones were added to, it takes one that is valid now, and then
+// the one issued last.
 func leafOf(public crypto.PublicKey, certs []*x509.Certificate, now time.Time) (leaf *x509.Certificate) {
 	for _, cert := range certs {
 		if samePublic(cert.PublicKey, public) && (leaf == nil || preferable(cert, leaf, now)) {
@@ -113,13 +113,6 @@ func namesakes(cert *x509.Certificate, certs []*x509.Certificate) (issuers []*x5
 	return issuers
 }
 
-func first(certs []*x509.Certificate) *x509.Certificate {
-	if len(certs) == 0 {
-		return nil
-	}
-	return certs[0]
-}
-
 // issuerOf finds who issued cert: by name, and of several with that name the one whose key signed it. Where no signature can
 // be checked the first by name is taken; which certificates are sent along proves nothing, the other side checks them.
 func issuerOf(cert *x509.Certificate, certs []*x509.Certificate) *x509.Certificate {
@@ -129,7 +122,10 @@ func issuerOf(cert *x509.Certificate, certs []*x509.Certificate) *x509.Certifica
 			return issuer
 		}
 	}
-	return first(issuers)
+	if len(issuers) > 0 {
+		return issuers[0]
+	}
+	return nil
 }
 
 // selfIssued tells a root from a certificate that another issued.

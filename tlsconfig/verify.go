@@ -55,7 +55,7 @@ func (a anchors) explain(chain []*x509.Certificate, err error, usage x509.ExtKey
 	if weak := a.weakLink(chain); weak != nil {
 		return &SignatureError{Certificate: weak, Err: x509.InsecureAlgorithmError(weak.SignatureAlgorithm)}
 	}
-	return &AuthorityError{Certificate: leaf, CA: a.file, Namesake: first(namesakes(leaf, a.certs)), Err: err}
+	return &AuthorityError{Certificate: leaf, CA: a.file, Namesake: issuerOf(leaf, a.certs), Err: err}
 }
 
 // verifyPeer checks the certificate of a client that presented one: it may lead to an anchor, or be its own issuer (its holder

@@ -107,7 +107,7 @@ func (v *visit) clock(ctx context.Context) {
 	ahead, err := skew(ctx, v.head, config)
 	switch {
 	case err != nil && v.version != nil:
-		v.add("clock", Warning, "is not known: "+err.Error(), "")
+		v.add("clock", Warning, "is not known: "+err.Error(), "compare the clocks of both machines; whether certificates are valid depends on them")
 	case err != nil:
 	case ahead.Abs() > maxSkew:
 		order := "behind"

@@ -110,6 +110,23 @@ func TestSecretsThatAllCanRead(t *testing.T) {
 	}
 }
 
+func TestACAThatAllCanChange(t *testing.T) {
+	heads := comettest.Start(t, 1)
+	s := of(t, heads)
+	require.NoError(t, os.Chmod(s.Files.CA, 0o666))
+	r := examine(t, s)
+	require.NoError(t, r.Err())
+	c := check(t, r, s.Files.CA, "integrity")
+	assert.Equal(t, doctor.Warning, c.State)
+	assert.Contains(t, c.Says, "0666")
+	assert.Equal(t, "chmod 644 "+s.Files.CA, c.DoThis)
+
+	require.NoError(t, os.Chmod(s.Files.CA, 0o644))
+	for _, c := range examine(t, s).Checks {
+		assert.NotEqual(t, "integrity", c.Step)
+	}
+}
+
 func TestTokens(t *testing.T) {
 	heads := comettest.Start(t, 1)
 	s := of(t, heads)

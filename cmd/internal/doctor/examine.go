@@ -42,6 +42,7 @@ func Examine(ctx context.Context, s Subject) Report {
 		defer of.close()
 	}
 	r.Checks = append(r.Checks, secrecy(s.Files, s.Secrets)...)
+	r.Checks = append(r.Checks, integrity(s.Files)...)
 	r.Checks = append(r.Checks, examineTokens(s.Tokens)...)
 	r.Checks = append(r.Checks, checks...)
 

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
-	"slices"
 	"strings"
 	"time"
 
@@ -69,16 +68,17 @@ func (t *trust) config(head string) *tls.Config {
 // saidOfInsecure is the warning of tlsconfig that the name rule gives here.
 const saidOfInsecure = "certificates of heads are not verified"
 
-// inUse says what is in the files that could be read.
+// inUse says what is in the files that could be read. Warnings of tlsconfig end with a colon and what to do.
 func (t *trust) inUse(status tlsconfig.Status) (checks []Check) {
 	for _, f := range status.Files {
 		checks = append(checks, Check{f.Path, f.Role, OK, f.Form + ": " + contents(f), ""})
 	}
 	for _, w := range status.Warnings {
-		if w == saidOfInsecure {
+		if strings.HasPrefix(w, saidOfInsecure) {
 			continue
 		}
-		c := Check{"certificates", "files", Warning, w, ""}
+		end := max(strings.LastIndex(w, ": "), 0)
+		c := Check{"certificates", "files", Warning, w[:end], strings.TrimPrefix(w[end:], ": ")}
 		for _, f := range status.Files {
 			if strings.Contains(w, f.Path) || strings.HasPrefix(w, f.Role+": ") {
 				c.About, c.Step = f.Path, f.Role
@@ -134,16 +134,6 @@ func (t *trust) rule() Check {
 		c.Says += ", or as --server-name says"
 	}
 	return c
-}
-
-// hasCA reports whether a CA of this name is trusted.
-func (t *trust) hasCA(subject string) bool {
-	for _, f := range t.live.Status().Files {
-		if f.Role == "CA" && slices.ContainsFunc(f.Certificates, func(c tlsconfig.CertificateStatus) bool { return c.Subject == subject }) {
-			return true
-		}
-	}
-	return false
 }
 
 func identityPath(f tlsconfig.Files) string {

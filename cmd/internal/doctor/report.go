@@ -26,7 +26,7 @@ type Check struct {
 	Step   string `json:"step"`  // what was looked at, such as "dns" or "tls"
 	State  State  `json:"state"`
 	Says   string `json:"says"`             // what was found, on one line
-	DoThis string `json:"doThis,omitempty"` // what to do about it; every problem has it
+	DoThis string `json:"doThis,omitempty"` // what to do about it; every problem and every warning has it
 }
 
 // AllHeads is what checks are about that compare the heads.

@@ -25,7 +25,7 @@ func (v *visit) judgeTLS(err error) bool {
 	leaf := s.state.PeerCertificates[0]
 	switch {
 	case s.refused != nil:
-		says, doThis := v.explain(s.refused)
+		says, doThis := explain(s.refused)
 		v.add(stepTLS, Problem, says, doThis)
 		v.certificate(s)
 		return false
@@ -34,9 +34,10 @@ func (v *visit) judgeTLS(err error) bool {
 		v.certificate(s)
 		return false
 	case v.trust.live == nil:
-		v.add(stepTLS, Warning, tls.VersionName(s.state.Version)+"; the head is not verified, for want of a CA", "")
+		v.add(stepTLS, Warning, tls.VersionName(s.state.Version)+"; the head is not verified, for want of a CA", "name its CA with --cacert")
 	case v.trust.names.Insecure:
-		v.add(stepTLS, Warning, tls.VersionName(s.state.Version)+"; the head is not verified, as --insecure says", "")
+		v.add(stepTLS, Warning, tls.VersionName(s.state.Version)+"; the head is not verified, as --insecure says",
+			"leave --insecure away and name the CA with --cacert")
 	default:
 		v.add(stepTLS, OK, fmt.Sprintf("%s; trusted: %s", tls.VersionName(s.state.Version), v.passed(leaf)), "")
 	}
@@ -135,19 +136,19 @@ func mendOurs(s seen) string {
 }
 
 // explain says why we do not trust a head, and what to do about it.
-func (v *visit) explain(refused error) (says, doThis string) {
+func explain(refused error) (says, doThis string) {
 	if e, ok := errors.AsType[*tlsconfig.ValidityError](refused); ok {
 		when := validity(e.Certificate.NotBefore, e.Certificate.NotAfter)
 		return fmt.Sprintf("certificate %q %s by our clock, which says %s", e.Certificate.Subject, when, date(e.Now)),
 			"have the certificate of the head renewed; if it should be valid, set the clock of this machine"
 	}
+	if e, ok := errors.AsType[*tlsconfig.SignatureError](refused); ok {
+		return fmt.Sprintf("certificate %q was issued by the right CA, %q, but with a signature that proves nothing any more (%s)",
+				e.Certificate.Subject, e.Certificate.Issuer, cause(e.Err)),
+			"have it issued anew, signed with SHA-256; the CA here is the right one and stays"
+	}
 	if e, ok := errors.AsType[*tlsconfig.AuthorityError](refused); ok {
-		says = fmt.Sprintf("unknown authority: certificate %q was issued by %q, which does not lead to a CA in %s",
-			e.Certificate.Subject, e.Certificate.Issuer, e.CA)
-		if v.trust.hasCA(e.Certificate.Issuer.String()) {
-			says += "; there is a CA of that name in it, with another key"
-		}
-		return says, "name the CA that issued it with --cacert, if that is the head; whoever runs it has the file"
+		return explainAuthority(e)
 	}
 	if e, ok := errors.AsType[*tlsconfig.NameError](refused); ok {
 		return explainName(e)
@@ -157,6 +158,23 @@ func (v *visit) explain(refused error) (says, doThis string) {
 	}
 	return reason(refused), "have another certificate issued for the head"
 }
+
+// explainAuthority tells a CA that is not known from one of the same name, and from one that must not issue this certificate.
+func explainAuthority(e *tlsconfig.AuthorityError) (says, doThis string) {
+	c := e.Certificate
+	if e.Namesake != nil && e.Namesake.CheckSignature(c.SignatureAlgorithm, c.RawTBSCertificate, c.Signature) == nil {
+		return fmt.Sprintf("certificate %q was issued by the right CA, %q, which must not issue it (%s)", c.Subject, c.Issuer, cause(e.Err)),
+			"have it issued anew by a CA that may"
+	}
+	says = fmt.Sprintf("unknown authority: certificate %q was issued by %q, which does not lead to a CA in %s (%s)", c.Subject, c.Issuer, e.CA, cause(e.Err))
+	if e.Namesake != nil {
+		says += "; there is a CA of that name in it, with another key"
+	}
+	return says, "name the CA that issued it with --cacert, if that is the head; whoever runs it has the file"
+}
+
+// cause is what crypto/x509 said.
+func cause(err error) string { return strings.TrimPrefix(err.Error(), "x509: ") }
 
 func explainName(e *tlsconfig.NameError) (says, doThis string) {
 	if len(e.Names) == 0 {

@@ -68,3 +68,13 @@ func secrecy(files tlsconfig.Files, more []string) (checks []Check) {
 	}
 	return checks
 }
+
+// integrity warns about a CA that everybody on this machine can replace: heads of anybody would be trusted.
+func integrity(files tlsconfig.Files) []Check {
+	info, err := os.Stat(files.CA)
+	if files.CA == "" || err != nil || info.Mode().Perm()&0o002 == 0 {
+		return nil
+	}
+	return []Check{{files.CA, "integrity", Warning,
+		fmt.Sprintf("says which heads are trusted, and its mode %#o lets every user of this machine change it", info.Mode().Perm()), "chmod 644 " + files.CA}}
+}
