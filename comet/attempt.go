@@ -76,7 +76,7 @@ func (c *Client) send(ctx context.Context, head string, call call, probe bool) r
 	if r.err != nil {
 		r.err.Op, r.err.Entry, r.err.Head = call.op, call.entry(), head
 	}
-	if c.hedge > 0 && r.verdict == settled {
+	if c.hedge > 0 && r.verdict == settled && call.hedgeable() {
 		c.latency.note(time.Since(start))
 	}
 	c.report(Attempt{Op: call.op, Head: head, Status: status, Duration: time.Since(start), Class: progress.class(r), Probe: probe})
@@ -124,6 +124,11 @@ func (c call) url(head string) string {
 			separator = '&'
 		}
 	}
+	for name, values := range c.extra {
+		for _, v := range values {
+			add(name, v)
+		}
+	}
 	add("contextID", c.name.Context.String())
 	add("family", c.name.Family.String())
 	add("Key", c.name.Key.String())
@@ -144,6 +149,9 @@ func (c call) setHeader(h http.Header) {
 	if c.inHeader {
 		set("Comet-Read-Token", url.PathEscape(c.tokens.Read.Reveal()))
 		set("Comet-Write-Token", url.PathEscape(c.tokens.Write.Reveal()))
+	}
+	for _, t := range c.reads {
+		h["Comet-Read-Token"] = append(h["Comet-Read-Token"], url.PathEscape(t.Reveal()))
 	}
 	set("If-Match", c.ifTag)
 	if c.ifAbsent {

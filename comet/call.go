@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"math/rand/v2"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,13 +29,31 @@ type call struct {
 	ifTag    string // the tag of what was read
 	ifAbsent bool   // there is no entry
 
+	// A watch: what else stands in the query, the tokens that it looks with, and how long a head may hold it.
+	extra url.Values
+	reads []scope.Token
+	held  time.Duration
+
+	inside []scope.Token // the tokens of a batch, in its body
+	needs  string        // an extension without which a head does not get the call
+
 	inHeader bool // whether this head takes the tokens there
 }
 
 func (c call) conditional() bool { return c.ifTag != "" || c.ifAbsent }
 
+// need is the extension that a head must offer to get the call, or empty.
+func (c call) need() string {
+	if c.conditional() {
+		return extensionTags
+	}
+	return c.needs
+}
+
 // secrets are the tokens that the call carries.
-func (c call) secrets() []scope.Token { return []scope.Token{c.tokens.Read, c.tokens.Write} }
+func (c call) secrets() []scope.Token {
+	return slices.Concat([]scope.Token{c.tokens.Read, c.tokens.Write}, c.reads, c.inside)
+}
 
 // entry says what the call is about.
 func (c call) entry() string {
@@ -53,6 +73,7 @@ const (
 	opWrite   = "write"
 	opDelete  = "delete"
 	opVersion = "version"
+	opWatch   = "watch"
 )
 
 // outcome says how sure the answer of a call is.
@@ -106,7 +127,7 @@ func (c *Client) do(ctx context.Context, call call) (settledAnswer, outcome, err
 				return settledAnswer{r.value, r.tag}, out, orNil(r.err)
 			}
 			out.mayHaveArrived = out.mayHaveArrived || r.arrived
-			if ctx.Err() != nil || call.once && r.arrived {
+			if ctx.Err() != nil || call.once && r.arrived || call.held > 0 && r.verdict == failed {
 				return settledAnswer{}, out, unanswered(ctx, tried, out)
 			}
 		}
@@ -148,31 +169,40 @@ const busyWait = 2 * time.Second
 
 func (c *Client) attemptAt(ctx context.Context, h *head, call call, left int) (r result) {
 	share := c.share(ctx, left)
-	ctx, cancel := context.WithTimeout(ctx, share)
+	attempt, cancel := context.WithTimeout(ctx, share)
 	defer cancel()
 	defer func() {
 		if r.verdict == failed && r.late && share < min(c.attempt, patience) {
 			r.verdict = elsewhere // it was the caller who had no time, which says nothing of the head
 		}
 	}()
-	about, err := c.learn(ctx, h, false)
+	about, err := c.learn(attempt, h, false)
 	if err != nil {
 		return result{verdict: failed, err: err, late: errors.Is(err, context.DeadlineExceeded)}
 	}
-	if call.conditional() && !about.Offers(extensionTags) {
-		return result{verdict: elsewhere, err: &Error{Op: call.op, Head: h.url, Kind: ErrUnavailable, Err: errNoConditions}}
+	if need := call.need(); need != "" && !about.Offers(need) {
+		return result{verdict: elsewhere, err: &Error{Op: call.op, Entry: call.entry(), Head: h.url, Kind: ErrUnavailable, Err: errNotOffered}}
+	}
+	if call.held > 0 {
+		attempt, cancel = context.WithTimeout(ctx, call.held+heldSlack)
+		defer cancel()
 	}
 	call.inHeader = about.Offers(extensionHeaders)
-	return c.send(ctx, h.url, call, false)
+	return c.send(attempt, h.url, call, false)
 }
+
+// heldSlack is by how much the answer to a call that is held may be late.
+const heldSlack = 10 * time.Second
 
 // The extensions that this client uses where a head offers them.
 const (
 	extensionHeaders = "headers/1"
 	extensionTags    = "etag/1"
+	extensionBatch   = "batch/1"
+	extensionWatch   = "watch/1"
 )
 
-var errNoConditions = errors.New("offers no conditional changes, while the head that was read from does")
+var errNotOffered = errors.New("does not offer what this call needs, while another head does")
 
 // patience is how long a head has at least before it is ill for not answering.
 const patience = time.Second

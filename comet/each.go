@@ -13,7 +13,7 @@ const DefaultParallel = 16
 type Bulk struct {
 	Parallel int                   // requests at a time; 0 means DefaultParallel
 	All      bool                  // go on after an error and return all of them, joined in the order of the items
-	Progress func(done, total int) // called after each item, well or not, one call at a time; may be nil
+	Progress func(done, total int) // called after each item, or several, well or not, one call at a time; may be nil
 }
 
 // Each does something to every item, several side by side. Without bulk.All it begins nothing new after the first error, cancels
@@ -43,6 +43,19 @@ func (b Bulk) parallel() int {
 		return b.Parallel
 	}
 	return DefaultParallel
+}
+
+// steps returns a function that tells Progress that some more of the items are done.
+func (b Bulk) steps(total int) func(more int) {
+	var mu sync.Mutex
+	done := 0
+	return func(more int) {
+		mu.Lock()
+		defer mu.Unlock()
+		if done += more; b.Progress != nil {
+			b.Progress(done, total)
+		}
+	}
 }
 
 func feed(ctx context.Context, next chan<- int, n int) {

@@ -40,8 +40,11 @@ func (l *latency) late() (time.Duration, bool) {
 
 // hedged reports whether a call may be sent to a second head while the first has it: reads alone, and only where that was asked for.
 func (c *Client) hedged(call call, heads []*head) bool {
-	return c.hedge > 0 && len(heads) > 1 && (call.op == opRead || call.op == opList) && c.pool.well(heads[1])
+	return c.hedge > 0 && len(heads) > 1 && call.hedgeable() && c.pool.well(heads[1])
 }
+
+// hedgeable reports whether a call changes nothing and is answered at once.
+func (c call) hedgeable() bool { return c.op == opRead || c.op == opList }
 
 // race asks the first head and, where its answer is late, the second as well. It returns the first answer that settles the call, or
 // the last failure, and what came of the other request, if there was one: it is cancelled where the call is settled without it. A

@@ -20,7 +20,7 @@ func (c *Client) Create(ctx context.Context, name scope.Name, tokens scope.Token
 	if err != nil {
 		return invalid(opWrite, err)
 	}
-	if call.ifAbsent = c.offered(ctx, extensionTags); !call.ifAbsent {
+	if call.ifAbsent = c.about(ctx).Offers(extensionTags); !call.ifAbsent {
 		if err := c.seeNothing(ctx, name, tokens.Read); err != nil {
 			return err
 		}
@@ -63,21 +63,21 @@ func (c *Client) seeValue(ctx context.Context, name scope.Name, read scope.Token
 	return refusal
 }
 
-// offered reports whether the first head that answers offers an extension.
-func (c *Client) offered(ctx context.Context, extension string) bool {
+// about is what the first head that answers says about itself.
+func (c *Client) about(ctx context.Context) Version {
 	heads := c.pool.order()
 	for i, h := range heads {
 		attempt, cancel := context.WithTimeout(ctx, c.share(ctx, len(heads)-i+1))
 		about, err := c.learn(attempt, h, false)
 		cancel()
 		if err == nil {
-			return about.Offers(extension)
+			return about
 		}
 		if ctx.Err() == nil {
 			c.note(h, err)
 		}
 	}
-	return false
+	return Version{}
 }
 
 // updateRounds is how often Update tries against others who change the same entry.
@@ -143,7 +143,7 @@ func (c *Client) updateOnce(ctx context.Context, name scope.Name, tokens scope.T
 	// One attempt: repeated blindly, a write that did arrive could land once more on top of somebody else's.
 	call.once, call.ifTag = true, entry.Tag
 	_, sure, err := c.do(ctx, call)
-	if errors.Is(err, errNoConditions) && !sure.mayHaveArrived {
+	if errors.Is(err, errNotOffered) && !sure.mayHaveArrived {
 		call.ifTag = ""
 		_, _, err = c.do(ctx, call)
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"slices"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -20,10 +20,29 @@ type Version struct {
 // Offers reports whether the head offers an extension, such as "etag/1". What an extension announces behind a semicolon
 // ("batch/1;max=40") does not count.
 func (v Version) Offers(extension string) bool {
-	return slices.ContainsFunc(v.Extensions, func(e string) bool {
-		name, _, _ := strings.Cut(e, ";")
-		return name == extension
-	})
+	_, offered := v.announced(extension)
+	return offered
+}
+
+// announced is what the head announces behind an extension's name.
+func (v Version) announced(extension string) (text string, offered bool) {
+	for _, e := range v.Extensions {
+		if name, text, _ := strings.Cut(e, ";"); name == extension {
+			return text, true
+		}
+	}
+	return "", false
+}
+
+// limit is the most that the head announces to take of an extension, 0 where it offers none.
+func (v Version) limit(extension string) int {
+	text, _ := v.announced(extension)
+	for part := range strings.SplitSeq(text, ";") {
+		if n, err := strconv.Atoi(strings.TrimPrefix(part, "max=")); err == nil && n > 0 {
+			return n
+		}
+	}
+	return 0
 }
 
 // HeadVersion is what one head answered to Versions.

@@ -129,10 +129,14 @@ func removeCommand() *urfave.Command {
 				return err
 			}
 			defer conn.Close()
-			if err := am.Remove(ctx, conn.Client, unit); err != nil {
+			removed, err := am.Remove(ctx, conn.Client, unit)
+			if err != nil {
 				return files.incomplete(err)
 			}
-			_, err = fmt.Fprintln(c.App.Writer, "OK")
+			if absent := len(scope.InstanceFamilies()) - removed; absent > 0 {
+				fmt.Fprintf(c.App.ErrWriter, "%s: %d entries removed; %d are not there, or the read token is wrong\n", c.App.Name, removed, absent)
+			}
+			_, err = fmt.Fprintln(c.App.Writer, "OK") // what handlers look for
 			return err
 		},
 	}

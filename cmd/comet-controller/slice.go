@@ -85,10 +85,11 @@ func deleteCommand() *urfave.Command {
 				return err
 			}
 			defer conn.Close()
-			if err := controller.New(conn.Client, settings(c, conn)).Delete(ctx, slice, tokens); err != nil {
+			deleted, err := controller.New(conn.Client, settings(c, conn)).Delete(ctx, slice, tokens)
+			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(c.App.Writer, "slice %s: its place-holders are gone\n", slice.ID)
+			_, err = fmt.Fprintf(c.App.Writer, "slice %s: %s\n", slice.ID, deleted)
 			return err
 		},
 	}

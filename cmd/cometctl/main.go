@@ -20,7 +20,7 @@ func app() *urfave.App {
 			"and KEY (the VM's reservation ID). A read token makes it visible, a write token allows change.\n\n" +
 			"Try it without any head of your own:  cometctl quickstart",
 		Commands: []*urfave.Command{
-			quickstartCommand(), versionCommand(), readCommand(), writeCommand(), lsCommand(), rmCommand(), tokenCommand(), doctorCommand(),
+			quickstartCommand(), versionCommand(), readCommand(), writeCommand(), lsCommand(), rmCommand(), watchCommand(), tokenCommand(), doctorCommand(),
 		},
 	}
 }

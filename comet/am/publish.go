@@ -4,45 +4,53 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/orca"
 	"github.com/renci-nrig/comet-go/scope"
 )
 
-// Publish puts down a VM's five families under the VM's own tokens, one after the other in the order of scope.InstanceFamilies: a
-// VM that reads in between finds everything that its scripts need before it finds them. It may be repeated. unit must have a
-// slice ID, a reservation ID and both tokens.
+// Publish puts down a VM's five families under the VM's own tokens: all at once where heads offer it, else one after the other in
+// the order of scope.InstanceFamilies, so that a VM that reads in between finds everything that its scripts need before it finds
+// them. It may be repeated. unit must have a slice ID, a reservation ID and both tokens.
 func Publish(ctx context.Context, client *comet.Client, unit orca.Unit, families Families) error {
-	if err := complete(unit); err != nil {
-		return fmt.Errorf("publish VM %s: %w", unit.HostName, err)
+	err := complete(unit)
+	if err == nil {
+		err = publish(ctx, client, items(unit, families.Values()))
 	}
-	for family, value := range families.Values() {
-		name := scope.Name{Context: unit.SliceID, Family: family, Key: unit.ReservationID}
-		if _, err := client.Write(ctx, name, unit.Tokens, value); err != nil {
-			return fmt.Errorf("publish VM %s, %s: %w", unit.HostName, family, err)
-		}
+	if err != nil {
+		return fmt.Errorf("publish VM %s: %w", unit.HostName, err)
 	}
 	return nil
 }
 
-// Remove takes away a VM's five families, as far as they are there. It goes on after an error; the error joins what stayed.
-func Remove(ctx context.Context, client *comet.Client, unit orca.Unit) error {
-	if err := complete(unit); err != nil {
-		return fmt.Errorf("remove VM %s: %w", unit.HostName, err)
+func publish(ctx context.Context, client *comet.Client, items []comet.Item) error {
+	if err := client.WriteTogether(ctx, items); !errors.Is(err, comet.ErrNotOffered) {
+		return err
 	}
-	err := comet.Each(ctx, scope.InstanceFamilies(), comet.Bulk{All: true}, func(ctx context.Context, family scope.Family) error {
-		name := scope.Name{Context: unit.SliceID, Family: family, Key: unit.ReservationID}
-		err := client.Delete(ctx, name, unit.Tokens)
-		if err == nil || errors.Is(err, comet.ErrNotFound) {
-			return nil
-		}
-		return fmt.Errorf("%s: %w", family, err)
-	})
+	return client.WriteMany(ctx, items, comet.Bulk{Parallel: 1})
+}
+
+// Remove takes away a VM's five families, as far as they are there and the unit's read token shows them, and returns how many it
+// took away. It goes on after an error; the error joins what stayed.
+func Remove(ctx context.Context, client *comet.Client, unit orca.Unit) (removed int, err error) {
+	if err = complete(unit); err == nil {
+		removed, err = client.DeleteMany(ctx, items(unit, Families{}.Values()), comet.Bulk{All: true})
+	}
 	if err != nil {
-		return fmt.Errorf("remove VM %s: %w", unit.HostName, err)
+		return removed, fmt.Errorf("remove VM %s: %w", unit.HostName, err)
 	}
-	return nil
+	return removed, nil
+}
+
+// items are the VM's entries with these values, in their order.
+func items(unit orca.Unit, values iter.Seq2[scope.Family, []byte]) (list []comet.Item) {
+	for family, value := range values {
+		name := scope.Name{Context: unit.SliceID, Family: family, Key: unit.ReservationID}
+		list = append(list, comet.Item{Name: name, Tokens: unit.Tokens, Value: value})
+	}
+	return list
 }
 
 // ErrIncomplete: the unit's properties lack something without which nothing can be put down or found.

@@ -32,28 +32,12 @@ func New(client *comet.Client, s Settings) *Controller {
 	return &Controller{client: client, Settings: s}
 }
 
-// placeHolder is one entry that a VM will fill in.
-type placeHolder struct {
-	vm     orca.VM
-	name   scope.Name
-	tokens scope.Tokens
-	value  []byte
-}
-
-// failed says which place-holder an error is about.
-func (p placeHolder) failed(err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("VM %s, %s: %w", p.vm.HostName, p.name.Family, err)
-}
-
-// placeHolders returns what the slice's VMs need, VM by VM.
-func (c *Controller) placeHolders(s orca.Slice, tokens Tokens) ([]placeHolder, error) {
+// placeHolders returns the entries that the slice's VMs will fill in, VM by VM.
+func (c *Controller) placeHolders(s orca.Slice, tokens Tokens) ([]comet.Item, error) {
 	if tokens.SliceID != s.ID {
 		return nil, fmt.Errorf("the tokens are those of slice %s, not of %s", tokens.SliceID, s.ID)
 	}
-	var all []placeHolder
+	var all []comet.Item
 	for _, vm := range s.VMs {
 		if !vm.NeedsContext() {
 			continue
@@ -71,11 +55,11 @@ func (c *Controller) placeHolders(s orca.Slice, tokens Tokens) ([]placeHolder, e
 	return all, nil
 }
 
-func (c *Controller) ofVM(s orca.Slice, vm orca.VM, pair scope.Tokens) ([]placeHolder, error) {
-	var all []placeHolder
+func (c *Controller) ofVM(s orca.Slice, vm orca.VM, pair scope.Tokens) ([]comet.Item, error) {
+	var all []comet.Item
 	add := func(family scope.Family, err error, value []byte) error {
 		name := scope.Name{Context: s.ID, Family: family, Key: vm.ReservationID}
-		all = append(all, placeHolder{vm, name, pair, value})
+		all = append(all, comet.Item{Name: name, Tokens: pair, Value: value})
 		return err
 	}
 	var errs []error

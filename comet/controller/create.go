@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"slices"
 	"time"
 
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/orca"
+	"github.com/renci-nrig/comet-go/scope"
 )
 
 // Create puts down the place-holders of the slice's VMs. What stands already under the slice's read token is kept as it is, so that
@@ -19,18 +20,15 @@ func (c *Controller) Create(ctx context.Context, s orca.Slice, tokens Tokens) (C
 	if err != nil {
 		return Created{}, fmt.Errorf("create slice %s: %w", s.ID, err)
 	}
-	var made done
-	err = comet.Each(ctx, all, c.Bulk, func(ctx context.Context, p placeHolder) error {
-		mine, err := c.put(ctx, p)
-		if mine {
-			made.add(p)
-		}
-		return p.failed(err)
-	})
+	missing, err := c.missing(ctx, all)
 	if err != nil {
-		return Created{}, errors.Join(fmt.Errorf("create slice %s: %w", s.ID, err), c.undo(ctx, made.list))
+		return Created{}, fmt.Errorf("create slice %s: %w", s.ID, err)
 	}
-	return Created{New: len(made.list), Kept: len(all) - len(made.list)}, nil
+	made, err := c.client.CreateMany(ctx, missing, c.Bulk)
+	if err != nil {
+		return Created{}, errors.Join(fmt.Errorf("create slice %s: %w", s.ID, err), c.undo(ctx, made))
+	}
+	return Created{New: len(made), Kept: len(all) - len(made)}, nil
 }
 
 // Created counts the place-holders that a Create put down and those that stood already.
@@ -40,39 +38,40 @@ func (c Created) String() string {
 	return fmt.Sprintf("%d place-holders created, %d kept", c.New, c.Kept)
 }
 
-// put creates a place-holder where nothing stands, and reports whether what may stand there now is from here. It asks first: after
-// an attempt that broke off, a place-holder that stood before could not be told from one of ours.
-func (c *Controller) put(ctx context.Context, p placeHolder) (mine bool, err error) {
-	if _, err := c.client.Read(ctx, p.name, p.tokens.Read); !errors.Is(err, comet.ErrNotFound) {
-		return false, err
+// missing returns the place-holders that do not stand yet. It asks before anything is created: after an attempt that broke off, a
+// place-holder that stood before could not be told from one of ours.
+func (c *Controller) missing(ctx context.Context, all []comet.Item) ([]comet.Item, error) {
+	type part struct {
+		family scope.Family
+		read   scope.Token
 	}
-	err = c.client.Create(ctx, p.name, p.tokens, p.value)
-	if errors.Is(err, comet.ErrExists) {
-		return false, nil // somebody else was quicker
+	stands := map[scope.Name]bool{}
+	asked := map[part]bool{}
+	for _, p := range all {
+		of := part{p.Name.Family, p.Tokens.Read}
+		if asked[of] {
+			continue
+		}
+		asked[of] = true
+		entries, err := c.client.List(ctx, p.Name.Context, of.family, of.read)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			stands[e.Name] = true
+		}
 	}
-	return err == nil || comet.MayHaveArrived(err), err
+	return slices.DeleteFunc(slices.Clone(all), func(p comet.Item) bool { return stands[p.Name] }), nil
 }
 
 // undoTime bounds the withdrawal of what a failed Create made, which goes on when the caller's own time is over.
 const undoTime = 30 * time.Second
 
-func (c *Controller) undo(ctx context.Context, made []placeHolder) error {
+func (c *Controller) undo(ctx context.Context, made []comet.Item) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()
-	if err := c.remove(ctx, made); err != nil {
+	if _, err := c.remove(ctx, made); err != nil {
 		return fmt.Errorf("withdraw what was created: %w", err)
 	}
 	return nil
-}
-
-// done collects what several goroutines did.
-type done struct {
-	mu   sync.Mutex
-	list []placeHolder
-}
-
-func (d *done) add(p placeHolder) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.list = append(d.list, p)
 }

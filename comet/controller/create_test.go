@@ -10,6 +10,7 @@ import (
 	"github.com/renci-nrig/comet-go/comet/comettest"
 	"github.com/renci-nrig/comet-go/comet/controller"
 	"github.com/renci-nrig/comet-go/comet/orca"
+	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/scope"
 )
 
@@ -111,7 +112,7 @@ func TestCreateRefusesTokensThatDoNotFit(t *testing.T) {
 
 // On a deployed head an entry that an older program deleted can neither be read nor written.
 func TestCreateDoesNotTakeADeletedEntryForOneThatStands(t *testing.T) {
-	heads, s := comettest.Start(t, 1), demo(t)
+	heads, s := comettest.Start(t, 1, server.WithoutExtensions()), demo(t)
 	heads.Set(0, comettest.Answer(200, "application/json",
 		`{"status":"OK","message":"success","value":{"error":"Failed to write scope: scope already deleted."},"version":"1.0.5"}`).On("writeScope"))
 	err := created(controller.New(heads.Client(), both).Create(t.Context(), s, open(t, s)))

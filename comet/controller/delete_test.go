@@ -10,6 +10,7 @@ import (
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/comettest"
 	"github.com/renci-nrig/comet-go/comet/controller"
+	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/scope"
 )
 
@@ -19,9 +20,13 @@ func TestDeleteRemovesWhatIsThereAndMayBeRepeated(t *testing.T) {
 	c := controller.New(client, both)
 	require.NoError(t, created(c.Create(t.Context(), s, tokens)))
 	report(t, heads, s, tokens, s.VMs[1])
-	require.NoError(t, c.Delete(t.Context(), s, tokens))
+	done, err := c.Delete(t.Context(), s, tokens)
+	require.NoError(t, err)
+	assert.Equal(t, controller.Deleted{Removed: 6}, done)
 	assert.Empty(t, seen(t, client, s, tokens))
-	require.NoError(t, c.Delete(t.Context(), s, tokens))
+	done, err = c.Delete(t.Context(), s, tokens)
+	require.NoError(t, err)
+	assert.Equal(t, controller.Deleted{Absent: 6}, done, "or not shown by these tokens")
 	require.NoError(t, created(c.Create(t.Context(), s, tokens)))
 	assert.Equal(t, noKey, seen(t, client, s, tokens)["pubkeysall/"+s.VMs[1].ReservationID.String()], "created anew")
 }
@@ -30,7 +35,7 @@ func TestDeleteRemovesWhatEarlierSettingsPutDown(t *testing.T) {
 	client, s := comettest.Start(t, 1).Client(), demo(t)
 	tokens := open(t, s)
 	require.NoError(t, created(controller.New(client, both).Create(t.Context(), s, tokens)))
-	require.NoError(t, controller.New(client, controller.Settings{}).Delete(t.Context(), s, tokens))
+	require.NoError(t, deleted(controller.New(client, controller.Settings{}).Delete(t.Context(), s, tokens)))
 	assert.Empty(t, seen(t, client, s, tokens))
 }
 
@@ -45,7 +50,7 @@ func TestDeleteLeavesOtherEntriesAlone(t *testing.T) {
 	require.NoError(t, err)
 	part := s
 	part.VMs = s.VMs[1:]
-	require.NoError(t, c.Delete(t.Context(), part, tokens))
+	require.NoError(t, deleted(c.Delete(t.Context(), part, tokens)))
 	assert.Equal(t, map[string]string{
 		"hostsall/" + s.VMs[0].ReservationID.String():   noIP("workers-0"),
 		"pubkeysall/" + s.VMs[0].ReservationID.String(): noKey,
@@ -62,12 +67,12 @@ func TestDeleteGoesAheadWithoutVMsThatWereNeverCreated(t *testing.T) {
 	tokens := open(t, first)
 	c := controller.New(client, both)
 	require.NoError(t, created(c.Create(t.Context(), first, tokens)))
-	require.NoError(t, c.Delete(t.Context(), s, tokens))
+	require.NoError(t, deleted(c.Delete(t.Context(), s, tokens)))
 	assert.Empty(t, seen(t, client, s, tokens))
 }
 
 func TestHalfDoneDeleteIsFinishedWhenTheHeadIsBack(t *testing.T) {
-	heads, s := comettest.Start(t, 1), demo(t)
+	heads, s := comettest.Start(t, 1, server.WithoutExtensions()), demo(t) // which takes entries one by one
 	tokens := open(t, s)
 	for k := 1; k < 6; k++ {
 		require.NoError(t, created(controller.New(heads.Client(), both).Create(t.Context(), s, tokens)))
@@ -78,12 +83,12 @@ func TestHalfDoneDeleteIsFinishedWhenTheHeadIsBack(t *testing.T) {
 			}
 		}))...)
 		c := controller.New(client, oneByOne)
-		err := c.Delete(t.Context(), s, tokens)
+		err := deleted(c.Delete(t.Context(), s, tokens))
 		require.ErrorIs(t, err, comet.ErrUnavailable)
-		assert.ErrorContains(t, err, "VM master, hostsall", "what stayed is named")
+		assert.ErrorContains(t, err, "hostsall/"+s.VMs[2].ReservationID.String(), "what stayed is named")
 		heads.Restart(0)
 		assert.Len(t, seen(t, heads.Client(), s, tokens), 6-k)
-		require.NoError(t, c.Delete(t.Context(), s, tokens))
+		require.NoError(t, deleted(c.Delete(t.Context(), s, tokens)))
 		assert.Empty(t, seen(t, heads.Client(), s, tokens))
 	}
 }
@@ -95,11 +100,11 @@ func TestDeleteGoesOnAfterARefusal(t *testing.T) {
 	require.NoError(t, created(c.Create(t.Context(), s, tokens)))
 	right := tokens.Write[s.VMs[0].ReservationID]
 	tokens.Write[s.VMs[0].ReservationID] = scope.NewToken()
-	err := c.Delete(t.Context(), s, tokens)
+	err := deleted(c.Delete(t.Context(), s, tokens))
 	require.ErrorIs(t, err, comet.ErrUnauthorized)
-	assert.ErrorContains(t, err, "VM workers-0, hostsall")
+	assert.ErrorContains(t, err, "hostsall/"+s.VMs[0].ReservationID.String())
 	assert.Len(t, seen(t, client, s, tokens), 2, "the others are gone")
 	tokens.Write[s.VMs[0].ReservationID] = right
-	require.NoError(t, c.Delete(t.Context(), s, tokens))
+	require.NoError(t, deleted(c.Delete(t.Context(), s, tokens)))
 	assert.Empty(t, seen(t, client, s, tokens))
 }

@@ -84,3 +84,5 @@ func report(t *testing.T, heads *comettest.Heads, s orca.Slice, tokens controlle
 
 // created is for tests that do not count what was created.
 func created(_ controller.Created, err error) error { return err }
+
+func deleted(_ controller.Deleted, err error) error { return err }

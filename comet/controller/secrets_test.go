@@ -39,12 +39,12 @@ func TestFailuresShowNoToken(t *testing.T) {
 			heads.Set(0, fault)
 			c := controller.New(client, both)
 			show(&out, created(c.Create(t.Context(), s, tokens)))
-			show(&out, c.Delete(t.Context(), s, tokens))
+			show(&out, deleted(c.Delete(t.Context(), s, tokens)))
 			heads.Stop(0)
 			show(&out, created(c.Create(t.Context(), s, tokens)))
 			ended, cancel := context.WithCancel(t.Context())
 			cancel()
-			show(&out, c.Delete(ended, s, tokens))
+			show(&out, deleted(c.Delete(ended, s, tokens)))
 			require.NoError(t, client.Close()) // ends who might still log
 			fmt.Fprintf(&out, "%v %+v %#v %v", tokens, tokens, tokens, c.Access(s, tokens, s.VMs[0]).Properties())
 

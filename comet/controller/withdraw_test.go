@@ -3,6 +3,7 @@ package controller_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -13,10 +14,20 @@ import (
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/comettest"
 	"github.com/renci-nrig/comet-go/comet/controller"
+	"github.com/renci-nrig/comet-go/comet/orca"
+	"github.com/renci-nrig/comet-go/comet/server"
 )
 
-// oneByOne lets a test count what was done.
+// oneByOne lets a test count what was done, at heads that take no batches.
 var oneByOne = controller.Settings{Hosts: true, PubKeys: true, Bulk: comet.Bulk{Parallel: 1}}
+
+// places are the six place-holders in the order in which they are put down.
+func places(s orca.Slice) (all []string) {
+	for _, vm := range s.VMs {
+		all = append(all, "pubkeysall/"+vm.ReservationID.String(), "hostsall/"+vm.ReservationID.String())
+	}
+	return all
+}
 
 // afterWrites returns a client that does something once k writes were answered.
 func afterWrites(heads *comettest.Heads, k int, do func()) *comet.Client {
@@ -47,7 +58,7 @@ func TestFailedCreateWithdrawsWhatItCreated(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			heads, s := comettest.Start(t, 1), demo(t)
+			heads, s := comettest.Start(t, 1, server.WithoutExtensions()), demo(t)
 			tokens := open(t, s)
 			before := report(t, heads, s, tokens, s.VMs[1])
 			for k := range 4 { // of the six place-holders two are there
@@ -55,9 +66,8 @@ func TestFailedCreateWithdrawsWhatItCreated(t *testing.T) {
 				err := created(controller.New(client, oneByOne).Create(t.Context(), s, tokens))
 				require.Error(t, err)
 				assert.NotContains(t, err.Error(), "withdraw", "everything was")
-				assert.Contains(t, err.Error(), []string{
-					"VM workers-0, pubkeysall", "VM workers-0, hostsall", "VM master, pubkeysall", "VM master, hostsall",
-				}[k])
+				all := places(s)
+				assert.Contains(t, err.Error(), slices.Concat(all[:2], all[4:])[k])
 				assert.Equal(t, before, seen(t, heads.Client(), s, tokens), "%d writes", k)
 				heads.Set(0)
 			}
@@ -69,7 +79,7 @@ func TestFailedCreateWithdrawsWhatItCreated(t *testing.T) {
 
 // A head that is gone cannot take anything back; the error says what stays, and a repeat finishes the job.
 func TestFailedCreateSaysWhatItCouldNotWithdraw(t *testing.T) {
-	heads, s := comettest.Start(t, 1), demo(t)
+	heads, s := comettest.Start(t, 1, server.WithoutExtensions()), demo(t)
 	tokens := open(t, s)
 	before := report(t, heads, s, tokens, s.VMs[1])
 	for k := range 4 {
@@ -80,7 +90,8 @@ func TestFailedCreateSaysWhatItCouldNotWithdraw(t *testing.T) {
 		left := seen(t, heads.Client(), s, tokens)
 		assert.Subset(t, left, before)
 		assert.Len(t, left, len(before)+k)
-		for _, place := range []string{"VM workers-0, pubkeysall", "VM workers-0, hostsall", "VM master, pubkeysall"}[:k] {
+		all := places(s)
+		for _, place := range slices.Concat(all[:2], all[4:])[:k] {
 			assert.Contains(t, err.Error(), "withdraw what was created")
 			assert.Contains(t, err.Error(), place)
 		}
@@ -89,8 +100,35 @@ func TestFailedCreateSaysWhatItCouldNotWithdraw(t *testing.T) {
 		after := seen(t, heads.Client(), s, tokens)
 		assert.Len(t, after, 6)
 		assert.Subset(t, after, before)
-		require.NoError(t, c.Delete(t.Context(), s, tokens))
+		require.NoError(t, deleted(c.Delete(t.Context(), s, tokens)))
 		report(t, heads, s, tokens, s.VMs[1])
+	}
+}
+
+// The same where all place-holders go in one request.
+func TestFailedCreateTogetherWithdrawsWhatItCreated(t *testing.T) {
+	for name, fault := range map[string]comettest.Fault{
+		"hangs":                 comettest.Hang(),
+		"hangs when it is done": comettest.HangAfter(),
+		"fails when it is done": comettest.StatusAfter(500),
+		"refuses":               comettest.BadCertificate(),
+		"breaks off":            comettest.Cut(10),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			heads, s := comettest.Start(t, 1), demo(t)
+			tokens := open(t, s)
+			before := report(t, heads, s, tokens, s.VMs[1])
+			heads.Set(0, fault.On("writeScope", "writeScopes"))
+			err := created(controller.New(heads.Client(quick()...), both).Create(t.Context(), s, tokens))
+			require.Error(t, err)
+			assert.NotContains(t, err.Error(), "withdraw", "everything was")
+			heads.Set(0)
+			assert.Equal(t, before, seen(t, heads.Client(), s, tokens))
+			done, err := controller.New(heads.Client(), both).Create(t.Context(), s, tokens)
+			require.NoError(t, err)
+			assert.Equal(t, controller.Created{New: 4, Kept: 2}, done)
+		})
 	}
 }
 
@@ -98,7 +136,7 @@ func TestFailedCreateSaysWhatItCouldNotWithdraw(t *testing.T) {
 func TestCreateGoesOnWithAnotherHead(t *testing.T) {
 	for k := range 6 {
 		t.Run(fmt.Sprint(k), func(t *testing.T) {
-			heads, s := comettest.Start(t, 2), demo(t)
+			heads, s := comettest.Start(t, 2, server.WithoutExtensions()), demo(t)
 			tokens := open(t, s)
 			client := afterWrites(heads, k, func() { heads.Stop(k % 2) })
 			require.NoError(t, created(controller.New(client, oneByOne).Create(t.Context(), s, tokens)))
@@ -123,7 +161,7 @@ func TestCreateRemovesNothingWhereItCouldNotLook(t *testing.T) {
 			require.NoError(t, created(c.Create(t.Context(), s, tokens)))
 			report(t, heads, s, tokens, s.VMs[1])
 			before := seen(t, client, s, tokens)
-			heads.Set(0, fault.On("readScope"))
+			heads.Set(0, fault.On("enumerateScope"))
 			require.Error(t, created(c.Create(t.Context(), s, tokens)))
 			heads.Set(0)
 			assert.Equal(t, before, seen(t, client, s, tokens))
@@ -132,7 +170,7 @@ func TestCreateRemovesNothingWhereItCouldNotLook(t *testing.T) {
 }
 
 func TestCreateThatIsEndedWithdrawsWhatItCreated(t *testing.T) {
-	heads, s := comettest.Start(t, 1), demo(t)
+	heads, s := comettest.Start(t, 1, server.WithoutExtensions()), demo(t)
 	tokens := open(t, s)
 	for k := 1; k < 6; k++ {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -144,7 +182,7 @@ func TestCreateThatIsEndedWithdrawsWhatItCreated(t *testing.T) {
 }
 
 func TestCreateThatIsEndedInParallelLeavesNothing(t *testing.T) {
-	heads, s := comettest.Start(t, 1), demo(t)
+	heads, s := comettest.Start(t, 1, server.WithoutExtensions()), demo(t)
 	tokens := open(t, s)
 	ctx, cancel := context.WithCancel(t.Context())
 	client := afterWrites(heads, 2, cancel)

@@ -218,11 +218,11 @@ func (s *Story) withdraw(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := s.controller().Delete(ctx, s.slice, s.tokens); err != nil {
+	if _, err := s.controller().Delete(ctx, s.slice, s.tokens); err != nil {
 		return err
 	}
 	for _, v := range s.vms {
-		if err := am.Remove(ctx, s.conn.Client, v.unit); err != nil {
+		if _, err := am.Remove(ctx, s.conn.Client, v.unit); err != nil {
 			return err
 		}
 	}

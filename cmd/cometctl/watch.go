@@ -1,0 +1,129 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"github.com/renci-nrig/comet-go/cmd/internal/cli"
+	"github.com/renci-nrig/comet-go/comet"
+	"github.com/renci-nrig/comet-go/scope"
+)
+
+func watchCommand() *urfave.Command {
+	return &urfave.Command{
+		Name:      "watch",
+		Usage:     "show entries as they change",
+		ArgsUsage: "CONTEXT FAMILY",
+		Description: "Shows what is there, and then each change, until it is interrupted or --timeout, if given, is over. With --output json\n" +
+			"each change is one line. Heads that do not offer to wait for changes are asked every now and then.",
+		Flags:  withHeads(cli.ReadTokenFlag(), cli.OutputFlag(), &urfave.DurationFlag{Name: "every", Usage: "`TIME` between two questions to heads that do not wait", Value: 10 * time.Second}),
+		Action: watch,
+	}
+}
+
+func watch(c *urfave.Context) error {
+	if err := cli.CheckOutput(c); err != nil {
+		return err
+	}
+	args, err := cli.Args(c, "CONTEXT", "FAMILY")
+	if err != nil {
+		return err
+	}
+	id, err := scope.ParseContextID(args[0])
+	if err != nil {
+		return cli.Input(err)
+	}
+	family, err := scope.ParseFamily(args[1])
+	if err != nil {
+		return cli.Input(err)
+	}
+	token, err := cli.ReadToken(c)
+	if err != nil {
+		return err
+	}
+	ctx, conn, err := cli.Connect(c)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if !c.IsSet("timeout") {
+		ctx = c.Context
+	}
+	err = conn.Watch(ctx, comet.Watch{
+		Context:  id,
+		Families: []scope.Family{family},
+		Read:     []scope.Token{token},
+		Every:    c.Duration("every"),
+		Failed:   func(err error) { fmt.Fprintf(c.App.ErrWriter, "%s: %s; asking again\n", c.App.Name, cli.OneLine(err)) },
+	}, func(change comet.Change) error { return showChange(c, change) })
+	if err == nil {
+		err = c.Context.Err() // interrupted
+	}
+	return err
+}
+
+// shownChange is one line of --output json.
+type shownChange struct {
+	At      time.Time    `json:"at"`
+	Whole   bool         `json:"whole,omitempty"`
+	Entries []shownEntry `json:"entries"`
+	Removed []string     `json:"removed,omitempty"`
+}
+
+func showChange(c *urfave.Context, change comet.Change) error {
+	shown := shownChange{At: time.Now().UTC(), Whole: change.Whole, Entries: []shownEntry{}}
+	for _, e := range change.Entries {
+		shown.Entries = append(shown.Entries, show(e.Entry))
+	}
+	for _, e := range change.Removed {
+		shown.Removed = append(shown.Removed, e.Name.Key.String())
+	}
+	if c.String("output") != "table" {
+		return json.NewEncoder(c.App.Writer).Encode(shown)
+	}
+	return printChange(c, shown)
+}
+
+func printChange(c *urfave.Context, shown shownChange) error {
+	var t cli.Table
+	at := shown.At.Local().Format(time.TimeOnly)
+	row := func(what, key, value string) { t.Rows = append(t.Rows, []string{at, what, key, value}) }
+	what := "changed"
+	if shown.Whole {
+		what = "is"
+	}
+	for _, e := range shown.Entries {
+		row(what, e.Key, oneLine(e))
+	}
+	for _, key := range shown.Removed {
+		row("gone", key, "")
+	}
+	if len(t.Rows) == 0 {
+		_, err := fmt.Fprintln(c.App.ErrWriter, at+"  nothing there, or the read token is wrong")
+		return err
+	}
+	return t.Write(c.App.Writer)
+}
+
+// oneLine shows an entry's elements one behind the other.
+func oneLine(e shownEntry) string {
+	if e.Value != nil {
+		return fmt.Sprint(e.table().Rows[0][0])
+	}
+	text := ""
+	for i, row := range e.table().Rows {
+		if i > 0 {
+			text += "; "
+		}
+		for j, cell := range row {
+			if j > 0 {
+				text += " "
+			}
+			text += cell
+		}
+	}
+	return text
+}

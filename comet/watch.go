@@ -1,0 +1,272 @@
+package comet
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/renci-nrig/comet-go/scope"
+)
+
+// Watch says what to follow: families of one context, seen with one read token or several.
+type Watch struct {
+	Context  scope.ContextID
+	Families []scope.Family // at least one
+	Read     []scope.Token  // at least one
+
+	// Every is how often heads are asked that do not offer to wait for changes, give or take a quarter; 10 s where it is zero.
+	Every time.Duration
+
+	// Failed is told why there is nothing to see, each time that no head gave an answer; it may be nil.
+	Failed func(error)
+}
+
+// Change is what happened since the one before.
+type Change struct {
+	Whole   bool      // Entries is all that there is: forget what was known before
+	Entries []Watched // as they are now
+	Removed []Watched // names alone: what is not there any more
+}
+
+// Watched is an entry that somebody watches.
+type Watched struct {
+	Entry
+	Token    int       // which of the tokens shows it, from 0
+	Modified time.Time // zero where the head does not say
+}
+
+const (
+	defaultEvery = 10 * time.Second
+	watchWait    = time.Minute // how long a head holds a request in which nothing happens
+	maxWatched   = 64          // families in one request; who names none gets all
+)
+
+// Watch follows entries until ctx ends, or until seen returns an error, which is then returned; at the end of ctx it returns nil.
+// seen is called with the whole state first, and then with each change, one call at a time. Closing the client ends it with ErrClosed. A state that could not be followed to the
+// next, such as that of a store that was restored, comes as a whole again.
+//
+// Heads that offer it are asked to wait until something changes, which is then here within about a tenth of a second; others are
+// asked every now and then. The caller does not see a difference but for that. A request may go to any head of the store; one that
+// goes away costs a new request to another, after a pause that grows and differs from client to client.
+//
+// A whole state with nothing in it is also what a wrong read token looks like.
+func (c *Client) Watch(ctx context.Context, w Watch, seen func(Change) error) error {
+	if w.Context.IsZero() || len(w.Families) == 0 || len(w.Read) == 0 {
+		return invalid(opWatch, errors.New("context, families or read tokens are missing"))
+	}
+	if w.Every <= 0 {
+		w.Every = defaultEvery
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.background, cancel)()
+	f := &follower{c: c, Watch: w}
+	for failures := 0; ctx.Err() == nil; {
+		change, err := f.next(ctx)
+		switch {
+		case ctx.Err() != nil:
+		case errors.Is(err, ErrInvalid) || errors.Is(err, ErrClosed):
+			return err
+		case err != nil:
+			if w.Failed != nil {
+				w.Failed(err)
+			}
+			pause(ctx, watchPause(failures))
+			failures++
+		default:
+			failures = 0
+			if change.news() {
+				if err := seen(change); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if c.isClosed() {
+		return &Error{Op: opWatch, Entry: w.Context.String(), Err: ErrClosed}
+	}
+	return nil
+}
+
+// watchPause is drawn at random, since many clients lose a head together: from a second, and with more failures in a row from up to
+// half a minute.
+func watchPause(failures int) time.Duration {
+	return rand.N(min(time.Second<<min(failures, 8), 30*time.Second))
+}
+
+// news reports whether there is something to tell.
+func (c Change) news() bool { return c.Whole || len(c.Entries)+len(c.Removed) > 0 }
+
+// follower is one watch under way.
+type follower struct {
+	c *Client
+	Watch
+	rev   string // up to where all is known; empty before the first answer
+	known map[watchedName]string
+}
+
+type watchedName struct {
+	token int
+	name  scope.Name
+}
+
+// next waits for the next change, by whichever way the heads offer.
+func (f *follower) next(ctx context.Context) (Change, error) {
+	if f.c.about(ctx).Offers(extensionWatch) {
+		return f.wait(ctx)
+	}
+	return f.poll(ctx)
+}
+
+// wait asks a head to answer when something changes.
+func (f *follower) wait(ctx context.Context) (change Change, err error) {
+	held := watchWait
+	if deadline, ok := ctx.Deadline(); ok {
+		held = max(min(held, time.Until(deadline)), time.Millisecond).Truncate(time.Millisecond)
+	}
+	var rev string
+	_, _, err = f.c.do(ctx, call{
+		op:     opWatch,
+		method: http.MethodGet,
+		path:   "/watchScope",
+		name:   scope.Name{Context: f.Context},
+		extra:  f.query(held),
+		reads:  f.Read,
+		needs:  extensionWatch,
+		held:   held,
+		parse: func(value json.RawMessage) (err *Error) {
+			change, rev, err = f.parse(value)
+			return err
+		},
+	})
+	if err != nil {
+		return Change{}, err
+	}
+	change.Whole = change.Whole || f.rev == ""
+	f.rev = rev
+	f.learn(change)
+	return change, nil
+}
+
+func (f *follower) query(held time.Duration) url.Values {
+	q := url.Values{"wait": {held.String()}}
+	if len(f.Families) <= maxWatched {
+		for _, family := range f.Families {
+			q.Add("family", family.String())
+		}
+	}
+	if f.rev != "" {
+		q.Set("since", f.rev)
+	}
+	return q
+}
+
+// learn keeps what was seen, for heads that only give whole lists.
+func (f *follower) learn(change Change) {
+	if change.Whole || f.known == nil {
+		f.known = map[watchedName]string{}
+	}
+	for _, e := range change.Entries {
+		f.known[watchedName{e.Token, e.Name}] = string(e.Value)
+	}
+	for _, e := range change.Removed {
+		delete(f.known, watchedName{e.Token, e.Name})
+	}
+}
+
+// poll lists everything, but for the first time after a pause, and finds out what changed.
+func (f *follower) poll(ctx context.Context) (Change, error) {
+	first := f.known == nil
+	if !first && !pause(ctx, f.Every*3/4+rand.N(f.Every/2)) {
+		<-ctx.Done() // its time ends within the pause
+		return Change{}, ctx.Err()
+	}
+	f.rev = "" // a head that waits is asked for everything again
+	change := Change{Whole: first}
+	now := map[watchedName]string{}
+	for token, read := range f.Read {
+		entries, err := f.c.ListMany(ctx, f.Context, f.Families, read, Bulk{})
+		if err != nil {
+			return Change{}, err
+		}
+		for _, e := range entries {
+			at := watchedName{token, e.Name}
+			now[at] = string(e.Value)
+			if before, known := f.known[at]; !known || before != now[at] {
+				change.Entries = append(change.Entries, Watched{Entry: e, Token: token})
+			}
+		}
+	}
+	for at := range f.known {
+		if _, there := now[at]; !there {
+			change.Removed = append(change.Removed, Watched{Entry: Entry{Name: at.name}, Token: at.token})
+		}
+	}
+	f.known = now
+	return change, nil
+}
+
+// watchAnswer is the value of a watch's answer; comet/server describes it.
+type watchAnswer struct {
+	ContextID string `json:"contextId"`
+	Rev       string `json:"rev"`
+	Whole     bool   `json:"whole"`
+	Families  []struct {
+		Family  string         `json:"family"`
+		Token   int            `json:"token"`
+		Entries []watchedEntry `json:"entries"`
+		Removed []string       `json:"removed"`
+	} `json:"families"`
+}
+
+type watchedEntry struct {
+	Key      string    `json:"key"`
+	Value    string    `json:"value"`
+	Modified time.Time `json:"modified"` // left out where it is that of the entry before
+}
+
+// parse reads an answer, and leaves out what was not asked for.
+func (f *follower) parse(value json.RawMessage) (Change, string, *Error) {
+	var a watchAnswer
+	if json.Unmarshal(value, &a) != nil || differs(a.ContextID, f.Context.String()) || a.Rev == "" {
+		return Change{}, "", &Error{Kind: ErrUnavailable, Err: errNotEnvelope}
+	}
+	change := Change{Whole: a.Whole}
+	for _, part := range a.Families {
+		family, err := scope.ParseFamily(part.Family)
+		if err != nil || !slices.Contains(f.Families, family) || part.Token < 0 || part.Token >= len(f.Read) {
+			continue
+		}
+		var modified time.Time
+		for _, e := range part.Entries {
+			if !e.Modified.IsZero() {
+				modified = e.Modified
+			}
+			if w, ok := f.watched(family, e.Key, part.Token); ok {
+				w.Value, w.Modified = []byte(e.Value), modified
+				change.Entries = append(change.Entries, w)
+			}
+		}
+		for _, key := range part.Removed {
+			if w, ok := f.watched(family, key, part.Token); ok {
+				change.Removed = append(change.Removed, w)
+			}
+		}
+	}
+	return change, a.Rev, nil
+}
+
+func (f *follower) watched(family scope.Family, key string, token int) (Watched, bool) {
+	k, err := scope.ParseKey(key)
+	if err != nil {
+		f.c.logger.Warn("an entry without a proper name is left out", slog.String("context", f.Context.String()), slog.Any("because", err))
+		return Watched{}, false
+	}
+	return Watched{Entry: Entry{Name: scope.Name{Context: f.Context, Family: family, Key: k}}, Token: token}, true
+}

@@ -1,0 +1,205 @@
+package comet_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/renci-nrig/comet-go/comet"
+	"github.com/renci-nrig/comet-go/comet/comettest"
+	"github.com/renci-nrig/comet-go/comet/server"
+	"github.com/renci-nrig/comet-go/scope"
+)
+
+// watching is a Watch under way, and what it has told so far.
+type watching struct {
+	t   *testing.T
+	ctx context.Context
+	end func() error // returns what Watch returned
+
+	mu     sync.Mutex
+	told   chan struct{} // closed at the next change
+	wholes int
+	there  map[string]string // "token family/key" to value
+}
+
+// soon is how often heads are asked that do not wait; the tests do not wait for the usual time.
+const soon = 20 * time.Millisecond
+
+func watch(t *testing.T, c *comet.Client, w comet.Watch) *watching {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	s := &watching{t: t, ctx: ctx, told: make(chan struct{}), there: map[string]string{}}
+	if w.Context.IsZero() {
+		w.Context = testName.Context
+	}
+	if w.Families == nil {
+		w.Families = []scope.Family{testName.Family}
+	}
+	if w.Read == nil {
+		w.Read = []scope.Token{testTokens.Read}
+	}
+	w.Every = soon
+	result := make(chan error, 1)
+	go func() { result <- c.Watch(ctx, w, s.seen) }()
+	s.end = sync.OnceValue(func() error {
+		cancel()
+		return <-result
+	})
+	t.Cleanup(func() { assert.NoError(t, s.end()) })
+	return s
+}
+
+func (s *watching) seen(c comet.Change) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.Whole {
+		s.wholes++
+		clear(s.there)
+	}
+	key := func(w comet.Watched) string {
+		return string(rune('0'+w.Token)) + " " + w.Name.Family.String() + "/" + w.Name.Key.String()
+	}
+	for _, e := range c.Entries {
+		s.there[key(e)] = string(e.Value)
+	}
+	for _, e := range c.Removed {
+		delete(s.there, key(e))
+	}
+	close(s.told)
+	s.told = make(chan struct{})
+	return nil
+}
+
+// until waits until what was told is exactly this.
+func (s *watching) until(want map[string]string) {
+	s.t.Helper()
+	for {
+		s.mu.Lock()
+		equal, next := assert.ObjectsAreEqual(want, s.there) && s.wholes > 0, s.told
+		s.mu.Unlock()
+		if equal {
+			return
+		}
+		select {
+		case <-next:
+		case <-s.ctx.Done():
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			require.Equal(s.t, want, s.there)
+			require.FailNow(s.t, "nothing was told")
+		}
+	}
+}
+
+func write(t *testing.T, c *comet.Client, name scope.Name, value string) {
+	t.Helper()
+	_, err := c.Write(t.Context(), name, testTokens, []byte(value))
+	require.NoError(t, err)
+}
+
+func TestWatchTellsWhatChanges(t *testing.T) {
+	bothWays(t, func(t *testing.T, extensions bool, options ...server.Option) {
+		heads := comettest.Start(t, 1, options...)
+		client := heads.Client()
+		a, b := scope.MustName("s", "hostsall", "a"), scope.MustName("s", "pubkeysall", "b")
+		write(t, client, a, "1")
+		s := watch(t, client, comet.Watch{Families: []scope.Family{a.Family, b.Family}})
+		s.until(map[string]string{"0 hostsall/a": "1"})
+		write(t, client, b, "2")
+		s.until(map[string]string{"0 hostsall/a": "1", "0 pubkeysall/b": "2"})
+		write(t, client, a, "3")
+		write(t, client, scope.MustName("s", "hostsother", "a"), "not watched")
+		s.until(map[string]string{"0 hostsall/a": "3", "0 pubkeysall/b": "2"})
+		require.NoError(t, client.Delete(t.Context(), a, testTokens))
+		s.until(map[string]string{"0 pubkeysall/b": "2"})
+		require.NoError(t, s.end())
+		assert.Equal(t, 1, s.wholes)
+		assert.Equal(t, extensions, heads.Calls(0, "enumerateScope") == 0)
+		assert.Equal(t, extensions, heads.Calls(0, "watchScope") > 0)
+	})
+}
+
+func TestWatchWithSeveralTokens(t *testing.T) {
+	bothWays(t, func(t *testing.T, _ bool, options ...server.Option) {
+		client := comettest.Start(t, 1, options...).Client()
+		other := scope.NewTokens()
+		s := watch(t, client, comet.Watch{Read: []scope.Token{testTokens.Read, other.Read}})
+		s.until(map[string]string{})
+		write(t, client, testName, "1")
+		_, err := client.Write(t.Context(), testName, other, []byte("2"))
+		require.NoError(t, err)
+		s.until(map[string]string{"0 hostsall/k": "1", "1 hostsall/k": "2"})
+	})
+}
+
+// More families than heads take in one request are no matter to the caller.
+func TestWatchOfManyFamilies(t *testing.T) {
+	client := comettest.Start(t, 1).Client()
+	var families []scope.Family
+	for i := range 100 {
+		families = append(families, scope.MustFamily("hosts"+string(rune('A'+i%26))+string(rune('a'+i/26))))
+	}
+	s := watch(t, client, comet.Watch{Families: families})
+	s.until(map[string]string{})
+	write(t, client, testName, "not watched")
+	write(t, client, scope.Name{Context: testName.Context, Family: families[99], Key: testName.Key}, "1")
+	s.until(map[string]string{"0 " + families[99].String() + "/k": "1"})
+}
+
+func TestWatchGoesOnAtAnotherHead(t *testing.T) {
+	bothWays(t, func(t *testing.T, extensions bool, options ...server.Option) {
+		heads := comettest.Start(t, 2, options...)
+		client, writer := heads.Client(), heads.Client()
+		s := watch(t, client, comet.Watch{})
+		s.until(map[string]string{})
+		for _, i := range []int{0, 1} {
+			heads.Stop(i)
+			write(t, writer, testName, heads.URL(i))
+			s.until(map[string]string{"0 hostsall/k": heads.URL(i)})
+			heads.Restart(i)
+		}
+		require.NoError(t, s.end())
+		assert.Equal(t, 1, s.wholes, "both heads know from where on to tell")
+	})
+}
+
+func TestWatchSaysThatNobodyAnswers(t *testing.T) {
+	bothWays(t, func(t *testing.T, _ bool, options ...server.Option) {
+		heads := comettest.Start(t, 1, options...)
+		failed := make(chan error, 1000)
+		s := watch(t, heads.Client(), comet.Watch{Failed: func(err error) { failed <- err }})
+		s.until(map[string]string{})
+		heads.Stop(0)
+		err := <-failed
+		require.ErrorIs(t, err, comet.ErrUnavailable)
+		assert.Contains(t, err.Error(), heads.URL(0))
+		heads.Restart(0)
+		write(t, heads.Client(), testName, "1")
+		s.until(map[string]string{"0 hostsall/k": "1"})
+	})
+}
+
+func TestWatchEnds(t *testing.T) {
+	bothWays(t, func(t *testing.T, _ bool, options ...server.Option) {
+		heads := comettest.Start(t, 1, options...)
+		client := heads.Client()
+		enough := errors.New("enough")
+		w := comet.Watch{Context: testName.Context, Families: []scope.Family{testName.Family}, Read: []scope.Token{testTokens.Read}, Every: soon}
+		require.ErrorIs(t, client.Watch(t.Context(), w, func(comet.Change) error { return enough }), enough)
+		without := w
+		without.Read = nil
+		require.ErrorIs(t, client.Watch(t.Context(), without, nil), comet.ErrInvalid)
+
+		ctx, cancel := context.WithTimeout(t.Context(), shortly) // less than a head would hold the request
+		defer cancel()
+		require.NoError(t, client.Watch(ctx, w, func(comet.Change) error { return nil }))
+
+		require.NoError(t, client.Close())
+		require.ErrorIs(t, client.Watch(t.Context(), w, nil), comet.ErrClosed)
+	})
+}
