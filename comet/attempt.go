@@ -24,38 +24,37 @@ import (
 
 // result is what came of one attempt.
 type result struct {
-	value   json.RawMessage
-	err     *Error
-	verdict verdict
-	arrived bool // the head may have carried it out
-	twice   bool // the transport sent it again after a kept connection had broken: it may have been carried out before
-	wait    time.Duration
-	tag     string
-	late    bool // there was no whole answer in time
+	value    json.RawMessage
+	parsed   any // what the call's parse made of the value
+	err      *Error
+	verdict  verdict
+	arrived  bool // the head may have carried it out
+	answered bool // there was a whole HTTP answer
+	twice    bool // the transport sent it again after a kept connection had broken: it may have been carried out before
+	wait     time.Duration
+	tag      string
+	late     bool // there was no whole answer in time
+	over     *generation
 }
 
-// parsed reads the answer. One that makes no sense is the head's fault: another one may do better.
-func (r *result) parsed(parse func(json.RawMessage) *Error) {
-	if r.err = parse(r.value); r.err != nil && r.err.Kind != ErrNotFound {
+// read makes sense of the answer. One that has none is the head's fault: another one may do better.
+func (r *result) read(parse func(json.RawMessage) (any, *Error)) {
+	if r.parsed, r.err = parse(r.value); r.err != nil && r.err.Kind != ErrNotFound {
 		r.verdict = failed
 	}
 }
 
-// illness is the error that says that the head is ill, or nil.
-func (r result) illness() *Error {
-	if r.verdict == failed {
-		return r.err
-	}
-	return nil
-}
-
 // send makes one request to one head and judges the answer. It never logs, nor returns, the request's URL.
 func (c *Client) send(ctx context.Context, head string, call call, probe bool) result {
+	if c.isClosed() {
+		return result{verdict: elsewhere, err: &Error{Op: call.op, Entry: call.entry(), Head: head, Err: ErrClosed}}
+	}
 	start := time.Now()
 	progress := &progress{}
 	status := 0
-	used := c.links[head].client()
-	a, err := c.request(progress.trace(ctx), used, head, call)
+	used := c.links[head].acquire()
+	defer c.links[head].release(used, c.isClosed)
+	a, err := c.request(progress.trace(ctx), used.Client, head, call)
 	var r result
 	if err != nil {
 		r = progress.failure(ctx, err, call.secrets())
@@ -66,13 +65,14 @@ func (c *Client) send(ctx context.Context, head string, call call, probe bool) r
 		status = a.status
 		r.value, r.err, r.verdict = judge(call.op, a, call.secrets()...)
 		if r.err == nil && call.parse != nil {
-			r.parsed(call.parse)
+			r.read(call.parse)
 		}
-		r.arrived, r.twice, r.tag = true, progress.sent.Load() > 1, a.tag
+		r.arrived, r.answered, r.twice, r.tag = true, true, progress.sent.Load() > 1, a.tag
 		if r.verdict == later {
 			r.wait = retryAfter(a.retryAfter, time.Now())
 		}
 	}
+	r.over = used
 	if r.err != nil {
 		r.err.Op, r.err.Entry, r.err.Head = call.op, call.entry(), head
 	}

@@ -22,8 +22,8 @@ type call struct {
 	name   scope.Name // as much of it as the operation needs
 	tokens scope.Tokens
 	body   []byte
-	parse  func(json.RawMessage) *Error // reads the answer; an error other than ErrNotFound means that the head makes no sense
-	once   bool                         // one attempt that may arrive, no more: the caller settles what is unknown
+	parse  func(json.RawMessage) (any, *Error) // reads the answer; an error other than ErrNotFound means that the head makes no sense
+	once   bool                                // one attempt that may arrive, no more: the caller settles what is unknown
 
 	// A change that is made only where the entry is as the caller saw it. Only heads that offer it get such a call.
 	ifTag    string // the tag of what was read
@@ -83,8 +83,9 @@ type outcome struct {
 
 // settledAnswer is what the head that settled a call answered.
 type settledAnswer struct {
-	value json.RawMessage
-	tag   string // of the state that the answer is about; empty where the head gives none
+	value  json.RawMessage
+	parsed any    // what the call's parse made of the value
+	tag    string // of the state that the answer is about; empty where the head gives none
 }
 
 // rounds is how often all heads are asked: an ill head may be well a moment later.
@@ -96,22 +97,20 @@ func (c *Client) do(ctx context.Context, call call) (settledAnswer, outcome, err
 		out     outcome
 		tried   = &HeadsError{Op: call.op, Entry: call.entry()}
 		refusal *Error // of a certificate, which one head more is asked about
+		lost    []*head
+		busy    = map[*head]bool{} // asked to be left alone for longer than this call waits
 	)
 	if c.isClosed() {
 		return settledAnswer{}, out, &Error{Op: call.op, Entry: call.entry(), Err: ErrClosed}
 	}
-	defer func() {
-		if c.isClosed() { // in the meantime: what this call used is idle now
-			c.closeLinks()
-		}
-	}()
 	for round := range rounds {
 		if round > 0 && !pause(ctx, betweenRounds()) {
 			break
 		}
 		c.probe()
-		for heads := c.pool.order(); len(heads) > 0; {
+		for heads := c.pool.order(busy); len(heads) > 0; {
 			r, others := c.ask(ctx, heads, call)
+			asked := heads[0]
 			heads = heads[1+len(others):]
 			for _, o := range others {
 				tried.add(o.err)
@@ -121,10 +120,15 @@ func (c *Client) do(ctx context.Context, call call) (settledAnswer, outcome, err
 			switch {
 			case r.verdict == settled && (call.op == opWrite || call.op == opDelete) && refusal == nil && refusedCertificate(r.err):
 				refusal = r.err // perhaps of a certificate that has been renewed since the connection was made
-				c.links[r.err.Head].renew(nil)
+				c.links[r.err.Head].renew(r.over)
 				continue
 			case r.verdict == settled:
-				return settledAnswer{r.value, r.tag}, out, orNil(r.err)
+				c.lose(call, lost)
+				return settledAnswer{r.value, r.parsed, r.tag}, out, orNil(r.err)
+			case r.verdict == later:
+				busy[asked] = true
+			case r.verdict == elsewhere && (r.answered || r.late):
+				lost = append(lost, asked)
 			}
 			out.mayHaveArrived = out.mayHaveArrived || r.arrived
 			if ctx.Err() != nil || call.once && r.arrived || call.held > 0 && r.verdict == failed {
@@ -156,13 +160,29 @@ func (c *Client) try(ctx context.Context, h *head, call call, left int) result {
 	}
 	switch {
 	case ctx.Err() != nil: // it was the caller who ended it, which says nothing of the head
+		c.pool.tried(h)
 	case r.verdict == later:
 		c.pool.busy(h, time.Now(), r.wait)
+	case r.verdict == failed:
+		c.note(h, r.err)
+	case r.verdict == settled:
+		c.note(h, nil)
 	default:
-		c.note(h, r.illness())
+		c.pool.tried(h)
 	}
 	return r
 }
+
+// lose notes that another head settled what these did not. One that this happens to time and again is ill.
+func (c *Client) lose(call call, heads []*head) {
+	for _, h := range heads {
+		if c.pool.loses(h) {
+			c.note(h, &Error{Op: call.op, Head: h.url, Kind: ErrUnavailable, Err: errLoses})
+		}
+	}
+}
+
+var errLoses = errors.New("gives no answer in time, or none that makes sense, while another head does")
 
 // busyWait is how long a call waits for a head that asks to come again later. Where it asks for more, others are asked meanwhile.
 const busyWait = 2 * time.Second
@@ -176,9 +196,9 @@ func (c *Client) attemptAt(ctx context.Context, h *head, call call, left int) (r
 			r.verdict = elsewhere // it was the caller who had no time, which says nothing of the head
 		}
 	}()
-	about, err := c.learn(attempt, h, false)
-	if err != nil {
-		return result{verdict: failed, err: err, late: errors.Is(err, context.DeadlineExceeded)}
+	about, asked := c.learn(attempt, h)
+	if asked.err != nil {
+		return asked
 	}
 	if need := call.need(); need != "" && !about.Offers(need) {
 		return result{verdict: elsewhere, err: &Error{Op: call.op, Entry: call.entry(), Head: h.url, Kind: ErrUnavailable, Err: errNotOffered}}
@@ -209,24 +229,30 @@ const patience = time.Second
 
 // learn asks a head about itself where that is not known: before it sees any token, and so that no client spreads over two stores.
 // Of many who want to know one asks.
-func (c *Client) learn(ctx context.Context, h *head, probe bool) (Version, *Error) {
+func (c *Client) learn(ctx context.Context, h *head) (Version, result) {
 	if version, known := c.pool.knows(h, time.Now()); known {
-		return version, nil
+		return version, result{}
 	}
 	select {
 	case <-h.asking:
 		defer func() { h.asking <- struct{}{} }()
 	case <-ctx.Done():
-		return Version{}, &Error{Op: opVersion, Head: h.url, Kind: ErrUnavailable, Err: explain(context.Cause(ctx))}
+		late := errors.Is(ctx.Err(), context.DeadlineExceeded)
+		return Version{}, result{verdict: failed, late: late, err: &Error{Op: opVersion, Head: h.url, Kind: ErrUnavailable, Err: explain(ctx.Err())}}
 	}
 	if version, known := c.pool.knows(h, time.Now()); known {
-		return version, nil
+		return version, result{}
 	}
-	version, err := c.version(ctx, h.url, probe)
-	if err == nil && !c.pool.learns(h, version, time.Now()) {
-		err = &Error{Op: versionCall.op, Head: h.url, Kind: ErrUnavailable, Err: errOtherStore}
+	return c.askVersion(ctx, h, false)
+}
+
+// askVersion asks a head about itself and remembers the answer. A result without error is that of a head which may be used.
+func (c *Client) askVersion(ctx context.Context, h *head, probe bool) (Version, result) {
+	version, r := c.version(ctx, h.url, probe)
+	if r.err == nil && !c.pool.learns(h, version, time.Now()) {
+		return Version{}, result{verdict: failed, err: &Error{Op: opVersion, Head: h.url, Kind: ErrUnavailable, Err: errOtherStore}}
 	}
-	return version, err
+	return version, r
 }
 
 var errOtherStore = errors.New("serves another store than the other heads; name only heads of one store together")

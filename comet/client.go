@@ -86,9 +86,10 @@ func (c *Client) start(f func()) {
 
 // followTrust gives up connections when certificates change: they were made under the old ones, and a busy one would stay for ever.
 func (c *Client) followTrust() {
-	for {
+	for changed := c.trust.Changed(); ; {
 		select {
-		case <-c.trust.Changed():
+		case <-changed:
+			changed = c.trust.Changed() // before the renewal, so that none is missed that comes during it
 			for _, l := range c.links {
 				l.renew(nil)
 			}
@@ -109,9 +110,12 @@ func (c *Client) probeHead(h *head) {
 	defer c.pool.probed(h)
 	ctx, cancel := context.WithTimeout(c.background, c.attempt)
 	defer cancel()
-	_, failure := c.learn(ctx, h, true)
-	if !c.isClosed() {
-		c.note(h, failure)
+	switch _, r := c.askVersion(ctx, h, true); {
+	case c.isClosed():
+	case r.err != nil:
+		c.note(h, r.err)
+	case c.pool.returns(h):
+		c.logger.Info("head may be back", slog.String("head", h.url))
 	}
 }
 

@@ -101,9 +101,9 @@ func (c *changing) change(config *tls.Config, silent bool) {
 	}
 }
 
-func trusting(t *testing.T, heads *comettest.Heads, config *tls.Config) (*changing, *comet.Client) {
+func trusting(t *testing.T, heads *comettest.Heads, config *tls.Config, options ...comet.Option) (*changing, *comet.Client) {
 	trust := &changing{config: config, changed: make(chan struct{})}
-	client, err := comet.New(heads.List(), nil, comet.WithTrust(trust))
+	client, err := comet.New(heads.List(), nil, append(options, comet.WithTrust(trust))...)
 	require.NoError(t, err)
 	t.Cleanup(func() { client.Close() })
 	return trust, client
@@ -118,7 +118,10 @@ func TestConnectionsGoWhenCertificatesChange(t *testing.T) {
 		require.NoError(t, err)
 	}
 	read()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	for before := heads.Handshakes(0); heads.Handshakes(0) == before; {
+		require.NoError(t, ctx.Err(), "the connection is still that of the old certificate")
 		trust.change(heads.TLS(), false) // again, since nobody may have been listening
 		read()
 	}
@@ -155,6 +158,32 @@ func TestAClosedClientSaysSo(t *testing.T) {
 	require.NotErrorIs(t, err, comet.ErrUnavailable)
 	_, err = client.Write(t.Context(), testName, testTokens, testValue)
 	require.ErrorIs(t, err, comet.ErrClosed)
+	before := heads.Calls(0, "")
+	require.ErrorIs(t, client.Create(t.Context(), testName, testTokens, testValue), comet.ErrClosed)
+	require.ErrorIs(t, client.WriteMany(t.Context(), itemsOf(3), comet.Bulk{}), comet.ErrClosed)
+	require.ErrorIs(t, client.Versions(t.Context())[0].Err, comet.ErrClosed)
+	assert.Equal(t, before, heads.Calls(0, ""), "nobody is asked any more")
+}
+
+// With HTTP/2 as well, no connection outlives the client, whatever was refused meanwhile; TestMain looks for what is left.
+func TestCloseLeavesNoConnection(t *testing.T) {
+	for _, options := range [][]comet.Option{nil, {comet.WithHTTP2()}} {
+		heads := comettest.Start(t, 1)
+		_, client := trusting(t, heads, tlsconfig.Client(heads.Roots(), nil), options...)
+		heads.Set(0, comettest.Delay(2*shortly).On("readScope"))
+		var reading sync.WaitGroup
+		reading.Go(func() {
+			_, err := client.Read(t.Context(), testName, testTokens.Read)
+			assert.ErrorIs(t, err, comet.ErrNotFound)
+		})
+		heads.Await(t.Context(), 0, "readScope", 1)
+		for range 8 {
+			_, err := client.Write(t.Context(), testName, testTokens, testValue)
+			require.ErrorIs(t, err, comet.ErrUnauthorized)
+		}
+		reading.Wait()
+		require.NoError(t, client.Close())
+	}
 }
 
 // net/http quotes what a head sends in place of HTTP, and this one repeats what it was sent.

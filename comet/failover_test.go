@@ -73,6 +73,8 @@ func TestCallsGoOnWhateverOneHeadDoes(t *testing.T) {
 		"a web page with 200":    comettest.Page(http.StatusOK),
 		"another entry's value":  comettest.Answer(200, "application/json", `{"status":"OK","value":{"contextId":"x","family":"x","key":"x","value":"x","entries":[]}}`).On("readScope", "enumerateScope"),
 		"a value of no sense":    comettest.Answer(200, "application/json", `{"status":"OK","value":"x"}`).On("readScope", "enumerateScope"),
+		"a web page with 403":    comettest.Page(http.StatusForbidden).On("readScope", "enumerateScope", "writeScope", "deleteScope"),
+		"a web page with 404":    comettest.Page(http.StatusNotFound),
 		"a redirect":             comettest.Answer(http.StatusTemporaryRedirect, "text/plain", "elsewhere"),
 		"cut before the header":  comettest.Cut(-1),
 		"cut before the body":    comettest.Cut(0),
@@ -170,11 +172,58 @@ func TestAHeadThatComesBackIsUsedAgain(t *testing.T) {
 	heads.Stop(first)
 	read()
 	heads.Restart(first)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	for before := heads.Calls(first, "readScope"); heads.Calls(first, "readScope") == before; {
+		require.NoError(t, ctx.Err(), "it was not used again, though it rests for 20 ms at most")
 		read()
 	}
 	heads.Stop(second)
 	read()
+}
+
+// getVersion needs no store: that it answers is no proof that a head is well.
+func TestAHeadThatOnlySaysItsVersionIsLeftForLongerAndLonger(t *testing.T) {
+	heads, client, first, _ := used(t, comet.WithRest(time.Millisecond, time.Hour))
+	heads.Set(first, comettest.Status(500).On("readScope"))
+	before := heads.Calls(first, "readScope")
+	for start := time.Now(); time.Since(start) < time.Second; {
+		_, err := client.Read(t.Context(), testName, testTokens.Read)
+		require.NoError(t, err)
+	}
+	assert.LessOrEqual(t, heads.Calls(first, "readScope")-before, 12, "rests double from 1 ms, less up to a half, so ten or eleven fit into a second")
+}
+
+// Callers in a hurry give each head less than a second. That says nothing of a head once; again and again, while another one answers,
+// it does.
+func TestAHangingHeadIsLeftByCallersInAHurryToo(t *testing.T) {
+	heads, client, first, _ := used(t, comet.WithRest(time.Hour, time.Hour))
+	heads.Set(first, comettest.Hang().On("readScope"))
+	for range 10 {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*shortly)
+		_, err := client.Read(ctx, testName, testTokens.Read)
+		cancel()
+		require.NoError(t, err)
+	}
+	assert.Equal(t, 3, heads.Calls(first, "readScope"))
+}
+
+// A call that had too little time for an answer is no sign that a resting head is back.
+func TestAHurriedCallDoesNotBringAHeadBack(t *testing.T) {
+	heads, client, first, second := used(t, comet.WithAttemptTimeout(shortly), comet.WithRest(time.Hour, time.Hour))
+	heads.Set(first, comettest.Hang())
+	_, err := client.Read(t.Context(), testName, testTokens.Read)
+	require.NoError(t, err)
+	heads.Set(second, comettest.Hang().On("readScope"))
+	ctx, cancel := context.WithTimeout(t.Context(), shortly/2)
+	_, err = client.Read(ctx, testName, testTokens.Read)
+	cancel()
+	require.ErrorIs(t, err, comet.ErrUnavailable)
+	heads.Set(second)
+	before := heads.Calls(first, "")
+	_, err = client.Read(t.Context(), testName, testTokens.Read)
+	require.NoError(t, err)
+	assert.Equal(t, before, heads.Calls(first, ""))
 }
 
 func TestWhileNoHeadIsWellAllAreTried(t *testing.T) {
@@ -330,7 +379,17 @@ func TestAHeadThatIsBusyIsGivenTime(t *testing.T) {
 	two.Set(0, comettest.Busy(86400).On("readScope").Times(1))
 	two.Set(1, comettest.Busy(86400).On("readScope").Times(1))
 	_, err = client.Read(t.Context(), testName, testTokens.Read)
-	require.NoError(t, err, "the other is asked, and then the first once more")
+	require.ErrorIs(t, err, comet.ErrUnavailable)
+	assert.Contains(t, err.Error(), "429")
+	assert.Equal(t, 2, two.Calls(0, "readScope")+two.Calls(1, "readScope"), "each is asked once")
+	_, err = client.Read(t.Context(), testName, testTokens.Read)
+	require.NoError(t, err, "the next call may ask again")
+
+	// What a head is asked first is its version.
+	fresh := comettest.Start(t, 1)
+	fresh.Set(0, comettest.Busy(0).Times(1))
+	_, err = fresh.Client().Write(t.Context(), testName, testTokens, testValue)
+	require.NoError(t, err)
 }
 
 func TestTheCallersOwnEndStaysVisible(t *testing.T) {
@@ -387,18 +446,17 @@ func TestManyGoroutinesMayUseOneClient(t *testing.T) {
 	for i := range names {
 		names[i] = scope.MustName("s", "hostsall", string(rune('a'+i%26))+strings.Repeat("x", i/26))
 	}
-	go func() {
-		heads.Stop(0)
-		heads.Restart(0)
-		heads.Stop(1)
-		heads.Restart(1)
-	}()
+	part := len(names) / 4
 	var steps int
-	err := comet.Each(t.Context(), names, comet.Bulk{Progress: func(done, total int) { steps = done }}, func(ctx context.Context, n scope.Name) error {
-		_, err := client.Write(ctx, n, testTokens, testValue)
-		return err
-	})
-	require.NoError(t, err)
+	heads.Stop(0)
+	for i, change := range []func(){func() { heads.Restart(0); heads.Stop(1) }, func() { heads.Restart(1); heads.Stop(0) }, func() { heads.Restart(0) }, func() {}} {
+		err := comet.Each(t.Context(), names[i*part:(i+1)*part], comet.Bulk{Progress: func(done, total int) { steps++ }}, func(ctx context.Context, n scope.Name) error {
+			_, err := client.Write(ctx, n, testTokens, testValue)
+			return err
+		})
+		require.NoError(t, err)
+		change()
+	}
 	assert.Equal(t, len(names), steps)
 	entries, err := client.List(t.Context(), testName.Context, testName.Family, testTokens.Read)
 	require.NoError(t, err)

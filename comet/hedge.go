@@ -2,7 +2,6 @@ package comet
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -76,8 +75,8 @@ func (c *Client) race(ctx context.Context, heads []*head, call call) (r result, 
 	}
 	cancel()
 	won := got[len(got)-1]
-	if won.head == 1 && len(got) == 1 && c.pool.loses(heads[0]) {
-		c.note(heads[0], &Error{Op: call.op, Head: heads[0].url, Kind: ErrUnavailable, Err: errLate})
+	if won.head == 1 && len(got) == 1 {
+		c.lose(call, heads[:1])
 	}
 	for len(got) < asked { // cancelled, it ends at once
 		got = append(got, <-results)
@@ -95,5 +94,3 @@ type raced struct {
 	head int
 	result
 }
-
-var errLate = errors.New("is late time and again, while another head answers")

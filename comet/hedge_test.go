@@ -60,3 +60,19 @@ func TestALateHeadWinsWhereTheSecondFails(t *testing.T) {
 	assert.Contains(t, err.Error(), heads.URL(first)+": HTTP 500")
 	assert.Contains(t, err.Error(), heads.URL(second)+": HTTP 500")
 }
+
+// Both heads answer, one after the other; what the first says counts, whole.
+func TestTheLoserOfARaceChangesNothing(t *testing.T) {
+	heads, client, first, second := used(t, comet.WithHedge(time.Millisecond))
+	heads.Set(first, comettest.Delay(20*time.Millisecond).On("readScope"))
+	heads.Set(second, comettest.Empty().On("readScope"))
+	for range 50 {
+		entry, err := client.Read(t.Context(), testName, testTokens.Read)
+		if err == nil {
+			assert.Equal(t, string(testValue), string(entry.Value))
+			assert.NotEmpty(t, entry.Tag)
+		} else {
+			assert.ErrorIs(t, err, comet.ErrNotFound)
+		}
+	}
+}

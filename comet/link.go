@@ -16,41 +16,60 @@ type link struct {
 	make func() *http.Transport
 
 	mu      sync.Mutex
-	now     *resty.Client
-	retired []*resty.Client // whose calls may not all have ended
+	now     *generation
+	retired []*generation
 }
+
+// generation is connections that were made under the same certificates, and that go together. The link's lock guards users.
+type generation struct {
+	*resty.Client
+	users int // calls under way
+}
+
+func (g *generation) closeIdle() { g.GetClient().CloseIdleConnections() }
 
 func newLink(make func() *http.Transport) *link {
-	return &link{make: make, now: newResty(make())}
+	return &link{make: make, now: &generation{Client: newResty(make())}}
 }
 
-// client returns what to send the next request with.
-func (l *link) client() *resty.Client {
+// acquire returns what to send the next request with, to be released when all of the answer is there.
+func (l *link) acquire() *generation {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.now.users++
 	return l.now
 }
 
-// renew gives up the connections that used has, unless others have done so already.
-func (l *link) renew(used *resty.Client) {
+func (l *link) release(used *generation, closed func() bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if used.users--; used != l.now || closed() {
+		used.closeIdle()
+	}
+}
+
+// renew gives up the connections that used has, or of the present where it is nil, unless others have done so already.
+func (l *link) renew(used *generation) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if used != nil && used != l.now {
 		return
 	}
 	l.retired = append(l.retired, l.now)
-	l.now = newResty(l.make())
+	l.now = &generation{Client: newResty(l.make())}
 	l.closeRetired()
-	l.retired = l.retired[max(0, len(l.retired)-maxRetired):]
+	for len(l.retired) > maxRetired && l.retired[0].users == 0 {
+		l.retired = l.retired[1:]
+	}
 }
 
-// maxRetired is how many generations are closed again: calls that were under way leave their connections idle when they end, which
-// otherwise go after idleTime.
+// maxRetired is how many generations without calls are closed again later: with HTTP/2 a connection is idle only a moment after its
+// last call has ended.
 const maxRetired = 4
 
 func (l *link) closeRetired() {
 	for _, r := range l.retired {
-		r.GetClient().CloseIdleConnections()
+		r.closeIdle()
 	}
 }
 
@@ -59,7 +78,7 @@ func (l *link) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closeRetired()
-	l.now.GetClient().CloseIdleConnections()
+	l.now.closeIdle()
 }
 
 // Connections are few and long-lived: a handshake costs fifteen to thirty times a request.

@@ -1,6 +1,7 @@
 package comet
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -19,10 +20,11 @@ type pool struct {
 // head is one head as the pool sees it. The pool's lock guards all but url.
 type head struct {
 	url      string
-	failures int       // in a row
-	lost     int       // hedged reads in a row that another head answered
+	failures int       // in a row, of calls
+	lost     int       // calls in a row that another head settled in its place
 	rests    time.Time // until when; zero while it is well
 	probing  bool
+	trying   bool          // a call is the first since a probe found the head again
 	asking   chan struct{} // holds a token while nobody asks the head about itself
 	about    *about
 	store    *string // the identity of its store, remembered while it rests; nil while it was never accepted
@@ -54,12 +56,38 @@ func newPool(urls []string, restMin, restMax time.Duration) *pool {
 
 // order returns the heads that a call may try, best first: those that are well in the client's order, then those that rest, the
 // one whose rest ends first before the others.
-func (p *pool) order() []*head {
+//
+// A head that a probe found again has not proved itself: getVersion needs no store. One call at a time may try it first.
+func (p *pool) order(without map[*head]bool) []*head {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	list := slices.Clone(p.heads)
-	slices.SortStableFunc(list, func(a, b *head) int { return a.rests.Compare(b.rests) })
+	list := slices.DeleteFunc(slices.Clone(p.heads), func(h *head) bool { return without[h] })
+	slices.SortStableFunc(list, func(a, b *head) int {
+		return cmp.Or(a.rests.Compare(b.rests), compare(a.trying, b.trying))
+	})
+	if len(list) > 0 && list[0].onTrial() {
+		list[0].trying = true
+	}
 	return list
+}
+
+func (h *head) onTrial() bool { return h.rests.IsZero() && h.failures > 0 }
+
+func compare(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// tried notes that a call that may have been the first of a head on trial is over and says nothing of it.
+func (p *pool) tried(h *head) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h.trying = false
 }
 
 // toProbe returns the resting heads whose time has come and marks them as being probed. While no head is well there is none: the
@@ -91,12 +119,22 @@ func (p *pool) probed(h *head) {
 	h.probing = false
 }
 
-// works notes that a head gave an answer. It reports whether the head had been resting.
+// works notes that a head settled a call. It reports whether the head had been ill.
 func (p *pool) works(h *head) (back bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	back = h.failures > 0
+	h.failures, h.lost, h.rests, h.trying = 0, 0, time.Time{}, false
+	return back
+}
+
+// returns notes that a probe found a head again: its rest is over, and the next failure lets it rest for longer than the last. It
+// reports whether the head had been resting.
+func (p *pool) returns(h *head) (back bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	back = !h.rests.IsZero()
-	h.failures, h.lost, h.rests = 0, 0, time.Time{}
+	h.lost, h.rests, h.trying = 0, time.Time{}, false
 	return back
 }
 
@@ -105,13 +143,13 @@ func (p *pool) fails(h *head, now time.Time) (left bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	left = h.rests.IsZero()
+	h.about, h.trying = nil, false // it may come back as another version, or on another store
 	if !left && now.Before(h.rests) {
 		return false // many calls were under way when it fell: that is one failure
 	}
 	rest := min(p.restMin<<min(h.failures, 16), p.restMax)
 	h.failures++
 	h.rests = now.Add(rest - rand.N(rest/2+1))
-	h.about = nil // it may come back as another version, or on another store
 	return left
 }
 
@@ -119,7 +157,7 @@ func (p *pool) fails(h *head, now time.Time) (left bool) {
 func (p *pool) busy(h *head, now time.Time, rest time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	h.rests = now.Add(min(rest, p.restMax))
+	h.rests, h.trying = now.Add(min(rest, p.restMax)), false
 }
 
 // knows returns what the head said about itself, where that is known and fresh.

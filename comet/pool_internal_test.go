@@ -21,34 +21,34 @@ func urls(heads []*head) (list []string) {
 
 func TestPoolPrefersWellHeadsThenTheOnesThatRestLeast(t *testing.T) {
 	p := newPool([]string{"a", "b", "c"}, time.Second, time.Minute)
-	own := p.order()
+	own := p.order(nil)
 	assert.ElementsMatch(t, []string{"a", "b", "c"}, urls(own))
-	assert.Equal(t, urls(own), urls(p.order()), "the order stays")
+	assert.Equal(t, urls(own), urls(p.order(nil)), "the order stays")
 
 	first, second, third := own[0], own[1], own[2]
 	assert.True(t, p.fails(first, noon), "it was well")
 	assert.False(t, p.fails(first, noon), "many calls saw the same failure")
-	assert.Equal(t, []*head{second, third, first}, p.order())
+	assert.Equal(t, []*head{second, third, first}, p.order(nil))
 	p.fails(second, noon.Add(time.Minute))
-	assert.Equal(t, []*head{third, first, second}, p.order())
+	assert.Equal(t, []*head{third, first, second}, p.order(nil))
 	p.fails(third, noon.Add(2*time.Minute))
-	assert.Equal(t, []*head{first, second, third}, p.order())
+	assert.Equal(t, []*head{first, second, third}, p.order(nil))
 	assert.True(t, p.works(second))
 	assert.False(t, p.works(second))
-	assert.Equal(t, second, p.order()[0])
+	assert.Equal(t, second, p.order(nil)[0])
 }
 
 func TestPoolsHaveOrdersOfTheirOwn(t *testing.T) {
 	seen := map[string]bool{}
 	for range 200 {
-		seen[newPool([]string{"a", "b", "c"}, 1, 1).order()[0].url] = true
+		seen[newPool([]string{"a", "b", "c"}, 1, 1).order(nil)[0].url] = true
 	}
 	assert.Len(t, seen, 3, "clients spread over the heads")
 }
 
 func TestRestGrowsWithJitterUpToItsMost(t *testing.T) {
 	p := newPool([]string{"a"}, time.Second, 10*time.Second)
-	h := p.order()[0]
+	h := p.order(nil)[0]
 	now := noon
 	different := map[time.Duration]bool{}
 	for _, most := range []time.Duration{1, 2, 4, 8, 10, 10, 10} {
@@ -70,9 +70,29 @@ func TestRestGrowsWithJitterUpToItsMost(t *testing.T) {
 	assert.LessOrEqual(t, h.rests.Sub(now), time.Second, "a head that was well starts anew")
 }
 
+// A head that answers probes and nothing else is tried by one call at a time, and less and less often.
+func TestAHeadOnTrialIsTriedByOneCall(t *testing.T) {
+	p := newPool([]string{"a", "b"}, time.Second, time.Minute)
+	a, b := p.order(nil)[0], p.order(nil)[1]
+	p.fails(a, noon)
+	assert.True(t, p.returns(a), "a probe found it")
+	assert.Equal(t, []*head{a, b}, p.order(nil), "the first call tries it")
+	assert.Equal(t, []*head{b, a}, p.order(nil), "the others do not wait for what comes of it")
+	p.tried(a)
+	assert.Equal(t, []*head{a, b}, p.order(nil))
+	p.fails(a, noon)
+	assert.Greater(t, a.rests.Sub(noon), time.Second-1, "its rest grows all the same")
+	p.returns(a)
+	p.order(nil)
+	assert.True(t, p.works(a))
+	assert.Equal(t, []*head{a, b}, p.order(nil))
+	assert.Equal(t, []*head{a, b}, p.order(nil), "it has proved itself")
+	assert.Equal(t, []*head{b}, p.order(map[*head]bool{a: true}))
+}
+
 func TestOneProbeAtATimeAndOnlyBesideAWellHead(t *testing.T) {
 	p := newPool([]string{"a", "b"}, time.Second, time.Minute)
-	a, b := p.order()[0], p.order()[1]
+	a, b := p.order(nil)[0], p.order(nil)[1]
 	p.fails(a, noon)
 	later := noon.Add(time.Hour)
 	assert.Empty(t, p.toProbe(noon), "it rests")
@@ -87,7 +107,7 @@ func TestOneProbeAtATimeAndOnlyBesideAWellHead(t *testing.T) {
 
 func TestAPoolServesOneStore(t *testing.T) {
 	p := newPool([]string{"a", "b"}, time.Second, time.Minute)
-	a, b := p.order()[0], p.order()[1]
+	a, b := p.order(nil)[0], p.order(nil)[1]
 	one, two := Version{API: "1", Store: "one"}, Version{API: "1", Store: "two"}
 	assert.True(t, p.learns(a, one, noon))
 	assert.False(t, p.learns(b, two, noon), "another store")
@@ -115,7 +135,7 @@ func TestAPoolServesOneStore(t *testing.T) {
 
 func TestAHeadThatIsBusyRestsNoLongerThanAnother(t *testing.T) {
 	p := newPool([]string{"a"}, time.Second, time.Minute)
-	h := p.order()[0]
+	h := p.order(nil)[0]
 	p.busy(h, noon, 24*time.Hour)
 	assert.Equal(t, noon.Add(time.Minute), h.rests)
 }

@@ -22,21 +22,18 @@ func (c *Client) Read(ctx context.Context, name scope.Name, read scope.Token) (E
 	if err := checkCall(name, read); err != nil {
 		return Entry{}, invalid(opRead, err)
 	}
-	var entry Entry
 	answer, _, err := c.do(ctx, call{
 		op:     opRead,
 		method: http.MethodGet,
 		path:   "/readScope",
 		name:   name,
 		tokens: scope.Tokens{Read: read},
-		parse: func(value json.RawMessage) (err *Error) {
-			entry, err = parseEntry(name, value)
-			return err
-		},
+		parse:  func(value json.RawMessage) (any, *Error) { return parseEntry(name, value) },
 	})
 	if err != nil {
 		return Entry{}, err
 	}
+	entry := answer.parsed.(Entry)
 	entry.Tag = answer.tag
 	return entry, nil
 }
@@ -77,19 +74,18 @@ func (c *Client) List(ctx context.Context, context scope.ContextID, family scope
 	if context.IsZero() || read.IsZero() {
 		return nil, invalid(opList, errors.New("context or read token is missing"))
 	}
-	var entries []Entry
-	_, _, err := c.do(ctx, call{
+	answer, _, err := c.do(ctx, call{
 		op:     opList,
 		method: http.MethodGet,
 		path:   "/enumerateScope",
 		name:   scope.Name{Context: context, Family: family},
 		tokens: scope.Tokens{Read: read},
-		parse: func(value json.RawMessage) (err *Error) {
-			entries, err = c.parseEntries(context, family, value)
-			return err
-		},
+		parse:  func(value json.RawMessage) (any, *Error) { return c.parseEntries(context, family, value) },
 	})
-	return entries, err
+	if err != nil {
+		return nil, err
+	}
+	return answer.parsed.([]Entry), nil
 }
 
 func (c *Client) parseEntries(context scope.ContextID, family scope.Family, value json.RawMessage) ([]Entry, *Error) {
@@ -106,6 +102,9 @@ func (c *Client) parseEntries(context scope.ContextID, family scope.Family, valu
 	}
 	entries := make([]Entry, 0, len(list.Entries))
 	for _, e := range list.Entries {
+		if e.Value == nil {
+			continue // it is being removed
+		}
 		if e.Family == "" {
 			e.Family = family.String()
 		}

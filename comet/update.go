@@ -20,12 +20,18 @@ func (c *Client) Create(ctx context.Context, name scope.Name, tokens scope.Token
 	if err != nil {
 		return invalid(opWrite, err)
 	}
-	if call.ifAbsent = c.about(ctx).Offers(extensionTags); !call.ifAbsent {
+	call.ifAbsent = c.about(ctx).Offers(extensionTags)
+	sure := outcome{}
+	if call.ifAbsent {
+		_, sure, err = c.do(ctx, call)
+	}
+	if !call.ifAbsent || errors.Is(err, errNotOffered) && !sure.mayHaveArrived {
+		call.ifAbsent = false
 		if err := c.seeNothing(ctx, name, tokens.Read); err != nil {
 			return err
 		}
+		_, sure, err = c.do(ctx, call)
 	}
-	_, sure, err := c.do(ctx, call)
 	if refused, ok := errors.AsType[*Error](err); !ok || refused.Status != http.StatusPreconditionFailed {
 		return err
 	}
@@ -65,16 +71,17 @@ func (c *Client) seeValue(ctx context.Context, name scope.Name, read scope.Token
 
 // about is what the first head that answers says about itself.
 func (c *Client) about(ctx context.Context) Version {
-	heads := c.pool.order()
+	heads := c.pool.order(nil)
+	defer c.pool.tried(heads[0])
 	for i, h := range heads {
 		attempt, cancel := context.WithTimeout(ctx, c.share(ctx, len(heads)-i+1))
-		about, err := c.learn(attempt, h, false)
+		about, r := c.learn(attempt, h)
 		cancel()
-		if err == nil {
+		if r.err == nil {
 			return about
 		}
-		if ctx.Err() == nil {
-			c.note(h, err)
+		if ctx.Err() == nil && r.verdict == failed && !r.late {
+			c.note(h, r.err)
 		}
 	}
 	return Version{}

@@ -78,20 +78,21 @@ func (c *Client) Versions(ctx context.Context) []HeadVersion {
 func (c *Client) versionOf(ctx context.Context, url string) HeadVersion {
 	ctx, cancel := context.WithTimeout(ctx, c.attempt)
 	defer cancel()
-	v, err := c.version(ctx, url, false)
-	return HeadVersion{Head: url, Version: v, Err: orNil(err)}
+	v, r := c.version(ctx, url, false)
+	return HeadVersion{Head: url, Version: v, Err: orNil(r.err)}
 }
 
 // saysWhatItIs reports whether this came from a COMET head, and not from something that answers anything.
 func (v Version) saysWhatItIs() bool { return v.Version != "" || v.API != "" }
 
 // version sends getVersion to one head. A refusal is an answer too: what does not know getVersion has no extensions.
-func (c *Client) version(ctx context.Context, url string, probe bool) (Version, *Error) {
+func (c *Client) version(ctx context.Context, url string, probe bool) (Version, result) {
 	r := c.send(ctx, url, versionCall, probe)
 	if r.err != nil && r.verdict != settled {
-		return Version{}, r.err
+		return Version{}, r
 	}
-	return parseVersion(r.value), nil
+	r.err = nil
+	return parseVersion(r.value), r
 }
 
 // parseVersion takes what is there: deployed heads say less than ours.

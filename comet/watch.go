@@ -125,13 +125,12 @@ func (f *follower) next(ctx context.Context) (Change, error) {
 }
 
 // wait asks a head to answer when something changes.
-func (f *follower) wait(ctx context.Context) (change Change, err error) {
+func (f *follower) wait(ctx context.Context) (Change, error) {
 	held := watchWait
 	if deadline, ok := ctx.Deadline(); ok {
 		held = max(min(held, time.Until(deadline)), time.Millisecond).Truncate(time.Millisecond)
 	}
-	var rev string
-	_, _, err = f.c.do(ctx, call{
+	answer, _, err := f.c.do(ctx, call{
 		op:     opWatch,
 		method: http.MethodGet,
 		path:   "/watchScope",
@@ -140,18 +139,16 @@ func (f *follower) wait(ctx context.Context) (change Change, err error) {
 		reads:  f.Read,
 		needs:  extensionWatch,
 		held:   held,
-		parse: func(value json.RawMessage) (err *Error) {
-			change, rev, err = f.parse(value)
-			return err
-		},
+		parse:  func(value json.RawMessage) (any, *Error) { return f.parse(value) },
 	})
 	if err != nil {
 		return Change{}, err
 	}
-	change.Whole = change.Whole || f.rev == ""
-	f.rev = rev
-	f.learn(change)
-	return change, nil
+	told := answer.parsed.(watched)
+	told.Whole = told.Whole || f.rev == ""
+	f.rev = told.rev
+	f.learn(told.Change)
+	return told.Change, nil
 }
 
 func (f *follower) query(held time.Duration) url.Values {
@@ -212,6 +209,12 @@ func (f *follower) poll(ctx context.Context) (Change, error) {
 	return change, nil
 }
 
+// watched is what an answer tells, and up to where.
+type watched struct {
+	Change
+	rev string
+}
+
 // watchAnswer is the value of a watch's answer; comet/server describes it.
 type watchAnswer struct {
 	ContextID string `json:"contextId"`
@@ -232,10 +235,10 @@ type watchedEntry struct {
 }
 
 // parse reads an answer, and leaves out what was not asked for.
-func (f *follower) parse(value json.RawMessage) (Change, string, *Error) {
+func (f *follower) parse(value json.RawMessage) (watched, *Error) {
 	var a watchAnswer
 	if json.Unmarshal(value, &a) != nil || differs(a.ContextID, f.Context.String()) || a.Rev == "" {
-		return Change{}, "", &Error{Kind: ErrUnavailable, Err: errNotEnvelope}
+		return watched{}, &Error{Kind: ErrUnavailable, Err: errNotEnvelope}
 	}
 	change := Change{Whole: a.Whole}
 	for _, part := range a.Families {
@@ -259,7 +262,7 @@ func (f *follower) parse(value json.RawMessage) (Change, string, *Error) {
 			}
 		}
 	}
-	return change, a.Rev, nil
+	return watched{change, a.Rev}, nil
 }
 
 func (f *follower) watched(family scope.Family, key string, token int) (Watched, bool) {

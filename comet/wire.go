@@ -65,6 +65,8 @@ func judge(op string, a answer, secrets ...scope.Token) (json.RawMessage, *Error
 		return nil, &Error{Status: a.status, Message: said(), Kind: ErrUnavailable}, elsewhere
 	case a.status >= 500:
 		return nil, &Error{Status: a.status, Message: said(), Kind: ErrUnavailable}, failed
+	case a.status >= 400 && parseErr != nil && len(bytes.TrimSpace(a.body)) > 0: // a proxy's page, most likely
+		return nil, &Error{Status: a.status, Kind: ErrUnavailable, Message: "is not an answer of a COMET head"}, elsewhere
 	case a.status >= 400:
 		return nil, &Error{Status: a.status, Message: said(), Kind: kindOf(a.status, e.Message)}, settled
 	}
@@ -148,6 +150,9 @@ type wireEntry[V any] struct {
 type text []byte
 
 func (t *text) UnmarshalJSON(raw []byte) error {
+	if string(raw) == "null" {
+		return nil
+	}
 	if raw[0] != '"' {
 		*t = append((*t)[:0], raw...)
 		return nil

@@ -30,7 +30,7 @@ func (f Fault) On(calls ...string) Fault {
 	return f
 }
 
-// Times returns the fault for the next n calls that it applies to.
+// Times returns the fault for the next n calls that it applies to; for all where n is 0.
 func (f Fault) Times(n int) Fault {
 	f.times = n
 	return f
