@@ -162,7 +162,9 @@ func TestRawRequests(t *testing.T) {
 }
 
 // Real curl with the files that cometd makes does all five calls, and is nowhere redirected.
-func TestCurl(t *testing.T) {
+func TestCurl(t *testing.T) { eachStore(t, testCurl) }
+
+func testCurl(t *testing.T, open func(*testing.T) server.Store) {
 	curl, err := exec.LookPath("curl")
 	if err != nil {
 		t.Skip("curl is not installed")
@@ -173,8 +175,7 @@ func TestCurl(t *testing.T) {
 	live, err := tlsconfig.Open(files.Server, tlsconfig.Names{})
 	require.NoError(t, err)
 	defer live.Close()
-	store, err := bolt.Open(filepath.Join(t.TempDir(), "comet.db"))
-	require.NoError(t, err)
+	store := open(t)
 	defer store.Close()
 	l := listen(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -6,11 +6,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -23,11 +25,19 @@ import (
 
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/bolt"
+	"github.com/renci-nrig/comet-go/comet/server/etcd"
+	"github.com/renci-nrig/comet-go/comet/server/internal/etcdtest"
 	"github.com/renci-nrig/comet-go/scope"
 	"github.com/renci-nrig/comet-go/tlsconfig"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if settings := os.Getenv(parkEnv); settings != "" {
+		parkClients(settings)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // The tokens of the tests. They are found in no log and no answer.
 const (
@@ -81,7 +91,7 @@ type head struct {
 	*testing.T
 	addr   string
 	config *tls.Config
-	store  *bolt.Store
+	store  server.Store
 	log    *lockedBuffer
 	stop   func()
 }
@@ -105,8 +115,12 @@ func (l *lockedBuffer) String() string {
 
 func start(t *testing.T, opts ...server.Option) *head {
 	t.Helper()
-	store, err := bolt.Open(filepath.Join(t.TempDir(), "comet.db"))
-	require.NoError(t, err)
+	return startOn(t, onFile(t), opts...)
+}
+
+// startOn closes the store in the end.
+func startOn(t *testing.T, store server.Store, opts ...server.Option) *head {
+	t.Helper()
 	ca, err := authority()
 	require.NoError(t, err)
 	identity, err := ca.Server("head", "127.0.0.1")
@@ -130,6 +144,28 @@ func start(t *testing.T, opts ...server.Option) *head {
 	})
 	t.Cleanup(h.stop)
 	return h
+}
+
+// eachStore runs a test on every kind of store, which it closes. Open makes an empty one.
+func eachStore(t *testing.T, test func(t *testing.T, open func(*testing.T) server.Store)) {
+	t.Run("file", func(t *testing.T) { test(t, onFile) })
+	t.Run("etcd", func(t *testing.T) {
+		cluster := etcdtest.Start(t, 1)
+		stores := 0
+		test(t, func(t *testing.T) server.Store {
+			stores++
+			store, err := etcd.Open(t.Context(), cluster.URL(fmt.Sprint("/store/", stores)))
+			require.NoError(t, err)
+			return store
+		})
+	})
+}
+
+func onFile(t *testing.T) server.Store {
+	t.Helper()
+	store, err := bolt.Open(filepath.Join(t.TempDir(), "comet.db"))
+	require.NoError(t, err)
+	return store
 }
 
 // logger logs everything to where noSecrets looks.
@@ -264,7 +300,7 @@ func (h *head) noSecrets(more ...string) {
 	h.Helper()
 	text := h.log.String()
 	require.NotEmpty(h, text)
-	for _, secret := range append(more, readToken, writeToken, otherToken, "Planted") {
-		require.NotContains(h, text, secret)
+	for _, planted := range append(more, readToken, writeToken, otherToken, "Planted") {
+		require.NotContains(h, text, planted)
 	}
 }

@@ -15,7 +15,9 @@ import (
 )
 
 // What deployed heads answer is written down in wire.json. A head answers the same in the same situation, and may say more.
-func TestAnswersAreThoseOfDeployedHeads(t *testing.T) {
+func TestAnswersAreThoseOfDeployedHeads(t *testing.T) { eachStore(t, testAnswers) }
+
+func testAnswers(t *testing.T, open func(*testing.T) server.Store) {
 	raw, err := os.ReadFile("../../testdata/wire.json")
 	require.NoError(t, err)
 	var cases []struct {
@@ -30,8 +32,8 @@ func TestAnswersAreThoseOfDeployedHeads(t *testing.T) {
 		deployed[c.Name], codes[c.Name] = c.Body, c.Status
 	}
 
-	h := start(t)
-	strong := start(t, server.WithStrongTokens())
+	h := startOn(t, open(t))
+	strong := startOn(t, open(t), server.WithStrongTokens())
 	with := func(family, key, read, write string) string {
 		return query("contextID", "s", "family", family, "Key", key, "readToken", read, "writeToken", write)
 	}

@@ -108,7 +108,7 @@ func other(t *testing.T, options *bbolt.Options, fill func(*bbolt.Tx) error) []b
 	return b
 }
 
-func bucket(name, key, value string) func(*bbolt.Tx) error {
+func table(name, key, value string) func(*bbolt.Tx) error {
 	return func(tx *bbolt.Tx) error {
 		b, err := tx.CreateBucket([]byte(name))
 		if err != nil {
@@ -119,20 +119,20 @@ func bucket(name, key, value string) func(*bbolt.Tx) error {
 }
 
 func TestFilesOfOtherProgramsAndVersionsAreRefused(t *testing.T) {
-	t.Run("another bucket", func(t *testing.T) {
-		refused(t, other(t, nil, bucket("members", "a", "b")), bolt.ErrNotStore)
+	t.Run("another table", func(t *testing.T) {
+		refused(t, other(t, nil, table("members", "a", "b")), bolt.ErrNotStore)
 	})
 	t.Run("another meta", func(t *testing.T) {
-		refused(t, other(t, nil, bucket("meta", "a", "b")), bolt.ErrNotStore)
+		refused(t, other(t, nil, table("meta", "a", "b")), bolt.ErrNotStore)
 	})
 	t.Run("without a list of free pages", func(t *testing.T) {
-		refused(t, other(t, &bbolt.Options{NoFreelistSync: true}, bucket("members", "a", "b")), bolt.ErrNotStore)
+		refused(t, other(t, &bbolt.Options{NoFreelistSync: true}, table("members", "a", "b")), bolt.ErrNotStore)
 	})
 	t.Run("a later format", func(t *testing.T) {
-		refused(t, other(t, nil, bucket("meta", "format", "comet/2")), bolt.ErrFormat)
+		refused(t, other(t, nil, table("meta", "format", "comet/2")), bolt.ErrFormat)
 	})
 	t.Run("half a store", func(t *testing.T) {
-		refused(t, other(t, nil, bucket("meta", "format", "comet/1")), bolt.ErrDamaged)
+		refused(t, other(t, nil, table("meta", "format", "comet/1")), bolt.ErrDamaged)
 	})
 }
 

@@ -118,11 +118,10 @@ func (s *Store) commit(group []*request) {
 			outcomes[i] = outcome{err: err}
 		}
 	}
-	changed := changedBy(group, outcomes)
+	s.watchers.Wake(changedBy(group, outcomes)...) // before the answers: who watches after one is not woken for it
 	for i, r := range group {
 		r.done <- outcomes[i]
 	}
-	s.watchers.Wake(changed...)
 }
 
 // update runs a write transaction. Nothing is known of the file after one that failed, so no other is begun.

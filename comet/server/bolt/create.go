@@ -42,12 +42,12 @@ func fill(path string) error {
 		return err
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{bucketMeta, bucketEntries, bucketRemoved, bucketChanges} {
+		for _, name := range [][]byte{tableMeta, tableEntries, tableRemoved, tableChanges} {
 			if _, err := tx.CreateBucket(name); err != nil {
 				return err
 			}
 		}
-		meta := tx.Bucket(bucketMeta)
+		meta := tx.Bucket(tableMeta)
 		return errors.Join(
 			meta.Put(metaFormat, []byte(format)),
 			meta.Put(metaIdentity, []byte(rand.Text())),

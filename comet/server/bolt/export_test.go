@@ -27,7 +27,7 @@ func (s *Store) BreakDisk() { s.file.Close() }
 // Changes lists the rows of the changes after a revision.
 func (s *Store) Changes(id scope.ContextID, read scope.Token, since uint64) (rows []string) {
 	group := groupKey(id, s.digests.Read(id, read))
-	s.walk(bucketChanges, group, binary.BigEndian.AppendUint64(group[:len(group):len(group)], since+1), func(k, v []byte) {
+	s.walk(tableChanges, group, binary.BigEndian.AppendUint64(group[:len(group):len(group)], since+1), func(k, v []byte) {
 		n, err := parseName(id, k[8:])
 		if err != nil {
 			panic(err)
@@ -41,7 +41,7 @@ func (s *Store) Changes(id scope.ContextID, read scope.Token, since uint64) (row
 // Removed lists the removals that are kept.
 func (s *Store) Removed(id scope.ContextID, read scope.Token) (rows []string) {
 	group := groupKey(id, s.digests.Read(id, read))
-	s.walk(bucketRemoved, group, group, func(k, v []byte) {
+	s.walk(tableRemoved, group, group, func(k, v []byte) {
 		n, err := parseName(id, k)
 		if err != nil {
 			panic(err)
@@ -51,9 +51,9 @@ func (s *Store) Removed(id scope.ContextID, read scope.Token) (rows []string) {
 	return rows
 }
 
-func (s *Store) walk(bucket, group, from []byte, visit func(afterGroup, value []byte)) {
+func (s *Store) walk(table, group, from []byte, visit func(afterGroup, value []byte)) {
 	err := s.view(func(tx *bbolt.Tx) error {
-		c := tx.Bucket(bucket).Cursor()
+		c := tx.Bucket(table).Cursor()
 		for k, v := c.Seek(from); bytes.HasPrefix(k, group); k, v = c.Next() {
 			visit(k[len(group):], v)
 		}

@@ -17,7 +17,7 @@ type group struct {
 }
 
 func (g group) empty(tx *bbolt.Tx) bool {
-	k, _ := tx.Bucket(bucketEntries).Cursor().Seek(g.key)
+	k, _ := tx.Bucket(tableEntries).Cursor().Seek(g.key)
 	return !bytes.HasPrefix(k, g.key)
 }
 
@@ -32,14 +32,14 @@ func (g group) entries(tx *bbolt.Tx, families []scope.Family) (all []server.Entr
 			}
 		}
 	}
-	c := tx.Bucket(bucketEntries).Cursor()
+	c := tx.Bucket(tableEntries).Cursor()
 	for _, prefix := range prefixes {
 		for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = c.Next() {
 			name, err := parseName(g.id, k[len(g.key):])
 			if err != nil {
 				return nil, err
 			}
-			e, err := parseEntry(name, v)
+			e, err := entryOf(name, v)
 			if err != nil {
 				return nil, err
 			}
@@ -51,8 +51,8 @@ func (g group) entries(tx *bbolt.Tx, families []scope.Family) (all []server.Entr
 
 // changed returns what has a row of the changes after the revision, in the order of the changes.
 func (g group) changed(tx *bbolt.Tx, since uint64, families []scope.Family) (entries []server.Entry, removed []scope.Name, err error) {
-	present := tx.Bucket(bucketEntries)
-	c := tx.Bucket(bucketChanges).Cursor()
+	present := tx.Bucket(tableEntries)
+	c := tx.Bucket(tableChanges).Cursor()
 	for row, kind := c.Seek(changeKey(g.key, g.key, since+1)); bytes.HasPrefix(row, g.key); row, kind = c.Next() {
 		if len(row) < len(g.key)+8 {
 			return nil, nil, errDamaged
@@ -69,7 +69,7 @@ func (g group) changed(tx *bbolt.Tx, since uint64, families []scope.Family) (ent
 			removed = append(removed, name)
 			continue
 		}
-		e, err := parseEntry(name, present.Get(append(g.key[:len(g.key):len(g.key)], afterGroup...)))
+		e, err := entryOf(name, present.Get(append(g.key[:len(g.key):len(g.key)], afterGroup...)))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -80,7 +80,7 @@ func (g group) changed(tx *bbolt.Tx, since uint64, families []scope.Family) (ent
 
 // lastChange is the revision of the newest row of changes in a group, 0 where there is none.
 func (g group) lastChange(tx *bbolt.Tx) (uint64, error) {
-	c := tx.Bucket(bucketChanges).Cursor()
+	c := tx.Bucket(tableChanges).Cursor()
 	k, _ := c.Seek(append(g.key[:len(g.key):len(g.key)], afterAll...))
 	if k == nil {
 		k, _ = c.Last()

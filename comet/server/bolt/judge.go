@@ -46,10 +46,10 @@ type transaction struct {
 
 func begin(tx *bbolt.Tx) (*transaction, error) {
 	t := &transaction{
-		meta:    tx.Bucket(bucketMeta),
-		entries: tx.Bucket(bucketEntries),
-		removed: tx.Bucket(bucketRemoved),
-		changes: tx.Bucket(bucketChanges),
+		meta:    tx.Bucket(tableMeta),
+		entries: tx.Bucket(tableEntries),
+		removed: tx.Bucket(tableRemoved),
+		changes: tx.Bucket(tableChanges),
 		now:     time.Now(),
 	}
 	var err error
@@ -110,12 +110,12 @@ func (v verdict) result(next uint64) server.Result {
 func (t *transaction) judge(e edit) (v verdict, err error) {
 	var now judge.Found
 	if b := t.entries.Get(e.key); b != nil {
-		r, value, err := parseRecord(b)
+		there, value, err := parseEntry(b)
 		if err != nil {
 			return verdict{}, err
 		}
-		now = judge.Found{There: true, Write: r.write, Value: value, Revision: r.revision}
-		v.last = r.revision
+		now = judge.Found{There: true, Write: there.write, Value: value, Revision: there.revision}
+		v.last = there.revision
 	} else if was := t.removed.Get(e.key); was != nil {
 		if v.last, err = parseRevision(was); err != nil {
 			return verdict{}, err
@@ -136,8 +136,8 @@ func (t *transaction) make(e edit, v verdict, revision uint64) error {
 		kind = changeRemove
 		err = errors.Join(t.entries.Delete(e.key), t.removed.Put(e.key, encodeRevision(revision)))
 	} else {
-		r := record{write: e.Write, revision: revision, modified: t.now}
-		err = errors.Join(t.entries.Put(e.key, r.encode(e.Value)), t.removed.Delete(e.key))
+		put := entry{write: e.Write, revision: revision, modified: t.now}
+		err = errors.Join(t.entries.Put(e.key, put.encode(e.Value)), t.removed.Delete(e.key))
 	}
 	return errors.Join(err,
 		t.changes.Delete(changeKey(e.group, e.key, v.last)),

@@ -17,22 +17,22 @@ const (
 	format       = formatPrefix + "1"
 )
 
-// The file's buckets. Numbers are big endian, lengths two bytes.
+// The file's tables, each one of bbolt's. Numbers are big endian, lengths two bytes.
 var (
-	bucketMeta = []byte("meta")
+	tableMeta = []byte("meta")
 
-	// (context, read digest, family, key) -> record. What one read token shows in a context is one range, and one family in it too.
-	bucketEntries = []byte("entries")
+	// (context, read digest, family, key) -> entry. What one read token shows in a context is one range, and one family in it too.
+	tableEntries = []byte("entries")
 
-	// The same key -> revision of the removal. A name that comes back leaves this bucket.
-	bucketRemoved = []byte("removed")
+	// The same key -> revision of the removal. A name that comes back leaves this table.
+	tableRemoved = []byte("removed")
 
 	// (context, read digest, revision, family, key) -> kind of change. Each name that ever was has one row, its newest, so that
 	// what changed or went away since a revision is one range.
-	bucketChanges = []byte("changes")
+	tableChanges = []byte("changes")
 )
 
-// Keys of the bucket meta.
+// Keys of the table meta.
 var (
 	metaFormat   = []byte("format")
 	metaIdentity = []byte("identity")
@@ -106,52 +106,52 @@ func parseName(id scope.ContextID, afterGroup []byte) (scope.Name, error) {
 	return scope.Name{Context: id, Family: f, Key: k}, nil
 }
 
-// record is what stands in the file for an entry, in front of its value: the number of its encoding (1), the digest of the write
+// entry is what stands in the file for one, in front of its value: the number of its encoding (1), the digest of the write
 // token, the revision, and the time in milliseconds since 1970.
-type record struct {
+type entry struct {
 	write    digest.Digest
 	revision uint64
 	modified time.Time
 }
 
 const (
-	recordEncoding = 1
-	recordHead     = 1 + digest.Size + 8 + 8
+	entryEncoding = 1
+	entryFront    = 1 + digest.Size + 8 + 8
 )
 
-func (r record) encode(value string) []byte {
-	b := make([]byte, 0, recordHead+len(value))
-	b = append(b, recordEncoding)
-	b = append(b, r.write[:]...)
-	b = binary.BigEndian.AppendUint64(b, r.revision)
-	b = binary.BigEndian.AppendUint64(b, uint64(r.modified.UnixMilli()))
+func (e entry) encode(value string) []byte {
+	b := make([]byte, 0, entryFront+len(value))
+	b = append(b, entryEncoding)
+	b = append(b, e.write[:]...)
+	b = binary.BigEndian.AppendUint64(b, e.revision)
+	b = binary.BigEndian.AppendUint64(b, uint64(e.modified.UnixMilli()))
 	return append(b, value...)
 }
 
-// parseRecord returns the record and, only valid inside the transaction, the value behind it.
-func parseRecord(b []byte) (r record, value []byte, err error) {
-	if len(b) < recordHead || b[0] != recordEncoding {
-		return record{}, nil, errDamaged
+// parseEntry returns the entry and, only valid inside the transaction, the value behind it.
+func parseEntry(b []byte) (e entry, value []byte, err error) {
+	if len(b) < entryFront || b[0] != entryEncoding {
+		return entry{}, nil, errDamaged
 	}
 	millis := binary.BigEndian.Uint64(b[1+digest.Size+8:])
 	if millis > math.MaxInt64 {
-		return record{}, nil, errDamaged
+		return entry{}, nil, errDamaged
 	}
-	r = record{
+	e = entry{
 		write:    digest.Digest(b[1 : 1+digest.Size]),
 		revision: binary.BigEndian.Uint64(b[1+digest.Size:]),
 		modified: time.UnixMilli(int64(millis)).UTC(),
 	}
-	return r, b[recordHead:], nil
+	return e, b[entryFront:], nil
 }
 
-// parseEntry reads what stands for the name in the bucket of entries.
-func parseEntry(n scope.Name, b []byte) (server.Entry, error) {
-	r, value, err := parseRecord(b)
+// entryOf reads what stands for the name in the table of entries.
+func entryOf(n scope.Name, b []byte) (server.Entry, error) {
+	e, value, err := parseEntry(b)
 	if err != nil {
 		return server.Entry{}, err
 	}
-	return server.Entry{Name: n, Value: string(value), Revision: r.revision, Modified: r.modified}, nil
+	return server.Entry{Name: n, Value: string(value), Revision: e.revision, Modified: e.modified}, nil
 }
 
 func encodeRevision(revision uint64) []byte { return binary.BigEndian.AppendUint64(nil, revision) }

@@ -31,20 +31,20 @@ func FuzzKeys(f *testing.F) {
 	})
 }
 
-// Records come back as they were, and only from what records make.
-func FuzzRecords(f *testing.F) {
+// Entries come back as they were, and only from what entries make.
+func FuzzEntries(f *testing.F) {
 	f.Add([]byte{1}, uint64(1), int64(1), "value")
-	f.Add(bytes.Repeat([]byte{1}, recordHead+1), uint64(1<<63), int64(0), "")
+	f.Add(bytes.Repeat([]byte{1}, entryFront+1), uint64(1<<63), int64(0), "")
 	f.Fuzz(func(t *testing.T, raw []byte, revision uint64, millis int64, value string) {
 		if millis >= 0 {
-			r := record{write: digest.Digest{2}, revision: revision, modified: time.UnixMilli(millis).UTC()}
-			back, v, err := parseRecord(r.encode(value))
+			e := entry{write: digest.Digest{2}, revision: revision, modified: time.UnixMilli(millis).UTC()}
+			back, v, err := parseEntry(e.encode(value))
 			require.NoError(t, err)
-			require.Equal(t, r, back)
+			require.Equal(t, e, back)
 			require.Equal(t, value, string(v))
 		}
-		if r, v, err := parseRecord(raw); err == nil {
-			require.Equal(t, raw, r.encode(string(v)))
+		if e, v, err := parseEntry(raw); err == nil {
+			require.Equal(t, raw, e.encode(string(v)))
 		}
 	})
 }

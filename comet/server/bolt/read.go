@@ -20,12 +20,12 @@ func (s *Store) Read(ctx context.Context, name scope.Name, read scope.Token) (se
 	var entry server.Entry
 	var found bool
 	err := s.view(func(tx *bbolt.Tx) error {
-		b := tx.Bucket(bucketEntries).Get(key)
+		b := tx.Bucket(tableEntries).Get(key)
 		if b == nil {
 			return nil
 		}
 		var err error
-		entry, err = parseEntry(name, b)
+		entry, err = entryOf(name, b)
 		found = err == nil
 		return err
 	})
@@ -44,7 +44,7 @@ func (s *Store) List(ctx context.Context, id scope.ContextID, read scope.Token, 
 	}
 	var listing server.Listing
 	err := s.view(func(tx *bbolt.Tx) (err error) {
-		if listing.Revision, err = parseRevision(tx.Bucket(bucketMeta).Get(metaRevision)); err != nil {
+		if listing.Revision, err = parseRevision(tx.Bucket(tableMeta).Get(metaRevision)); err != nil {
 			return err
 		}
 		if listing.Changed, err = g.lastChange(tx); err != nil {

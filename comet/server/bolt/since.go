@@ -42,7 +42,7 @@ func (s *Store) Since(ctx context.Context, id scope.ContextID, read scope.Token,
 	g := group{id: id, key: groupKey(id, s.digests.Read(id, read))}
 	var c server.Changes
 	err := s.view(func(tx *bbolt.Tx) (err error) {
-		if c.Revision, err = parseRevision(tx.Bucket(bucketMeta).Get(metaRevision)); err != nil {
+		if c.Revision, err = parseRevision(tx.Bucket(tableMeta).Get(metaRevision)); err != nil {
 			return err
 		}
 		c.Empty = g.empty(tx)

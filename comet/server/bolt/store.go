@@ -117,14 +117,14 @@ func openBolt(path string, open func(string, int, os.FileMode) (*os.File, error)
 // loadMeta makes sure that the file is ours and takes from it what never changes.
 func (s *Store) loadMeta() error {
 	return s.view(func(tx *bbolt.Tx) error {
-		meta := tx.Bucket(bucketMeta)
+		meta := tx.Bucket(tableMeta)
 		if meta == nil {
 			return ErrNotStore
 		}
 		if err := checkFormat(string(meta.Get(metaFormat))); err != nil {
 			return err
 		}
-		for _, name := range [][]byte{bucketEntries, bucketRemoved, bucketChanges} {
+		for _, name := range [][]byte{tableEntries, tableRemoved, tableChanges} {
 			if tx.Bucket(name) == nil {
 				return ErrDamaged
 			}

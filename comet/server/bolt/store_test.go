@@ -135,7 +135,7 @@ func TestDiskThatFailsEndsChangesNotReads(t *testing.T) {
 	s.Close() // its error is of no interest: the file was closed behind its back
 }
 
-// What the layout is made for besides reading: what changed or went away since a revision is one range of one bucket.
+// What the layout is made for besides reading: what changed or went away since a revision is one range of one table.
 func TestChangesSinceARevision(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "comet.db"))
 	remove := func(key string) {

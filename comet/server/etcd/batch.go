@@ -16,8 +16,8 @@ import (
 // batch is changes on their way to etcd.
 type batch struct {
 	edits   []edit
-	record  record // of all, but for the digest
-	changes bool   // at least one of them does
+	front   entry // of all, but for the digest
+	changes bool  // at least one of them does
 }
 
 // edit is a change, where it happens, and what was found there.
@@ -36,8 +36,8 @@ func (s *Store) newBatch(edits []judge.Edit) *batch {
 	var number [8]byte
 	rand.Read(number[:])
 	b := &batch{
-		edits:  make([]edit, len(edits)),
-		record: record{modified: time.Now(), transaction: binary.BigEndian.Uint64(number[:])},
+		edits: make([]edit, len(edits)),
+		front: entry{modified: time.Now(), transaction: binary.BigEndian.Uint64(number[:])},
 	}
 	for i, e := range edits {
 		at, rest := s.showDigest(e.Name.Context, e.Read), afterGroup(e.Name.Family, e.Name.Key)
@@ -78,12 +78,12 @@ func (e *edit) look(s *Store, got *clientv3.TxnResponse, i int) error {
 		e.removedEtcd = kv.ModRevision
 	}
 	for _, kv := range got.Responses[2*i].GetResponseRange().Kvs {
-		r, value, err := parseRecord(kv.Value)
+		there, value, err := parseEntry(kv.Value)
 		if err != nil {
 			return err
 		}
 		e.etcds = kv.ModRevision
-		e.found = judge.Found{There: true, Write: r.write, Value: value, Revision: s.revision(kv.ModRevision)}
+		e.found = judge.Found{There: true, Write: there.write, Value: value, Revision: s.revision(kv.ModRevision)}
 	}
 	return nil
 }
@@ -122,12 +122,12 @@ func (e *edit) demands() []clientv3.Cmp {
 }
 
 func (b *batch) make(e edit) []clientv3.Op {
-	r := b.record
+	front := b.front
 	if e.Delete {
-		return []clientv3.Op{clientv3.OpDelete(e.entry), clientv3.OpPut(e.removal, r.encode(""))}
+		return []clientv3.Op{clientv3.OpDelete(e.entry), clientv3.OpPut(e.removal, front.encode(""))}
 	}
-	r.write = e.Write
-	ops := []clientv3.Op{clientv3.OpPut(e.entry, r.encode(e.Value))}
+	front.write = e.Write
+	ops := []clientv3.Op{clientv3.OpPut(e.entry, front.encode(e.Value))}
 	if e.removedEtcd != 0 {
 		ops = append(ops, clientv3.OpDelete(e.removal))
 	}
@@ -139,11 +139,11 @@ func (b *batch) madeIn(s *Store, now *clientv3.TxnResponse) (uint64, error) {
 	for i := range b.edits {
 		for _, got := range now.Responses[2*i : 2*i+2] {
 			for _, kv := range got.GetResponseRange().Kvs {
-				r, _, err := parseRecord(kv.Value)
+				there, _, err := parseEntry(kv.Value)
 				if err != nil {
 					return 0, err
 				}
-				if r.transaction == b.record.transaction {
+				if there.transaction == b.front.transaction {
 					return s.revision(kv.ModRevision), nil
 				}
 			}

@@ -9,13 +9,13 @@
 //	/comet/format                                        comet-etcd/1
 //	/comet/identity                                      a random text
 //	/comet/digests                                       the 32 bytes under which tokens become digests
-//	/comet/entries/CONTEXT\0DIGEST FAMILY\0KEY           an entry: a record, and the value behind it
-//	/comet/removed/CONTEXT\0DIGEST FAMILY\0KEY           the removal of an entry that is not there now: a record
+//	/comet/entries/CONTEXT\0DIGEST FAMILY\0KEY           an entry: its front, and the value behind it
+//	/comet/removed/CONTEXT\0DIGEST FAMILY\0KEY           the removal of an entry that is not there now: a front
 //	/comet/changed/CONTEXT\0DIGEST                       the families of the newest change to the group, each with a \0 behind it
 //
 // DIGEST is the 32 bytes of the read token's digest, and what stands in front of FAMILY is a group: what one read token shows in a
 // context, one range of keys. Names hold no control characters, so that \0 ends them, and etcd's order of keys is that of family and
-// key. A record is its encoding (1), the digest of the write token, the time in milliseconds since 1970 and the number of the
+// key. A front is its encoding (1), the digest of the write token, the time in milliseconds since 1970 and the number of the
 // transaction that wrote it, of 1, 32, 8 and 8 bytes, big endian. No token is kept, but who may read etcd reads the values, and with
 // the key of the digests can try out guesses: a user of its own for the prefix, and TLS, keep others out.
 //

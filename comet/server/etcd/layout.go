@@ -67,42 +67,42 @@ func parseGroup(s string) (scope.ContextID, digest.Digest, error) {
 	return id, digest.Digest([]byte(read)), nil
 }
 
-// record is what stands in front of an entry's value, and for a removal.
-type record struct {
+// entry is what stands in front of an entry's value, and for a removal.
+type entry struct {
 	write       digest.Digest
 	modified    time.Time
 	transaction uint64 // random
 }
 
 const (
-	recordEncoding = 1
-	recordHead     = 1 + digest.Size + 8 + 8
+	entryEncoding = 1
+	entryFront    = 1 + digest.Size + 8 + 8
 )
 
-func (r record) encode(value string) string {
-	b := make([]byte, 0, recordHead+len(value))
-	b = append(b, recordEncoding)
-	b = append(b, r.write[:]...)
-	b = binary.BigEndian.AppendUint64(b, uint64(r.modified.UnixMilli()))
-	b = binary.BigEndian.AppendUint64(b, r.transaction)
+func (e entry) encode(value string) string {
+	b := make([]byte, 0, entryFront+len(value))
+	b = append(b, entryEncoding)
+	b = append(b, e.write[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(e.modified.UnixMilli()))
+	b = binary.BigEndian.AppendUint64(b, e.transaction)
 	return string(append(b, value...))
 }
 
-// parseRecord returns the record and the value behind it, which is part of b.
-func parseRecord(b []byte) (r record, value []byte, err error) {
-	if len(b) < recordHead || b[0] != recordEncoding {
-		return record{}, nil, errDamaged
+// parseEntry returns the entry and the value behind it, which is part of b.
+func parseEntry(b []byte) (e entry, value []byte, err error) {
+	if len(b) < entryFront || b[0] != entryEncoding {
+		return entry{}, nil, errDamaged
 	}
 	millis := binary.BigEndian.Uint64(b[1+digest.Size:])
 	if millis > math.MaxInt64 {
-		return record{}, nil, errDamaged
+		return entry{}, nil, errDamaged
 	}
-	r = record{
+	e = entry{
 		write:       digest.Digest(b[1 : 1+digest.Size]),
 		modified:    time.UnixMilli(int64(millis)).UTC(),
 		transaction: binary.BigEndian.Uint64(b[1+digest.Size+8:]),
 	}
-	return r, b[recordHead:], nil
+	return e, b[entryFront:], nil
 }
 
 // encodeFamilies is what stands for a group's newest change: the families in it, so that only their watchers wake.

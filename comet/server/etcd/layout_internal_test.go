@@ -41,20 +41,20 @@ func FuzzKeys(f *testing.F) {
 	})
 }
 
-// Records come back as they were, and only from what records make.
-func FuzzRecords(f *testing.F) {
+// Entries come back as they were, and only from what entries make.
+func FuzzEntries(f *testing.F) {
 	f.Add([]byte{1}, uint64(1), int64(1), "value")
-	f.Add(bytes.Repeat([]byte{1}, recordHead+1), uint64(1<<63), int64(0), "")
+	f.Add(bytes.Repeat([]byte{1}, entryFront+1), uint64(1<<63), int64(0), "")
 	f.Fuzz(func(t *testing.T, raw []byte, transaction uint64, millis int64, value string) {
 		if millis >= 0 {
-			r := record{write: digest.Digest{2}, modified: time.UnixMilli(millis).UTC(), transaction: transaction}
-			back, v, err := parseRecord([]byte(r.encode(value)))
+			e := entry{write: digest.Digest{2}, modified: time.UnixMilli(millis).UTC(), transaction: transaction}
+			back, v, err := parseEntry([]byte(e.encode(value)))
 			require.NoError(t, err)
-			require.Equal(t, r, back)
+			require.Equal(t, e, back)
 			require.Equal(t, value, string(v))
 		}
-		if r, v, err := parseRecord(raw); err == nil {
-			require.Equal(t, string(raw), r.encode(string(v)))
+		if e, v, err := parseEntry(raw); err == nil {
+			require.Equal(t, string(raw), e.encode(string(v)))
 		}
 	})
 }
@@ -70,5 +70,5 @@ func TestKeysAreLasting(t *testing.T) {
 	require.Equal(t, "/comet/removed/slice\x00"+dd+"hostsall\x00vm", at.removed+afterGroup(n.Family, n.Key))
 	require.Equal(t, "/comet/changed/slice\x00"+dd, at.changed)
 	require.Equal(t, "\x01"+dd+"\x00\x00\x00\x00\x00\x00\x03\xe8\x00\x00\x00\x00\x00\x00\x00\x07value",
-		record{write: d, modified: time.Unix(1, 0), transaction: 7}.encode("value"))
+		entry{write: d, modified: time.Unix(1, 0), transaction: 7}.encode("value"))
 }

@@ -106,9 +106,9 @@ func (s *Store) parseEntries(g shown, kvs []*mvccpb.KeyValue, families []scope.F
 }
 
 func (s *Store) entry(n scope.Name, kv *mvccpb.KeyValue) (server.Entry, error) {
-	r, value, err := parseRecord(kv.Value)
+	front, value, err := parseEntry(kv.Value)
 	if err != nil {
 		return server.Entry{}, err
 	}
-	return server.Entry{Name: n, Value: string(value), Revision: s.revision(kv.ModRevision), Modified: r.modified}, nil
+	return server.Entry{Name: n, Value: string(value), Revision: s.revision(kv.ModRevision), Modified: front.modified}, nil
 }

@@ -3,6 +3,8 @@ package etcd_test
 import (
 	"context"
 	"fmt"
+	"log"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -20,7 +22,12 @@ import (
 	"github.com/renci-nrig/comet-go/scope"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if settings := os.Getenv(headEnv); settings != "" {
+		log.Fatal(serveHead(settings))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 var (
 	tokens = scope.Tokens{Read: scope.MustToken("Read-Token-0001"), Write: scope.MustToken("Write-Token-0001")}

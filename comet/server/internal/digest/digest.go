@@ -45,7 +45,7 @@ func ParseKey(b []byte) (Key, error) {
 	return Key{func() []byte { return b }}, nil
 }
 
-// Bytes returns the key itself, to be kept beside the digests. It is a secret.
+// Bytes returns the key itself, to be kept beside the digests. Whoever has it can try out guesses at tokens.
 func (k Key) Bytes() []byte { return bytes.Clone(k.reveal()) }
 
 // Format prints [redacted] for every verb.
