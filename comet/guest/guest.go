@@ -19,7 +19,7 @@ import (
 type Settings struct {
 	Root    string        // the folder below which all files lie; "/" where it is empty
 	Address netip.Addr    // what is published as the VM's own address; nothing where it is zero
-	Every   time.Duration // pause between two passes of Run; 10 s where it is zero
+	Every   time.Duration // how often Run looks at the machine itself, and at heads that do not tell what changes; 10 s where it is zero
 	Logger  *slog.Logger  // slog.Default() where it is nil
 }
 
@@ -82,36 +82,18 @@ type Report struct {
 
 // Once makes one pass: publish, learn, and write what differs. One part that fails stops no other; the error joins what failed.
 func (g *Guest) Once(ctx context.Context) (Report, error) {
-	var r Report
-	err := errors.Join(
-		wrap("publish the address", g.publishAddress(ctx)),
-		wrap("publish the SSH key", g.publishKey(ctx)),
-		wrap("learn the hosts", g.learnHosts(ctx, &r)),
-		wrap("learn the SSH keys", g.learnKeys(ctx, &r)),
-	)
-	return r, err
+	return g.pass(ctx, asking{g.client, g.self.SliceID, g.self.Slice.Tokens.Read})
 }
 
-// Run makes passes until ctx ends, and then returns nil. What fails is logged and tried again; each pass that changed something is
-// passed to seen, which may be nil.
-func (g *Guest) Run(ctx context.Context, seen func(Report)) error {
-	pause := time.NewTimer(0)
-	defer pause.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-pause.C:
-		}
-		r, err := g.Once(ctx)
-		if err != nil && ctx.Err() == nil {
-			g.log.WarnContext(ctx, "pass", slog.Any("error", err))
-		}
-		if len(r.Changed) > 0 && seen != nil {
-			seen(r)
-		}
-		pause.Reset(g.Every)
-	}
+func (g *Guest) pass(ctx context.Context, from source) (Report, error) {
+	var r Report
+	err := errors.Join(
+		wrap("publish the address", g.publishAddress(ctx, from)),
+		wrap("publish the SSH key", g.publishKey(ctx, from)),
+		wrap("learn the hosts", g.learnHosts(ctx, from, &r)),
+		wrap("learn the SSH keys", g.learnKeys(ctx, from, &r)),
+	)
+	return r, err
 }
 
 func wrap(doing string, err error) error {

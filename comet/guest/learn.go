@@ -18,12 +18,12 @@ import (
 const maxValue = 64 << 10
 
 // learnHosts writes the other VMs' addresses into /etc/hosts, the union of all groups.
-func (g *Guest) learnHosts(ctx context.Context, r *Report) error {
+func (g *Guest) learnHosts(ctx context.Context, from source, r *Report) error {
 	if len(g.self.Slice.HostsRead) == 0 {
 		return nil // the block is another program's, if it is there
 	}
 	known := map[string]string{} // addresses by name
-	doubt := fromPeers(ctx, g, g.self.Slice.HostsRead, g.self.Slice.HostsWrite, scope.HostsOf, func(h scope.Host) error {
+	doubt := fromPeers(ctx, g, from, g.self.Slice.HostsRead, g.self.Slice.HostsWrite, scope.HostsOf, func(h scope.Host) error {
 		address, err := hostAddress(h)
 		if err == nil && address != "" {
 			known[strings.ToLower(h.ElementKey())] = address
@@ -62,12 +62,12 @@ func hostLines(hosts []scope.Host) (lines []string) {
 }
 
 // learnKeys writes the other VMs' SSH keys into root's authorized_keys, the union of all groups.
-func (g *Guest) learnKeys(ctx context.Context, r *Report) error {
+func (g *Guest) learnKeys(ctx context.Context, from source, r *Report) error {
 	if len(g.self.Slice.PubKeysRead) == 0 {
 		return nil
 	}
 	keys := map[string]bool{}
-	doubt := fromPeers(ctx, g, g.self.Slice.PubKeysRead, g.self.Slice.PubKeysWrite, scope.PubKeysOf, func(k scope.PubKey) error {
+	doubt := fromPeers(ctx, g, from, g.self.Slice.PubKeysRead, g.self.Slice.PubKeysWrite, scope.PubKeysOf, func(k scope.PubKey) error {
 		if k.ElementKey() == "" {
 			return nil // not filled in yet
 		}
@@ -101,13 +101,13 @@ var errEmpty = errors.New("the head shows nothing, as it does for a wrong read t
 
 // fromPeers passes every element of the other VMs' entries in the groups to take. What take refuses is left out and logged with the
 // peer's name. A group whose answer failed or is not believed is left out as well; the error joins why.
-func fromPeers[E scope.Element](ctx context.Context, g *Guest, read, write []string, familyOf func(string) (scope.Family, error), take func(E) error) error {
+func fromPeers[E scope.Element](ctx context.Context, g *Guest, from source, read, write []string, familyOf func(string) (scope.Family, error), take func(E) error) error {
 	var doubts []error
 	for _, group := range read {
 		family, err := familyOf(group)
 		var peers []comet.Entry
 		if err == nil {
-			peers, err = g.peers(ctx, family, slices.Contains(write, group))
+			peers, err = g.peers(ctx, from, family, slices.Contains(write, group))
 		}
 		if err != nil {
 			doubts = append(doubts, fmt.Errorf("group %s: %w", group, err))
@@ -123,8 +123,8 @@ func fromPeers[E scope.Element](ctx context.Context, g *Guest, read, write []str
 
 // peers returns the other VMs' entries. In a group where this VM also writes, an answer without its own entry is not believed; nor is
 // an empty one where it only reads.
-func (g *Guest) peers(ctx context.Context, family scope.Family, writes bool) ([]comet.Entry, error) {
-	entries, err := g.client.List(ctx, g.self.SliceID, family, g.self.Slice.Tokens.Read)
+func (g *Guest) peers(ctx context.Context, from source, family scope.Family, writes bool) ([]comet.Entry, error) {
+	entries, err := from.list(ctx, family)
 	if err != nil {
 		return nil, err
 	}

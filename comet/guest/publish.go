@@ -10,12 +10,12 @@ import (
 )
 
 // publishAddress keeps the VM's address true in its own entries. Who put the place-holder down has decided on the name in it.
-func (g *Guest) publishAddress(ctx context.Context) error {
+func (g *Guest) publishAddress(ctx context.Context, from source) error {
 	if !g.Address.IsValid() {
 		return nil
 	}
 	address := g.Address.String()
-	return g.inEach(ctx, g.self.Slice.HostsWrite, scope.HostsOf, func(l *scope.List) error {
+	return g.inEach(ctx, from, g.self.Slice.HostsWrite, scope.HostsOf, func(l *scope.List) error {
 		if l.Len() == 0 { // somebody has reset it
 			scope.Put(l, scope.Host{HostName: g.hostName(), IP: address})
 			return nil
@@ -43,7 +43,7 @@ func (g *Guest) ownHost(l *scope.List) int {
 }
 
 // publishKey keeps root's public SSH key true in the VM's own entries.
-func (g *Guest) publishKey(ctx context.Context) error {
+func (g *Guest) publishKey(ctx context.Context, from source) error {
 	if len(g.self.Slice.PubKeysWrite) == 0 {
 		return nil
 	}
@@ -51,7 +51,7 @@ func (g *Guest) publishKey(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return g.inEach(ctx, g.self.Slice.PubKeysWrite, scope.PubKeysOf, func(l *scope.List) error {
+	return g.inEach(ctx, from, g.self.Slice.PubKeysWrite, scope.PubKeysOf, func(l *scope.List) error {
 		if l.Len() == 0 {
 			scope.Put(l, scope.PubKey{PublicKey: key})
 			return nil
@@ -78,12 +78,12 @@ func ownPubKey(l *scope.List, key string) int {
 	return 0
 }
 
-// inEach edits the VM's own entry in the family of each group.
-func (g *Guest) inEach(ctx context.Context, groups []string, familyOf func(string) (scope.Family, error), edit func(*scope.List) error) error {
+// inEach edits the VM's own entry in the family of each group, where it is not known to be as it should.
+func (g *Guest) inEach(ctx context.Context, from source, groups []string, familyOf func(string) (scope.Family, error), edit func(*scope.List) error) error {
 	var errs []error
 	for _, group := range groups {
 		family, err := familyOf(group)
-		if err == nil {
+		if err == nil && !holds(from, g.name(family), edit) {
 			err = g.client.Update(ctx, g.name(family), g.self.Slice.Tokens, edit)
 		}
 		if err != nil {

@@ -84,6 +84,45 @@ func TestVMsThatRunLearnOfEachOther(t *testing.T) {
 	}
 }
 
+// A VM that has learned everything asks nobody anything, but for one request that a head holds, however often it looks at itself.
+func TestASettledVMAsksNothing(t *testing.T) {
+	s := newSlice(t)
+	m := s.vm()
+	s.peer("1", "a", "10.0.0.2", "all")
+	r := m.start()
+	r.until(1)
+	calls := func() int { return s.heads.Calls(0, "") - s.heads.Calls(0, "writeScope") }
+	s.put("hostsall", "marker", string(scope.Encode(scope.Host{HostName: "marker", IP: "10.0.0.7"})))
+	for report := range r.seen {
+		if len(report.Hosts) == 2 {
+			break
+		}
+	}
+	before := calls()
+	s.put("hostsall", "marker", string(scope.Encode(scope.Host{HostName: "marker", IP: "10.0.0.8"})))
+	for report := range r.seen {
+		if report.Hosts[1].IP == "10.0.0.8" {
+			break
+		}
+	}
+	assert.LessOrEqual(t, calls()-before, 2, "one answer, and one more question")
+	assert.Zero(t, s.heads.Calls(0, "enumerateScope"))
+	r.stop()
+}
+
+// Heads as deployed are asked for whole lists, every now and then.
+func TestVMsLearnFromDeployedHeadsToo(t *testing.T) {
+	s := newSliceAt(t, comettest.Start(t, 1, server.WithoutExtensions()))
+	m := s.vm()
+	s.peer("1", "a", "10.0.0.2", "all")
+	r := m.start()
+	r.until(1)
+	s.peer("2", "b", "10.0.0.3", "all")
+	r.until(2)
+	r.stop()
+	assert.Zero(t, s.heads.Calls(0, "watchScope"))
+}
+
 func TestRunGoesOnAfterAHeadWasAway(t *testing.T) {
 	s := newSlice(t)
 	s.placeHolders("own", "own", "all")
@@ -96,20 +135,20 @@ func TestRunGoesOnAfterAHeadWasAway(t *testing.T) {
 	assert.Contains(t, m.log.String(), "level=WARN msg=pass error=")
 }
 
-// waiting is a store that, once armed, says when a list is asked for and keeps whoever asks.
+// waiting is a store that, once armed, says when it is asked what changed and keeps whoever asks.
 type waiting struct {
 	server.Store
 	armed atomic.Bool
 	asked chan struct{}
 }
 
-func (w *waiting) List(ctx context.Context, id scope.ContextID, read scope.Token, family scope.Family) (server.Listing, error) {
+func (w *waiting) Since(ctx context.Context, id scope.ContextID, read scope.Token, since uint64, families ...scope.Family) (server.Changes, error) {
 	if !w.armed.Load() {
-		return w.Store.List(ctx, id, read, family)
+		return w.Store.Since(ctx, id, read, since, families...)
 	}
 	w.asked <- struct{}{}
 	<-ctx.Done()
-	return server.Listing{}, ctx.Err()
+	return server.Changes{}, ctx.Err()
 }
 
 func TestRunEndsWithItsContext(t *testing.T) {
