@@ -36,7 +36,11 @@ func (l *Live) expiring() []notice {
 	}
 	l.due = now.Add(day)
 	var notices []notice
-	l.current().each(func(role string, cert *x509.Certificate) {
+	m := l.current()
+	m.each(func(role string, cert *x509.Certificate) {
+		if m.leftOver(role, cert, now) {
+			return
+		}
 		u := urgencyOf(cert, now)
 		if int(u) < len(thresholds) {
 			l.due = earlier(l.due, cert.NotAfter.Add(-thresholds[u]))
@@ -61,11 +65,24 @@ func earlier(a, b time.Time) time.Time {
 // expiryWarnings returns every warning that holds now, for Status.
 func (m *material) expiryWarnings(now time.Time) (texts []string) {
 	m.each(func(role string, cert *x509.Certificate) {
-		if urgencyOf(cert, now) > 0 {
+		switch {
+		case m.leftOver(role, cert, now):
+			texts = append(texts, fmt.Sprintf("%s: certificate %s expired %s, others beside it are valid: remove it", role, describe(cert), stamp(cert.NotAfter)))
+		case urgencyOf(cert, now) > 0:
 			texts = append(texts, expiryText(role, cert, now))
 		}
 	})
 	return texts
+}
+
+// leftOver tells of an expired CA beside valid ones, as bundles hold them: nobody will renew it, and the log is silent about it.
+func (m *material) leftOver(role string, cert *x509.Certificate, now time.Time) bool {
+	return role == roleCA && now.After(cert.NotAfter) && oneValid(m.anchors.certs, now) == nil
+}
+
+// outdated tells whether our own certificate is outside its period.
+func (m *material) outdated(now time.Time) bool {
+	return m.identity != nil && checkValidity(m.identity.Leaf, now) != nil
 }
 
 func expiryText(role string, cert *x509.Certificate, now time.Time) string {
@@ -83,6 +100,8 @@ func inDays(d time.Duration) string {
 	return fmt.Sprintf("%d days", int(d/day))
 }
 
+const roleCA = "CA"
+
 // each visits the own certificate chain and the CAs.
 func (m *material) each(visit func(role string, cert *x509.Certificate)) {
 	if m.identity != nil {
@@ -91,6 +110,6 @@ func (m *material) each(visit func(role string, cert *x509.Certificate)) {
 		}
 	}
 	for _, cert := range m.anchors.certs {
-		visit("CA", cert)
+		visit(roleCA, cert)
 	}
 }

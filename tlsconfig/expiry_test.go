@@ -1,6 +1,7 @@
 package tlsconfig_test
 
 import (
+	"crypto"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -82,6 +83,55 @@ func TestExpiredAtOpen(t *testing.T) {
 	require.ErrorContains(t, err, "ca.pem")
 
 	f.put(t, "ca.pem", append(chainPEM(old), certPEM(authority(t, "new").Certificate())...))
-	live := open(t, f.files(""), tlsconfig.Names{})
-	require.Contains(t, strings.Join(live.Status().Warnings, "\n"), "expired", "one of a bundle is only warned about")
+	j := newJournal()
+	live := open(t, f.files(""), tlsconfig.Names{}, j.option())
+	require.Len(t, live.Status().Warnings, 1)
+	require.Regexp(t, `^CA: certificate "CN=old" expired .*, others beside it are valid: remove it$`, live.Status().Warnings[0])
+	require.Empty(t, j.String(), "nobody renews it, and nobody wants to read of it each time")
+}
+
+// TestNextCertificateInTheSameFile: when the one in use expires, the one that was put behind it takes over, though no file changes.
+func TestNextCertificateInTheSameFile(t *testing.T) {
+	ours := authority(t, "ours")
+	start := time.Now()
+	here := []string{"127.0.0.1"}
+	today := issue(t, ours, tlsconfig.Template{CommonName: "today", Hosts: here, Server: true, Client: true, NotAfter: start.Add(time.Hour)})
+	next := issue(t, ours, tlsconfig.Template{CommonName: "next", Hosts: here, Server: true, Client: true,
+		NotBefore: start.Add(30 * time.Minute), NotAfter: start.Add(3 * time.Hour), Key: today.PrivateKey.(crypto.Signer)})
+	f := newFolder(t)
+	f.put(t, "ca.pem", certPEM(ours.Certificate()))
+	f.putIdentity(t, "me", today)
+	f.put(t, "me.pem", certPEM(today.Leaf, next.Leaf))
+	var minutes atomic.Int64
+	clock := tlsconfig.WithClock(func() time.Time { return start.Add(time.Duration(minutes.Load()) * time.Minute) })
+	shown := func(live *tlsconfig.Live) string { return live.Status().Files[1].Certificates[0].Subject }
+
+	asked, shaken, j := open(t, f.files("me"), tlsconfig.Names{}, clock), open(t, f.files("me"), tlsconfig.Names{}, clock), newJournal()
+	h := serve(t, shaken.Server())
+	caller := open(t, f.files("me"), tlsconfig.Names{}, clock, j.option())
+	require.Equal(t, "CN=today", shown(asked))
+	minutes.Store(45)
+	require.NoError(t, asked.Reload())
+	require.Equal(t, "CN=today", shown(asked), "what is valid stays")
+	minutes.Store(61)
+	changed := asked.Changed()
+	require.NoError(t, asked.Reload())
+	require.Equal(t, "CN=next", shown(asked))
+	require.True(t, closed(changed))
+
+	_, err := call(caller.Client(h.addr), h.addr)
+	require.NoError(t, err, "a handshake finds it by itself")
+	require.Equal(t, "CN=next", shown(shaken))
+	require.Equal(t, "CN=next", shown(caller))
+
+	// With nothing to follow, the last one stays; that it has expired is said once.
+	minutes.Store(181)
+	for range 3 {
+		require.NoError(t, caller.Reload())
+		_, err = call(caller.Client(h.addr), h.addr)
+		require.Error(t, err)
+	}
+	require.Equal(t, "CN=next", shown(caller))
+	require.Equal(t, 1, strings.Count(j.String(), `\"CN=next\" expired`), j)
+	require.Empty(t, caller.Status().Error)
 }

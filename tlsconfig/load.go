@@ -67,7 +67,7 @@ func (ld loader) loadCA(m *material, files reading, now time.Time) error {
 		}
 	}
 	m.anchors = anchorsOf(certs, path)
-	m.files = append(m.files, fileStatus("CA", path, f, certs))
+	m.files = append(m.files, fileStatus(roleCA, path, f, certs))
 	m.warnOfWeak("CA "+path, certs)
 	for _, cert := range certs {
 		if !cert.IsCA && !selfIssued(cert) {

@@ -10,7 +10,8 @@ import (
 // logContext: reports belong to no call.
 var logContext = context.Background()
 
-// Reload compares the contents of the files with what is in use, now, and takes over what changed. On an error, which names the file,
+// Reload compares the contents of the files with what is in use, now, and takes over what changed; a certificate that is outside its
+// period also gives way to a valid one for the same key that was in the files all along. On an error, which names the file,
 // what was read before stays in use.
 func (l *Live) Reload() error {
 	l.loading.Lock()
@@ -24,14 +25,14 @@ func (l *Live) follow() {
 	_ = l.look(false) // reported through the logger
 }
 
-// glance is for every handshake: it looks whether the files were touched, and reloads them if so. Where another goroutine is at that
-// already, the handshake goes on with what is in use.
+// glance is for every handshake: it looks whether the files were touched or our certificate has come to its end, and reloads them if so.
+// Where another goroutine is at that already, the handshake goes on with what is in use.
 func (l *Live) glance() {
 	now := stampsOf(l.files.paths())
 	l.mu.Lock()
 	same := l.stamps.equal(now)
 	l.mu.Unlock()
-	if !same && l.loading.TryLock() {
+	if (!same || l.current().outdated(l.now())) && l.loading.TryLock() {
 		_ = l.look(false) // reported through the logger
 	}
 	l.report(l.expiring())
@@ -64,16 +65,21 @@ func (l *Live) renew(again bool) ([]notice, error) {
 	paths := l.files.paths()
 	l.stamp(stampsOf(paths)) // first, so that a change during the reading shows at the next look
 	files := read(paths)
-	digest := files.digest(paths)
+	before, digest := l.current(), files.digest(paths)
+	outdated := digest == before.digest && before.outdated(l.now())
 	switch {
-	case digest == l.current().digest:
+	case digest == before.digest && !outdated:
 		l.settle([sha256.Size]byte{}, nil)
 		return nil, nil
 	case digest == l.refused && !again:
 		return nil, l.broken
 	}
-	m, err := l.load(files, l.current(), l.now())
-	if err != nil {
+	m, err := l.load(files, before, l.now())
+	switch {
+	case err != nil && outdated: // there is no other certificate in the files; that ours has expired is said by expiring
+		l.settle(digest, nil)
+		return nil, nil
+	case err != nil:
 		return l.refuse(digest, fmt.Errorf("certificates not reloaded: %w", err))
 	}
 	l.use(m)
