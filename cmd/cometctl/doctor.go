@@ -22,8 +22,9 @@ func doctorCommand() *urfave.Command {
 	return &urfave.Command{
 		Name:  "doctor",
 		Usage: "examine heads, certificates, tokens and clocks, and say what to do",
-		Description: "Looks at each file and token that is named, and at each head: DNS, connection, TLS, version, latency and clock. Heads are\n" +
-			"asked for their version only, and no token is sent. What is wrong in one place does not keep the rest from being examined.\n\n" +
+		Description: "Looks at each file and token that is named, and at each head: DNS, connection, TLS, version, latency, store and clock.\n" +
+			"Heads are asked for their version, and for the entries of a made-up context under a made-up token; yours are not sent. What is\n" +
+			"wrong in one place does not keep the rest from being examined.\n\n" +
 			"The exit code is 0 where all is well, warnings or not; 2 where files, flags or tokens are wrong; 4 where trust fails at every\n" +
 			"head; 5 where no head can be used; 1 for any other problem.",
 		Flags:  withHeads(cli.ReadTokenFlag(), cli.WriteTokenFlag(), cli.OutputFlag()),
@@ -38,7 +39,11 @@ func runDoctor(c *urfave.Context) error {
 	if _, err := cli.Args(c); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(c.Context, c.Duration("timeout"))
+	limit, err := cli.Timeout(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(c.Context, limit)
 	defer cancel()
 	report := doctor.Examine(ctx, examined(c))
 	if err := c.Context.Err(); err != nil {
@@ -47,7 +52,7 @@ func runDoctor(c *urfave.Context) error {
 	if err := printReport(c, report); err != nil {
 		return err
 	}
-	err := report.Err()
+	err = report.Err()
 	if errors.Is(err, doctor.ErrConfiguration) {
 		return cli.Input(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -105,8 +106,21 @@ func (c *Connection) Close() {
 	}
 }
 
+// Timeout is the time that the command has as a whole.
+func Timeout(c *cli.Context) (time.Duration, error) {
+	limit := c.Duration(flagTimeout)
+	if limit <= 0 {
+		return 0, Usage("give a time such as 30s", "--%s %s makes no sense", flagTimeout, limit)
+	}
+	return limit, nil
+}
+
 // Connect makes the client that the flags describe, with a context that ends with --timeout or when the connection is closed.
 func Connect(c *cli.Context) (context.Context, *Connection, error) {
+	limit, err := Timeout(c)
+	if err != nil {
+		return nil, nil, err
+	}
 	s, err := ReadSpec(c)
 	if err != nil {
 		return nil, nil, err
@@ -122,11 +136,7 @@ func Connect(c *cli.Context) (context.Context, *Connection, error) {
 	if s.Names.Insecure && (conn.Trust == nil || !log.Enabled(c.Context, slog.LevelWarn)) { // else the log says it
 		fmt.Fprintf(c.App.ErrWriter, "%s: warning: --%s: heads are not verified; whoever is in between sees and changes everything\n", c.App.Name, flagInsecure)
 	}
-	if c.Duration(flagTimeout) <= 0 {
-		conn.Close()
-		return nil, nil, Usage("give a time such as 30s", "--%s %s makes no sense", flagTimeout, c.Duration(flagTimeout))
-	}
-	ctx, cancel := context.WithTimeout(c.Context, c.Duration(flagTimeout))
+	ctx, cancel := context.WithTimeout(c.Context, limit)
 	conn.cancel = cancel
 	return ctx, conn, nil
 }

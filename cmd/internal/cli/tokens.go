@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/renci-nrig/comet-go/cmd/internal/secrecy"
 	"github.com/renci-nrig/comet-go/comet/orca"
 	"github.com/renci-nrig/comet-go/scope"
 )
@@ -33,8 +34,8 @@ func token(c *cli.Context, flag, variable, kind string) (scope.Token, error) {
 		if err != nil {
 			return scope.Token{}, Input(fmt.Errorf("%s token: %w", kind, err))
 		}
-		if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
-			fmt.Fprintf(c.App.ErrWriter, "%s: warning: others may read %s (mode %04o)\n", c.App.Name, path, info.Mode().Perm())
+		if mode, open := secrecy.Exposed(path); open {
+			fmt.Fprintf(c.App.ErrWriter, "%s: warning: others may read %s (mode %04o)\n", c.App.Name, path, mode)
 		}
 		source, text = path, strings.TrimSpace(string(content))
 	}

@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"github.com/renci-nrig/comet-go/comet"
+	"github.com/renci-nrig/comet-go/scope"
 )
 
 // measured is how many requests the latency is the median of.
 const measured = 5
 
-// ask asks for the version as clients do, and looks on.
+// ask asks for the version, and for entries that are not there, as clients do, and looks on.
 func (v *visit) ask(ctx context.Context) {
 	client, err := comet.New(v.head, nil,
 		comet.WithTLSFor(func(string) *tls.Config { return v.seen.watch(v.trust.config(v.head)) }),
@@ -48,6 +49,7 @@ func (v *visit) ask(ctx context.Context) {
 	v.add(stepVersion, OK, fmt.Sprintf("HTTP %d; version %s, API %s; %s; %s", v.attempts[0].Status, answer.Version.Version,
 		answer.Version.API, extensions, storeName(answer.Version.Store)), "")
 	v.latency(ctx, client)
+	v.store(ctx, client)
 }
 
 func (v *visit) versionProblem(err error) {
@@ -87,6 +89,21 @@ func (v *visit) latency(ctx context.Context, client *comet.Client) {
 	v.add("latency", OK, fmt.Sprintf("%s, the median of %d requests (%s to %s)", milliseconds(took[measured/2]), measured,
 		milliseconds(took[0]), milliseconds(took[measured-1])), "")
 }
+
+// store lists a context and a token that nobody has: a head may know its version while its store is gone.
+func (v *visit) store(ctx context.Context, client *comet.Client) {
+	ctx, cancel := context.WithTimeout(ctx, v.step)
+	defer cancel()
+	start := time.Now()
+	if _, err := client.List(ctx, nowhere.Context, nowhere.Family, scope.NewToken()); err != nil {
+		v.add(stepStore, Problem, "listing entries fails: "+reason(err), "the head answers, its store does not: look into the head's log and its store")
+		return
+	}
+	v.add(stepStore, OK, "answers in "+milliseconds(time.Since(start)), "")
+}
+
+// nowhere is a family that nobody has.
+var nowhere = scope.MustName("comet-doctor", "hostsall", "none")
 
 // maxSkew is the difference of clocks that is worth a warning.
 const maxSkew = 5 * time.Second

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -50,6 +51,10 @@ func TestBrokenFiles(t *testing.T) {
 			assert.Contains(t, broken.Says, c.says)
 			assert.Contains(t, broken.DoThis, c.doThis)
 			require.ErrorIs(t, r.Err(), doctor.ErrConfiguration)
+			if ours := check(t, r, heads.URL(0), "our certificate"); c.files.Cert+c.files.KeyStore != "" {
+				assert.Contains(t, ours.Says, "ours was not tried")
+				assert.Equal(t, "mend that first", ours.DoThis, "and not to give one: one was given")
+			}
 			for step, state := range map[string]doctor.State{"dns": doctor.OK, "connect": doctor.OK, "tls": c.tls, "version": doctor.OK} {
 				assert.Equal(t, state, check(t, r, heads.URL(0), step).State, step)
 			}
@@ -104,6 +109,8 @@ func TestSecretsThatAllCanRead(t *testing.T) {
 		assert.Equal(t, "chmod 600 "+path, c.DoThis)
 	}
 	require.NoError(t, os.Chmod(token, 0o640))
+	assert.Contains(t, check(t, examine(t, s), token, "secrecy").Says, "0640", "a group is others, too")
+	require.NoError(t, os.Chmod(token, 0o600))
 	require.NoError(t, os.Chmod(s.Files.Key, 0o600))
 	for _, c := range examine(t, s).Checks {
 		assert.NotEqual(t, "secrecy", c.Step)
@@ -122,6 +129,13 @@ func TestACAThatAllCanChange(t *testing.T) {
 	assert.Equal(t, "chmod 644 "+s.Files.CA, c.DoThis)
 
 	require.NoError(t, os.Chmod(s.Files.CA, 0o644))
+	dir := filepath.Dir(s.Files.CA)
+	require.NoError(t, os.Chmod(dir, 0o777))
+	c = check(t, examine(t, s), s.Files.CA, "integrity")
+	assert.Contains(t, c.Says, "the mode of its folder 0777")
+	assert.Equal(t, "chmod o-w "+dir, c.DoThis)
+
+	require.NoError(t, os.Chmod(dir, 0o777|fs.ModeSticky)) // as /tmp: only the owner replaces the file
 	for _, c := range examine(t, s).Checks {
 		assert.NotEqual(t, "integrity", c.Step)
 	}
@@ -196,6 +210,6 @@ func TestNothingSecretIsReported(t *testing.T) {
 	require.NoError(t, err)
 	assert.NotContains(t, string(text)+fmt.Sprintf("%+v %#v %v", r, r, r.Err()), "Planted")
 	for i := range r.Heads {
-		assert.Equal(t, heads.Calls(i, "getVersion"), heads.Calls(i, ""), "nothing else is asked")
+		assert.Equal(t, heads.Calls(i, "getVersion")+heads.Calls(i, "enumerateScope"), heads.Calls(i, ""), "nothing else is asked")
 	}
 }

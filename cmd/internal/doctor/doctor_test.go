@@ -72,7 +72,7 @@ func states(r doctor.Report, about string) map[string]doctor.State {
 // healthy are the steps at a head that is well.
 func healthy() map[string]doctor.State {
 	all := map[string]doctor.State{}
-	for _, step := range []string{"dns", "connect", "tls", "certificate", "our certificate", "version", "latency", "clock"} {
+	for _, step := range []string{"dns", "connect", "tls", "certificate", "our certificate", "version", "latency", "store", "clock"} {
 		all[step] = doctor.OK
 	}
 	return all
@@ -133,7 +133,8 @@ func TestAllWell(t *testing.T) {
 	assert.Contains(t, check(t, r, s.Files.CA, "CA").Says, `PEM: "CN=comettest CA", valid until `)
 	assert.Contains(t, check(t, r, s.Files.Cert, "identity").Says, `"CN=caller", valid until `)
 	for i := range r.Heads {
-		assert.Equal(t, heads.Calls(i, "getVersion"), heads.Calls(i, ""), "nothing else is asked")
+		assert.Equal(t, 1, heads.Calls(i, "enumerateScope"))
+		assert.Equal(t, heads.Calls(i, "getVersion")+1, heads.Calls(i, ""), "nothing else is asked")
 	}
 }
 
@@ -176,6 +177,29 @@ func TestHeadsThatDoNotAnswer(t *testing.T) {
 
 	heads.Set(1, comettest.Answer(404, "application/json", `{"message":"no such page"}`))
 	assert.Equal(t, "HTTP 404; it does not say what it is", check(t, examine(t, s), heads.URL(1), "version").Says)
+}
+
+// A head may know its version while its store is gone.
+func TestHeadsWhoseStoreIsGone(t *testing.T) {
+	heads := comettest.Start(t, 2)
+	s := of(t, heads)
+	s.Step = shortly
+	heads.Set(0, comettest.Status(503).On("enumerateScope"))
+	heads.Set(1, comettest.Hang().On("enumerateScope"))
+	r := examine(t, s)
+	for i, says := range []string{"HTTP 503", "no answer in time"} {
+		assert.Equal(t, doctor.OK, check(t, r, heads.URL(i), "version").State)
+		store := check(t, r, heads.URL(i), "store")
+		assert.Equal(t, doctor.Problem, store.State)
+		assert.Equal(t, "listing entries fails: "+says, store.Says)
+		assert.Equal(t, "the head answers, its store does not: look into the head's log and its store", store.DoThis)
+	}
+	require.ErrorIs(t, r.Err(), comet.ErrUnavailable)
+
+	heads.Set(0)
+	r = examine(t, s)
+	assert.Regexp(t, `^answers in [0-9.]+ ms$`, check(t, r, heads.URL(0), "store").Says)
+	require.NotErrorIs(t, r.Err(), comet.ErrUnavailable, "one head is well")
 }
 
 // A service that takes connections and says nothing, and one that is not TLS.
@@ -331,12 +355,12 @@ const deployed = `{"status":"OK","message":"success","value":{"Comet version":"1
 func TestDeployedHeadsBesideOurs(t *testing.T) {
 	heads := comettest.Start(t, 2)
 	s := of(t, heads)
-	heads.Set(0, comettest.Answer(200, "application/json", deployed))
+	heads.Set(0, comettest.Answer(200, "application/json", deployed).On("getVersion"))
 	r := examine(t, s)
 	assert.Contains(t, check(t, r, doctor.AllHeads, "store").Says, "without identity")
 	require.Error(t, r.Err())
 
-	heads.Set(1, comettest.Answer(200, "application/json", deployed))
+	heads.Set(1, comettest.Answer(200, "application/json", deployed).On("getVersion"))
 	r = examine(t, s)
 	require.NoError(t, r.Err())
 	assert.Equal(t, "deployed heads do not say which store they serve", check(t, r, doctor.AllHeads, "store").Says)

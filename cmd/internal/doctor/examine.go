@@ -32,8 +32,8 @@ func Examine(ctx context.Context, s Subject) Report {
 		s.Step = defaultStep
 	}
 	heads, checks := parseHeads(s.Heads)
-	r := Report{Heads: heads}
-	of := trust{files: s.Files, names: s.Names}
+	r := Report{Heads: heads, Checks: []Check{}}
+	of := trust{files: s.Files, names: s.Names, unread: s.Unread != nil}
 	if s.Unread != nil {
 		r.Checks = append(r.Checks, Check{"settings", "settings", Problem, s.Unread.Error(), "mend it; what depends on it was not examined"})
 	}
@@ -41,7 +41,7 @@ func Examine(ctx context.Context, s Subject) Report {
 		r.Checks = append(r.Checks, of.open()...)
 		defer of.close()
 	}
-	r.Checks = append(r.Checks, secrecy(s.Files, s.Secrets)...)
+	r.Checks = append(r.Checks, exposed(s.Files, s.Secrets)...)
 	r.Checks = append(r.Checks, integrity(s.Files)...)
 	r.Checks = append(r.Checks, examineTokens(s.Tokens)...)
 	r.Checks = append(r.Checks, checks...)
@@ -72,6 +72,7 @@ func (r Report) finish() Report {
 // parseHeads takes the heads that make sense from a list, and says what is wrong with the others.
 func parseHeads(list string) (heads []string, checks []Check) {
 	const doThis = "name heads with --comethost, COMETHOST or --config, such as https://comet.example.net:8111/"
+	heads = []string{} // not nil, which JSON shows as null
 	for item := range strings.SplitSeq(list, ",") {
 		if strings.TrimSpace(item) == "" {
 			continue
@@ -108,15 +109,15 @@ func compareStores(visits []*visit) []Check {
 	case len(stores) == 0 || len(stores) == 1 && len(serving[stores[0]]) == 1:
 		return nil
 	case len(stores) == 1 && stores[0] == "":
-		return []Check{{AllHeads, "store", OK, "deployed heads do not say which store they serve", ""}}
+		return []Check{{AllHeads, stepStore, OK, "deployed heads do not say which store they serve", ""}}
 	case len(stores) == 1:
-		return []Check{{AllHeads, "store", OK, "serve " + storeName(stores[0]), ""}}
+		return []Check{{AllHeads, stepStore, OK, "serve " + storeName(stores[0]), ""}}
 	}
 	var said []string
 	for _, store := range stores {
 		said = append(said, fmt.Sprintf("%s: %s", storeName(store), listed(serving[store])))
 	}
-	return []Check{{AllHeads, "store", Problem,
+	return []Check{{AllHeads, stepStore, Problem,
 		"serve different stores (" + strings.Join(said, "; ") + "): what is written through one is not there at the other, so clients use " +
 			"only the store of the head that answers first",
 		"name only heads of one store together; heads started with --data alone have a store each, several heads share one with --store"}}

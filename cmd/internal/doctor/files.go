@@ -15,10 +15,14 @@ import (
 
 // trust is what the files give: all of it, or only the CA where the identity is broken, or nothing.
 type trust struct {
-	files tlsconfig.Files
-	names tlsconfig.Names
-	live  *tlsconfig.Live
+	files  tlsconfig.Files
+	names  tlsconfig.Names
+	unread bool // some of the settings could not be read, and may have named more files
+	live   *tlsconfig.Live
 }
+
+// named tells whether an identity is named, usable or not.
+func (t *trust) named() bool { return t.unread || t.files.KeyStore+t.files.Cert+t.files.Key != "" }
 
 // open reads the files and says what is in them. What is broken is left out, so that heads can be examined with the rest.
 func (t *trust) open() []Check {

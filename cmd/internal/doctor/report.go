@@ -50,6 +50,7 @@ const (
 	stepHandshake = "handshake" // that did not come to showing certificates
 	stepTLS       = "tls"       // trust, of ours in theirs and of theirs in ours
 	stepVersion   = "version"
+	stepStore     = "store" // of one head: whether it answers; of all: whether it is one
 )
 
 // Err returns nil where all is well. Otherwise the error tells how many problems there are and matches ErrConfiguration, else
@@ -65,9 +66,10 @@ func (r Report) Err() error {
 		switch {
 		case c.About != AllHeads && !slices.Contains(r.Heads, c.About) || c.Step == stepURL:
 			kind = ErrConfiguration
+		case c.About == AllHeads:
 		case c.Step == stepTLS:
 			unusable[c.About], distrusted[c.About] = true, true
-		case c.Step == stepDNS || c.Step == stepConnect || c.Step == stepHandshake || c.Step == stepVersion:
+		case c.Step == stepDNS || c.Step == stepConnect || c.Step == stepHandshake || c.Step == stepVersion || c.Step == stepStore:
 			unusable[c.About] = true
 		}
 	}

@@ -30,7 +30,7 @@ func (v *visit) judgeTLS(err error) bool {
 		v.certificate(s)
 		return false
 	case isAlert(err):
-		v.add(stepTLS, Problem, "the head ended the connection over our certificate: "+alert(err), mendOurs(s))
+		v.add(stepTLS, Problem, "the head ended the connection over our certificate: "+alert(err), v.mendOurs(s))
 		v.certificate(s)
 		return false
 	case v.trust.live == nil:
@@ -109,8 +109,8 @@ func (v *visit) ours(s seen) {
 	switch {
 	case !s.asked:
 		v.add(step, OK, "the head asks for none", "")
-	case s.sent == nil && v.trust.live == nil && v.trust.files.Cert+v.trust.files.Key+v.trust.files.KeyStore != "":
-		v.add(step, Warning, "was not tried, since the configuration above does not hold", "mend that first")
+	case s.sent == nil && v.trust.named():
+		v.add(step, Warning, "the head asks for one; ours was not tried, since the configuration above does not hold", "mend that first")
 	case s.sent == nil:
 		v.add(step, Warning, "the head asks for one, and we have none: it may refuse to create and remove entries",
 			"give --keystore, or --cert and --key, unless only reading is meant")
@@ -123,7 +123,10 @@ func (v *visit) ours(s seen) {
 }
 
 // mendOurs says what to do about a head that refuses our certificate.
-func mendOurs(s seen) string {
+func (v *visit) mendOurs(s seen) string {
+	if s.sent == nil && v.trust.named() {
+		return "mend the configuration above: the head wants a certificate, and ours was not tried"
+	}
 	if s.sent == nil {
 		return "give the certificate that the head wants, with --keystore or with --cert and --key"
 	}

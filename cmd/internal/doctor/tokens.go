@@ -2,8 +2,11 @@ package doctor
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 
+	"github.com/renci-nrig/comet-go/cmd/internal/secrecy"
 	"github.com/renci-nrig/comet-go/scope"
 	"github.com/renci-nrig/comet-go/tlsconfig"
 )
@@ -49,32 +52,36 @@ func (t Token) check() Check {
 	return c
 }
 
-// secrecy warns about files with secrets that everybody on this machine can read or change.
-func secrecy(files tlsconfig.Files, more []string) (checks []Check) {
+// exposed warns about files with secrets that others can read or change.
+func exposed(files tlsconfig.Files, more []string) (checks []Check) {
 	key := files.Key
 	if key == "" {
 		key = files.Cert
 	}
 	for _, path := range append([]string{files.KeyStore, key}, more...) {
-		if path == "" {
-			continue
+		if mode, open := secrecy.Exposed(path); open {
+			checks = append(checks, Check{path, "secrecy", Warning,
+				fmt.Sprintf("holds a secret, and its mode %#o lets others than its owner at it", mode), "chmod 600 " + path})
 		}
-		info, err := os.Stat(path)
-		if err != nil || info.Mode().Perm()&0o006 == 0 {
-			continue // what is not there is said elsewhere
-		}
-		checks = append(checks, Check{path, "secrecy", Warning,
-			fmt.Sprintf("holds a secret, and its mode %#o lets every user of this machine at it", info.Mode().Perm()), "chmod 600 " + path})
 	}
 	return checks
 }
 
 // integrity warns about a CA that everybody on this machine can replace: heads of anybody would be trusted.
-func integrity(files tlsconfig.Files) []Check {
-	info, err := os.Stat(files.CA)
-	if files.CA == "" || err != nil || info.Mode().Perm()&0o002 == 0 {
+func integrity(files tlsconfig.Files) (checks []Check) {
+	if files.CA == "" {
 		return nil
 	}
-	return []Check{{files.CA, "integrity", Warning,
-		fmt.Sprintf("says which heads are trusted, and its mode %#o lets every user of this machine change it", info.Mode().Perm()), "chmod 644 " + files.CA}}
+	warn := func(what string, mode fs.FileMode, doThis string) {
+		checks = append(checks, Check{files.CA, "integrity", Warning,
+			fmt.Sprintf("says which heads are trusted, and %s %#o lets every user of this machine change it", what, mode.Perm()), doThis})
+	}
+	if info, err := os.Stat(files.CA); err == nil && info.Mode().Perm()&0o002 != 0 {
+		warn("its mode", info.Mode(), "chmod 644 "+files.CA)
+	}
+	dir := filepath.Dir(files.CA)
+	if info, err := os.Stat(dir); err == nil && info.Mode().Perm()&0o002 != 0 && info.Mode()&fs.ModeSticky == 0 {
+		warn("the mode of its folder", info.Mode(), "chmod o-w "+dir)
+	}
+	return checks
 }

@@ -21,6 +21,7 @@ type visit struct {
 	head  string
 	step  time.Duration
 	trust *trust
+	proxy string // which the environment puts before the head; empty: none
 
 	checks   []Check
 	version  *comet.Version // nil where it did not say
@@ -81,7 +82,11 @@ func (v *visit) lookUp(ctx context.Context) (addresses []string, port string) {
 
 func (v *visit) dnsProblem(host string, err error) {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
-		v.add(stepDNS, Problem, fmt.Sprintf("no address is known for %s", host), "correct the name of the head, or have it entered in DNS")
+		doThis := "correct the name of the head, or have it entered in DNS"
+		if v.proxy != "" {
+			doThis = "correct the name of the proxy in HTTPS_PROXY or HTTP_PROXY; " + askDirectly
+		}
+		v.add(stepDNS, Problem, fmt.Sprintf("no address is known for %s", host), doThis)
 		return
 	}
 	v.add(stepDNS, Problem, fmt.Sprintf("%s cannot be looked up: %s", host, reason(err)), "see that this machine reaches its name servers")
@@ -102,7 +107,8 @@ func (v *visit) target() (host, port string) {
 	if proxy == nil {
 		return host, port
 	}
-	v.add("proxy", Warning, "is asked through the proxy "+proxy.Host+", as the environment says", "name the head in NO_PROXY to ask it directly")
+	v.add("proxy", Warning, "is asked through the proxy "+proxy.Host+", as the environment says", askDirectly)
+	v.proxy = proxy.Host
 	if port = proxy.Port(); port == "" {
 		port = map[string]string{"https": "443", "socks5": "1080", "socks5h": "1080"}[proxy.Scheme]
 	}
@@ -139,12 +145,12 @@ func (v *visit) connect(ctx context.Context, addresses []string, port string) bo
 		}
 	}
 	if len(worked) == 0 {
-		v.add(stepConnect, Problem, listed(failed), mendConnect(last))
+		v.add(stepConnect, Problem, listed(failed), v.mendConnect(last, port))
 		return false
 	}
 	v.add(stepConnect, OK, listed(worked), "")
 	if len(failed) > 0 {
-		v.add(stepConnect, Warning, listed(failed), mendConnect(last)+"; or take the address out of DNS")
+		v.add(stepConnect, Warning, listed(failed), v.mendConnect(last, port)+"; or take the address out of DNS")
 	}
 	return true
 }
@@ -158,10 +164,19 @@ func dial(ctx context.Context, address string) dialled {
 	return dialled{address, time.Since(start), err}
 }
 
-func mendConnect(err error) string {
+const (
+	askDirectly = "name the head in NO_PROXY to ask it directly"
+	usualPort   = "8111"
+)
+
+func (v *visit) mendConnect(err error, port string) string {
 	switch {
+	case v.proxy != "":
+		return "see that the proxy " + v.proxy + " runs and can be reached; " + askDirectly
+	case errors.Is(err, syscall.ECONNREFUSED) && port != usualPort:
+		return fmt.Sprintf("see that the head runs, and that %s is its port (%s is usual)", port, usualPort)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "see that the head runs, and that the port is right (heads listen on 8111)"
+		return "see that the head runs, and that its address is right"
 	case isTimeout(err):
 		return "see that the machine is up and that no firewall drops the connection"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
@@ -177,6 +192,9 @@ func isTimeout(err error) bool {
 
 // reason is an error without what the reader of a check knows already: operation, head and address.
 func reason(err error) string {
+	if e, ok := errors.AsType[*comet.HeadsError](err); ok && len(e.Heads) == 1 {
+		err = e.Heads[0]
+	}
 	if e, ok := errors.AsType[*comet.Error](err); ok {
 		switch {
 		case e.Err != nil:
