@@ -162,7 +162,10 @@ func (ld loader) openPair(files reading, now time.Time) (tls.Certificate, FileSt
 		return tls.Certificate{}, FileStatus{}, fmt.Errorf("private key: %w", err)
 	}
 	identity, err := parseKeyPair(cert, key, ld.files.pairPassword(), now)
-	if err != nil {
+	switch {
+	case err != nil && certPath == keyPath:
+		return tls.Certificate{}, FileStatus{}, fmt.Errorf("certificate and key in one file %s: %w", certPath, err)
+	case err != nil:
 		return tls.Certificate{}, FileStatus{}, fmt.Errorf("certificate %s and key %s: %w", certPath, keyPath, err)
 	}
 	return identity, fileStatus("identity", certPath, formOf(cert), chainIn(identity)), nil

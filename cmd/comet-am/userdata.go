@@ -11,6 +11,7 @@ import (
 	"github.com/renci-nrig/comet-go/cmd/internal/cli"
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/am"
+	"github.com/renci-nrig/comet-go/comet/orca"
 	"github.com/renci-nrig/comet-go/tlsconfig"
 )
 
@@ -19,10 +20,12 @@ func userdataCommand() *urfave.Command {
 		Name:  "userdata",
 		Usage: "write the user data of a VM that is about to be made",
 		Description: "Makes the VM's own two tokens where the properties have none, and saves them into --save before the user data is written;\n" +
-			"hand that file to generate and remove. The CA of --cacert goes along, so that the VM knows which heads to trust.",
+			"hand that file to generate and remove, and keep it: whoever loses it can neither change nor remove what was put down. A repeat\n" +
+			"uses the tokens that are in it. The CA of --cacert goes along, so that the VM knows which heads to trust.",
 		Flags: flags(
 			&urfave.StringFlag{Name: "out", Usage: "`FILE` for the user data, mode 0600 (required)"},
 			&urfave.StringFlag{Name: "save", Usage: "`FILE` for the properties with the VM's tokens, mode 0600 (required)"},
+			&urfave.BoolFlag{Name: "force", Usage: "replace user data with the slice's tokens in it by such without"},
 		),
 		Action: userdata,
 	}
@@ -47,6 +50,9 @@ func userdata(c *urfave.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := keepsSlice(c, unit); err != nil {
+		return err
+	}
 	if unit.Tokens, err = am.OpenTokens(c.Context, c.String("save"), unit); err != nil {
 		return cli.Input(err)
 	}
@@ -60,10 +66,26 @@ func userdata(c *urfave.Context) error {
 	return err
 }
 
+// keepsSlice refuses to take a VM out of its slice by leaving a file of properties away.
+func keepsSlice(c *urfave.Context, unit orca.Unit) error {
+	if c.Bool("force") || !unit.Slice.Tokens.Read.IsZero() {
+		return nil
+	}
+	before, err := orca.LoadUserData(c.String("out"))
+	if err != nil || before.Slice.Tokens.Read.IsZero() {
+		return nil // nothing there, or nothing to lose; whether it can be written shows later
+	}
+	return cli.Usage("give the file that the controller wrote for the VM with --properties too, or insist with --force",
+		"%s has the slice's tokens, and the properties given have not: the VM would take no part in its slice any more", c.String("out"))
+}
+
 // headsOf is what the VM is told of the heads. A CA goes along as PEM, whatever form it has here.
 func headsOf(spec cli.Spec) (am.Heads, error) {
-	if spec.Heads == "" || spec.Files.CA == "" {
-		return am.Heads{}, cli.Usage("give --comethost and --cacert, or --config", "Comet is not configured")
+	switch {
+	case spec.Heads == "":
+		return am.Heads{}, cli.Usage("give --comethost, COMETHOST or --config", "Comet is not configured: no heads are named")
+	case spec.Files.CA == "":
+		return am.Heads{}, cli.Usage("give --cacert, COMETCACERT or --config", "Comet is not configured: no CA is named")
 	}
 	if _, err := comet.ParseHeads(spec.Heads); err != nil {
 		return am.Heads{}, cli.Input(err)

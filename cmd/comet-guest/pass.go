@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 
@@ -25,10 +27,11 @@ func flags(more ...urfave.Flag) []urfave.Flag {
 
 func onceCommand() *urfave.Command {
 	return &urfave.Command{
-		Name:   "once",
-		Usage:  "make one pass: publish, learn, and write what differs",
-		Flags:  flags(),
-		Action: once,
+		Name:        "once",
+		Usage:       "make one pass: publish, learn, and write what differs",
+		Description: "Prints what it knows of the other VMs, and the files that it wrote; with --log-format json that goes into the log.",
+		Flags:       flags(),
+		Action:      once,
 	}
 }
 
@@ -48,6 +51,10 @@ func once(c *urfave.Context) error {
 	}
 	defer end()
 	report, err := g.Once(c.Context)
+	if cli.LogsJSON(c) { // who reads the log reads no other text
+		logReport(g.Logger, report)
+		return err
+	}
 	for _, h := range report.Hosts {
 		fmt.Fprintf(c.App.Writer, "knows %s at %s\n", h.HostName, h.IP)
 	}
@@ -55,6 +62,15 @@ func once(c *urfave.Context) error {
 		fmt.Fprintf(c.App.Writer, "wrote %s\n", path)
 	}
 	return err
+}
+
+func logReport(log *slog.Logger, r guest.Report) {
+	for _, h := range r.Hosts {
+		log.Info("knows", "host", h.HostName, "address", h.IP)
+	}
+	for _, path := range r.Changed {
+		log.Info("wrote", "file", path)
+	}
 }
 
 func run(c *urfave.Context) error {
@@ -70,6 +86,18 @@ func run(c *urfave.Context) error {
 	return g.Run(c.Context, func(r guest.Report) {
 		g.Logger.Info("wrote", "files", strings.Join(r.Changed, " "), "hosts", len(r.Hosts), "keys", r.Keys)
 	})
+}
+
+// folder is an error where the root is no folder.
+func folder(root string) error {
+	info, err := os.Stat(root)
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is no folder", root)
+	}
+	if err != nil {
+		return cli.Usage("name a folder that is there", "--root: %w", err)
+	}
+	return nil
 }
 
 // open makes the guest of the VM that the user data describes, and the function that ends it.
@@ -91,8 +119,11 @@ func open(c *urfave.Context) (*guest.Guest, func(), error) {
 	s := guest.Settings{Root: c.String("root"), Every: c.Duration("every"), Logger: log}
 	if text := c.String("address"); text != "" {
 		if s.Address, err = netip.ParseAddr(text); err != nil {
-			return nil, nil, cli.Usage("give an IP address", "--address %q is none", text)
+			return nil, nil, cli.Usage("give one such as 10.0.0.1", "--address %q is no IP address", text)
 		}
+	}
+	if err := folder(s.Root); err != nil {
+		return nil, nil, err
 	}
 	client, err := guest.Connect(self, s.Root, comet.WithLogger(log))
 	if err != nil {

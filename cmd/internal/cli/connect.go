@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -133,12 +132,26 @@ func Connect(c *cli.Context) (context.Context, *Connection, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if s.Names.Insecure && (conn.Trust == nil || !log.Enabled(c.Context, slog.LevelWarn)) { // else the log says it
-		fmt.Fprintf(c.App.ErrWriter, "%s: warning: --%s: heads are not verified; whoever is in between sees and changes everything\n", c.App.Name, flagInsecure)
+	if s.Names.Insecure {
+		conn.warnOfInsecure(c.Context, log)
 	}
 	ctx, cancel := context.WithTimeout(c.Context, limit)
 	conn.cancel = cancel
 	return ctx, conn, nil
+}
+
+// warnOfInsecure says what tlsconfig does not: that heads are asked without TLS, and, whatever the level of the log, that they are not
+// verified.
+func (c *Connection) warnOfInsecure(ctx context.Context, log *slog.Logger) {
+	says := "certificates of heads are not verified"
+	switch {
+	case c.Trust == nil:
+		says = "heads are asked without TLS"
+	case log.Enabled(ctx, slog.LevelWarn):
+		return
+	}
+	says += ": whoever sits in the path can read and change everything"
+	_ = log.Handler().Handle(ctx, slog.NewRecord(time.Now(), slog.LevelWarn, says, 0)) // as a logger does
 }
 
 // Connect makes the client that the spec describes.
@@ -182,11 +195,16 @@ func trustError(err error, f tlsconfig.Files) error {
 	switch {
 	case errors.Is(err, tlsconfig.ErrNoCA):
 		return Usage("give --cacert, COMETCACERT or --config", "nothing says which heads to trust")
-	case errors.Is(err, tlsconfig.ErrNoKey) && f.KeyStore == "" && (f.Key == "" || f.Cert == ""):
-		return &inputError{err, "give both --cert and --key"}
+	case errors.Is(err, tlsconfig.ErrNoKey) && f.KeyStore == "" && f.Key == "":
+		return &inputError{err, "--key (COMETCLIENTKEY) is missing beside --cert: give both"}
+	case errors.Is(err, tlsconfig.ErrNoCertificate) && f.KeyStore == "" && f.Key != "" && f.Cert == "":
+		return &inputError{err, "--cert (COMETCLIENTCERT) is missing beside --key: give both"}
 	}
 	return Input(err)
 }
+
+// LogsJSON tells whether the log is for programs to read.
+func LogsJSON(c *cli.Context) bool { return Given(c, flagLogFormat) == "json" }
 
 // Logger makes the logger that --log-level and --log-format ask for.
 func Logger(c *cli.Context) (*slog.Logger, error) {
@@ -195,10 +213,10 @@ func Logger(c *cli.Context) (*slog.Logger, error) {
 		return nil, Usage("give debug, info, warn or error", "--%s %q is no level", flagLogLevel, text)
 	}
 	options := &slog.HandlerOptions{Level: level}
-	switch Given(c, flagLogFormat) {
-	case "text", "":
+	switch format := Given(c, flagLogFormat); {
+	case format == "text", format == "":
 		return slog.New(slog.NewTextHandler(c.App.ErrWriter, options)), nil
-	case "json":
+	case LogsJSON(c):
 		return slog.New(slog.NewJSONHandler(c.App.ErrWriter, options)), nil
 	}
 	return nil, Usage("give text or json", "--%s %q is no format", flagLogFormat, c.String(flagLogFormat))

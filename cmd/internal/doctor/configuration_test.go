@@ -41,6 +41,10 @@ func TestBrokenFiles(t *testing.T) {
 			filepath.Join(fixtures, "ec.jks"), "identity", "wrong password", "--keystore-password-file", doctor.OK},
 		"a key of another": {tlsconfig.Files{CA: good.CA, Cert: good.CA, Key: good.Key},
 			good.CA, "identity", "do not belong together", "issued for this key", doctor.OK},
+		"a key by itself": {tlsconfig.Files{CA: good.CA, Key: good.Key},
+			good.Key, "identity", "no certificate in it", "--cert (COMETCLIENTCERT)", doctor.OK},
+		"a certificate by itself": {tlsconfig.Files{CA: good.CA, Cert: good.Cert},
+			good.Cert, "identity", "no private key in it", "--key (COMETCLIENTKEY)", doctor.OK},
 		"a key that is not there": {tlsconfig.Files{CA: good.CA, Cert: good.Cert, Key: "nix.key"},
 			good.Cert, "identity", "nix.key", "name a file that is there", doctor.OK},
 	} {

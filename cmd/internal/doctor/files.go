@@ -44,7 +44,7 @@ func (t *trust) open() []Check {
 		checks = append(checks, t.inUse(live.Status())...)
 		live.Close()
 	} else {
-		checks = append(checks, Check{identityPath(own), "identity", Problem, err.Error(), mendIdentity(err)})
+		checks = append(checks, Check{identityPath(own), "identity", Problem, err.Error(), mendIdentity(own, err)})
 	}
 	return append(checks, t.rule())
 }
@@ -175,7 +175,7 @@ const (
 )
 
 // mendIdentity says what to do about a key store or a pair that cannot be used.
-func mendIdentity(err error) string {
+func mendIdentity(f tlsconfig.Files, err error) string {
 	_, expired := errors.AsType[*tlsconfig.ValidityError](err)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
@@ -184,6 +184,10 @@ func mendIdentity(err error) string {
 		return "give the right password with --keystore-password-file; of a key with one of its own with --key-password-file"
 	case errors.Is(err, tlsconfig.ErrAlias):
 		return "choose with --keystore-alias"
+	case errors.Is(err, tlsconfig.ErrNoKey) && f.KeyStore == "" && f.Key == "":
+		return "name its key with --key (COMETCLIENTKEY)"
+	case errors.Is(err, tlsconfig.ErrNoCertificate) && f.KeyStore == "" && f.Cert == "":
+		return "name its certificate with --cert (COMETCLIENTCERT)"
 	case errors.Is(err, tlsconfig.ErrNoKey):
 		return "name the key store of the certificate's owner with --keystore, the right --keystore-alias, or the key with --key"
 	case errors.Is(err, tlsconfig.ErrMismatch), errors.Is(err, tlsconfig.ErrNoCertificate):
