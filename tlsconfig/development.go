@@ -45,6 +45,8 @@ type Development struct {
 	Dir     string
 	Created bool // by this call; false: it was there, complete, and was left as it is
 
+	Hosts []string // names and addresses of the head that its certificate is for, those of an earlier call where the folder was there
+
 	CA     string // the CA's certificate, PEM; ca.der beside it is the same
 	Server Files  // for a head: certificate, key and CA, PEM
 	Client Files  // for a caller: certificate, key and CA, PEM
@@ -57,13 +59,16 @@ type Development struct {
 // client.pem and .key, client.jks, client.p12 and keystore.password. The head is named by hosts, and always by localhost and the
 // loopback addresses. The folder is 0700, keys and password 0600.
 //
-// A folder that is complete is left as it is. One that is not is an error that names what is missing: nothing is ever overwritten.
+// A folder that is complete is left as it is, whatever hosts says. One that is not is an error that names what is missing: nothing is ever overwritten.
 // All files appear at once, or none.
 func WriteDevelopment(dir string, hosts ...string) (Development, error) {
 	d := developmentIn(dir)
 	complete, err := d.check()
-	if err != nil || complete {
+	if err != nil {
 		return d, err
+	}
+	if complete {
+		return d.withHosts()
 	}
 	files, err := makeDevelopment(hosts)
 	if err != nil {
@@ -71,11 +76,28 @@ func WriteDevelopment(dir string, hosts ...string) (Development, error) {
 	}
 	if err := placeFolder(dir, files); err != nil {
 		if complete, checkErr := d.check(); complete && checkErr == nil {
-			return d, nil // another process was first
+			return d.withHosts() // another process was first
 		}
 		return d, fmt.Errorf("write certificates: %w", err)
 	}
 	d.Created = true
+	return d.withHosts()
+}
+
+// withHosts adds what the head's certificate says.
+func (d Development) withHosts() (Development, error) {
+	data, err := readFile(d.Server.Cert)
+	if err != nil {
+		return d, fmt.Errorf("certificate: %w", err)
+	}
+	certs, err := pemCertificates(data)
+	if err == nil && len(certs) == 0 {
+		err = ErrNoCertificate
+	}
+	if err != nil {
+		return d, fmt.Errorf("certificate %s: %w", d.Server.Cert, err)
+	}
+	d.Hosts = namesOf(certs[0])
 	return d, nil
 }
 

@@ -50,6 +50,8 @@ func TestWriteDevelopment(t *testing.T) {
 	d, err := tlsconfig.WriteDevelopment(dir, "head.example.net", "10.0.0.1")
 	require.NoError(t, err)
 	require.True(t, d.Created)
+	hosts := []string{"localhost", "head.example.net", "127.0.0.1", "::1", "10.0.0.1"}
+	require.Equal(t, hosts, d.Hosts)
 	requireModes(t, dir)
 
 	h := serve(t, open(t, d.Server, tlsconfig.Names{}).Server())
@@ -73,6 +75,7 @@ func TestWriteDevelopment(t *testing.T) {
 	d, err = tlsconfig.WriteDevelopment(dir, "another.example.net")
 	require.NoError(t, err)
 	require.False(t, d.Created)
+	require.Equal(t, hosts, d.Hosts)
 	require.Equal(t, before, contents(t, dir), "a complete folder is left as it is")
 
 	a, err := tlsconfig.LoadAuthority(dir)

@@ -3,14 +3,12 @@ package main
 import (
 	"fmt"
 	"log/slog"
-	"net"
-	"os"
 	"path/filepath"
+	"strings"
 
 	urfave "github.com/urfave/cli/v2"
 
 	"github.com/renci-nrig/comet-go/cmd/internal/cli"
-	"github.com/renci-nrig/comet-go/scope"
 	"github.com/renci-nrig/comet-go/tlsconfig"
 )
 
@@ -27,14 +25,22 @@ func openCertificates(c *urfave.Context, data string, addresses []string, log *s
 		return certificates{}, err
 	}
 	client := tlsconfig.Files{CA: files.CA}
+	if own && len(c.StringSlice("host")) > 0 {
+		return certificates{}, cli.Usage("leave it away", "--host is for certificates of the head's own making, and --cert names others")
+	}
 	if !own {
+		hosts, err := certificateHosts(c)
+		if err != nil {
+			return certificates{}, err
+		}
 		if err := makeFolder(data); err != nil {
 			return certificates{}, err
 		}
-		made, err := tlsconfig.WriteDevelopment(filepath.Join(data, "certs"), hostNames(addresses)...)
+		made, err := makeCertificates(filepath.Join(data, "certs"), hosts, hostNames(addresses))
 		if err != nil {
-			return certificates{}, cli.Input(err)
+			return certificates{}, err
 		}
+		warnOfNames(log, made, hosts, addresses)
 		if made.Created {
 			log.Info("made certificates", "dir", made.Dir, "keystore", made.ClientJKS, "keystore-password-file", made.PasswordFile)
 		}
@@ -65,33 +71,18 @@ func ownFiles(c *urfave.Context) (files tlsconfig.Files, own bool, err error) {
 	return files, true, nil
 }
 
-// hostNames are the names under which clients may reach a head at these addresses: their own, and the machine's where it listens
-// on all.
-func hostNames(addresses []string) (names []string) {
-	for _, a := range addresses {
-		host, _, _ := net.SplitHostPort(a) // checked before
-		if ip := net.ParseIP(host); host != "" && (ip == nil || !ip.IsUnspecified()) {
-			names = append(names, host)
-			continue
-		}
-		if name, err := os.Hostname(); err == nil && scope.ValidHostName(name) == nil {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
 func certsCommand() *urfave.Command {
 	return &urfave.Command{
 		Name:  "certs",
 		Usage: "make certificates to try a head with",
 		Description: "Makes a CA, an identity for a head and one for a client, in every form that COMET programs read: ca.der, ca.pem,\n" +
 			"server.pem and .key, client.pem and .key, client.jks and client.p12 with their password in keystore.password. A folder that\n" +
-			"has them is left as it is.",
+			"has them is left as it is; where they are for other hosts than --host says, that is an error.\n" +
+			"cometd serve makes its own below --data.",
 		Action: certs,
 		Flags: []urfave.Flag{
 			stringFlag("out", "make them in `DIR`, which is made with mode 0700; required"),
-			&urfave.StringSliceFlag{Name: "host", Usage: "`NAME` or address of the head, beside localhost and the loopback addresses; may be repeated", EnvVars: cli.Env("host")},
+			hostFlag(),
 		},
 	}
 }
@@ -104,17 +95,16 @@ func certs(c *urfave.Context) error {
 	if dir == "" {
 		return cli.Usage("see cometd certs --help", "certs needs --out DIR")
 	}
-	for _, h := range c.StringSlice("host") {
-		if net.ParseIP(h) == nil && scope.ValidHostName(h) != nil {
-			return cli.Usage("give one such as comet.example.net", "--host %q is neither a host name nor an address", h)
-		}
-	}
-	made, err := tlsconfig.WriteDevelopment(dir, c.StringSlice("host")...)
+	hosts, err := certificateHosts(c)
 	if err != nil {
-		return cli.Input(err)
+		return err
+	}
+	made, err := makeCertificates(dir, hosts, nil)
+	if err != nil {
+		return err
 	}
 	if !made.Created {
-		fmt.Fprintf(c.App.Writer, "%s has certificates already; nothing was changed, whatever --host says\n", dir)
+		fmt.Fprintf(c.App.Writer, "%s has certificates already, for %s; nothing was changed\n", dir, strings.Join(made.Hosts, ", "))
 		return nil
 	}
 	fmt.Fprintf(c.App.Writer, "made certificates in %s\n", dir)

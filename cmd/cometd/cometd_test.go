@@ -419,7 +419,13 @@ func TestCerts(t *testing.T) {
 
 	code, stdout, stderr = output(t, nil, "certs", "--out", dir)
 	require.Equal(t, 0, code, stderr)
-	require.Equal(t, dir+" has certificates already; nothing was changed, whatever --host says\n", stdout)
+	require.Equal(t, dir+" has certificates already, for localhost, head.example.org, 127.0.0.1, ::1, 192.0.2.1; nothing was changed\n", stdout)
+	code, _, stderr = output(t, nil, "certs", "--out", dir, "--host", "192.0.2.1", "--host", "HEAD.example.org")
+	require.Equal(t, 0, code, stderr)
+	code, stdout, stderr = output(t, nil, "certs", "--out", dir, "--host", "other.example.org")
+	require.Equal(t, 2, code)
+	require.Empty(t, stdout)
+	require.Contains(t, stderr, "do not name other.example.org; leave --host away, or move the folder away")
 	again, err := tls.LoadX509KeyPair(filepath.Join(dir, "server.pem"), filepath.Join(dir, "server.key"))
 	require.NoError(t, err)
 	require.Equal(t, pair.Certificate, again.Certificate)
@@ -429,6 +435,34 @@ func TestCerts(t *testing.T) {
 	require.Equal(t, 2, code)
 	require.Contains(t, stderr, "client.key")
 	require.Equal(t, 1, strings.Count(stderr, "\n"))
+}
+
+// A head that others can reach has a certificate that names it, or says that it has none.
+func TestServeForOthers(t *testing.T) {
+	const warning = "clients on other machines trust this head only under a name"
+	dir := filepath.Join(t.TempDir(), "data")
+	h := serveHead(t, dir, nil, "--listen", "0.0.0.0:0")
+	h.terminate()
+	require.Equal(t, 1, strings.Count(h.log.String(), warning), h.log)
+	require.Contains(t, h.log.String(), "--host NAME")
+
+	code, stdout, stderr := output(t, nil, "serve", "--data", dir, "--host", "head.example.org")
+	require.Equal(t, 2, code)
+	require.Empty(t, stdout)
+	require.Contains(t, stderr, "do not name head.example.org; leave --host away, or move the folder away")
+
+	require.NoError(t, os.RemoveAll(filepath.Join(dir, "certs")))
+	h = serveHead(t, dir, nil, "--listen", "0.0.0.0:0", "--host", "head.example.org", "--host", "192.0.2.1")
+	h.terminate()
+	require.NotContains(t, h.log.String(), warning)
+	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "certs", "server.pem"), filepath.Join(dir, "certs", "server.key"))
+	require.NoError(t, err)
+	require.NoError(t, pair.Leaf.VerifyHostname("head.example.org"))
+	require.NoError(t, pair.Leaf.VerifyHostname("192.0.2.1"))
+
+	h = serveHead(t, dir, nil, "--listen", "0.0.0.0:0")
+	h.terminate()
+	require.NotContains(t, h.log.String(), warning, "it has been named once")
 }
 
 func TestWrongUsageAndBadInput(t *testing.T) {
@@ -460,6 +494,8 @@ func TestWrongUsageAndBadInput(t *testing.T) {
 		{"log format", []string{"COMET_LOG_FORMAT=xml"}, []string{"serve", "--data", data}, `--log-format "xml"`},
 		{"environment that makes no sense", []string{"COMET_STRONG_TOKENS=perhaps"}, []string{"serve", "--data", data}, "COMET_STRONG_TOKENS"},
 		{"half a set of certificates", nil, []string{"serve", "--data", data, "--cert", file}, "--cacert, --cert and --key go together"},
+		{"no name", nil, []string{"serve", "--data", data, "--host", "no name"}, `--host "no name" is neither`},
+		{"a name for foreign certificates", nil, []string{"serve", "--data", data, "--host", "a.net", "--cacert", file, "--cert", file, "--key", file}, "--cert names others"},
 		{"missing CA", nil, []string{"serve", "--data", data, "--cacert", missing, "--cert", file, "--key", file}, missing},
 		{"CA without a certificate", nil, []string{"serve", "--data", data, "--cacert", file, "--cert", file, "--key", file}, file},
 		{"missing password file", nil, []string{"serve", "--data", data, "--cacert", file, "--cert", file, "--key", file, "--key-password-file", missing}, missing},
@@ -485,7 +521,7 @@ func TestHelpNamesExitCodesAndFlags(t *testing.T) {
 		require.Contains(t, stdout, "EXIT CODES:")
 	}
 	_, stdout, _ := output(t, nil, "serve", "--help")
-	for _, flag := range []string{"--data", "--listen", "--strong-tokens", "--no-client-certs", "--cacert", "--cert", "--key", "--key-password-file", "--log-level", "--log-format", "127.0.0.1:8111"} {
+	for _, flag := range []string{"--data", "--listen", "--host", "--strong-tokens", "--no-client-certs", "--cacert", "--cert", "--key", "--key-password-file", "--log-level", "--log-format", "127.0.0.1:8111"} {
 		require.Contains(t, stdout, flag)
 	}
 }

@@ -21,13 +21,15 @@ func serveCommand() *urfave.Command {
 		Name:  "serve",
 		Usage: "run a head",
 		Description: "With nothing but --data the head keeps everything in that folder: its entries in comet.db, and certificates of its own\n" +
-			"making in certs/, for itself and for a first client. Own certificates are given with --cacert, --cert and --key, together;\n" +
-			"they are read again when they change. With --store any number of heads keep their entries in one etcd, and --data is for\n" +
-			"certificates alone. SIGTERM or SIGINT ends it after the requests under way.",
+			"making in certs/, for itself and for a first client; --host names the head in them for clients on other machines. Own\n" +
+			"certificates are given with --cacert, --cert and --key, together; they are read again when they change. With --store any\n" +
+			"number of heads keep their entries in one etcd, and --data is for certificates alone. SIGTERM or SIGINT ends it after the\n" +
+			"requests under way.",
 		Action: serve,
 		Flags: slices.Concat([]urfave.Flag{
 			stringFlag("data", "keep entries and certificates in `DIR`, which is made with mode 0700; required without --store and --cert"),
 			&urfave.StringSliceFlag{Name: "listen", Usage: "serve at `ADDR`, a host or address and a port; may be repeated", EnvVars: cli.Env("listen"), Value: urfave.NewStringSlice("127.0.0.1:8111")},
+			hostFlag(),
 			boolFlag("strong-tokens", "refuse writes with weak tokens: fewer than 8 characters, no digit, no lower or upper case, or white space"),
 			boolFlag("no-client-certs", "let everybody create and delete who has the tokens, without a client certificate"),
 			stringFlag("cacert", "trust clients whose certificates lead to one in `FILE` (DER, PEM)"),
