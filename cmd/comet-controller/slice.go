@@ -10,12 +10,14 @@ import (
 	"github.com/renci-nrig/comet-go/cmd/internal/cli"
 	"github.com/renci-nrig/comet-go/comet/controller"
 	"github.com/renci-nrig/comet-go/comet/orca"
+	"github.com/renci-nrig/comet-go/scope"
 )
 
 func flags(more ...urfave.Flag) []urfave.Flag {
 	own := []urfave.Flag{
 		&urfave.StringFlag{Name: "slice", Usage: "slice `FILE`, JSON or YAML (required)"},
 		&urfave.StringFlag{Name: "tokens", Usage: "`FILE` of mode 0600 that keeps the slice's tokens (required)"},
+		cli.OutputFlag(),
 	}
 	return append(append(own, more...), cli.HeadFlags()...)
 }
@@ -49,8 +51,8 @@ func createCommand() *urfave.Command {
 			defer conn.Close()
 			ctl := controller.New(conn.Client, settings(c, conn))
 			if !ctl.Hosts && !ctl.PubKeys {
-				_, err := fmt.Fprintf(c.App.Writer, "slice %s: nothing to do: orca.comet.hosts.enabled and orca.comet.pubkeys.enabled are not true\n", slice.ID)
-				return err
+				return cli.Say(c, shownCreated{SliceID: slice.ID},
+					fmt.Sprintf("slice %s: nothing to do: orca.comet.hosts.enabled and orca.comet.pubkeys.enabled are not true", slice.ID))
 			}
 			created, err := ctl.Create(ctx, slice, tokens)
 			if err != nil {
@@ -59,8 +61,7 @@ func createCommand() *urfave.Command {
 			if err := writeProperties(c.String("properties-dir"), ctl, slice, tokens); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(c.App.Writer, "slice %s: %s\n", slice.ID, created)
-			return err
+			return cli.Say(c, shownCreated{slice.ID, created.New, created.Kept}, fmt.Sprintf("slice %s: %s", slice.ID, created))
 		},
 	}
 }
@@ -89,13 +90,27 @@ func deleteCommand() *urfave.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(c.App.Writer, "slice %s: %s\n", slice.ID, deleted)
-			return err
+			return cli.Say(c, shownDeleted{slice.ID, deleted.Removed, deleted.Absent}, fmt.Sprintf("slice %s: %s", slice.ID, deleted))
 		},
 	}
 }
 
+type shownCreated struct {
+	SliceID scope.ContextID `json:"sliceId"`
+	Created int             `json:"created"`
+	Kept    int             `json:"kept"` // that stood already
+}
+
+type shownDeleted struct {
+	SliceID scope.ContextID `json:"sliceId"`
+	Removed int             `json:"removed"`
+	Absent  int             `json:"absent"` // gone, never put down, or not shown by these tokens
+}
+
 func loadSlice(c *urfave.Context) (orca.Slice, error) {
+	if err := cli.CheckOutput(c); err != nil {
+		return orca.Slice{}, err
+	}
 	if _, err := cli.Args(c); err != nil {
 		return orca.Slice{}, err
 	}

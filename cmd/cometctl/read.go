@@ -66,15 +66,13 @@ func request(c *urfave.Context, changes bool) (name scope.Name, tokens scope.Tok
 
 // shownEntry is an entry as it is printed: its elements where it has a list, else its value as JSON or text.
 type shownEntry struct {
-	Context  string            `json:"context"`
-	Family   string            `json:"family"`
-	Key      string            `json:"key"`
+	shownName
 	Elements []json.RawMessage `json:"elements,omitzero"` // nil where the value is no list
 	Value    any               `json:"value,omitempty"`
 }
 
 func show(e comet.Entry) shownEntry {
-	s := shownEntry{Context: e.Name.Context.String(), Family: e.Name.Family.String(), Key: e.Name.Key.String()}
+	s := shownEntry{shownName: nameOf(e.Name)}
 	list, err := scope.ParseList(e.Value)
 	switch {
 	case err == nil && (list.Len() > 0 || isList(e.Value)):

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -12,12 +11,13 @@ import (
 
 func rmCommand() *urfave.Command {
 	return &urfave.Command{
-		Name:        "rm",
-		Usage:       "remove an entry",
-		ArgsUsage:   "CONTEXT FAMILY KEY",
-		Description: "An entry that is not there counts as removed.",
-		Flags:       withHeads(cli.ReadTokenFlag(), cli.WriteTokenFlag()),
-		Action:      rm,
+		Name:      "rm",
+		Usage:     "remove an entry",
+		ArgsUsage: "CONTEXT FAMILY KEY",
+		Description: "An entry that is not there counts as removed: the exit code is 0, so that it may be repeated, and what is printed tells the\n" +
+			"two apart. Nothing is there for a wrong read token, either.",
+		Flags:  withHeads(cli.ReadTokenFlag(), cli.WriteTokenFlag(), cli.OutputFlag()),
+		Action: rm,
 	}
 }
 
@@ -31,13 +31,17 @@ func rm(c *urfave.Context) error {
 		return err
 	}
 	defer conn.Close()
-	done := "removed"
+	shown, done := shownRemoval{shownName: nameOf(name), Removed: true}, "removed "
 	switch err := conn.Delete(ctx, name, tokens); {
 	case errors.Is(err, comet.ErrNotFound):
-		done = "not there, or the read token is wrong:"
+		shown.Removed, done = false, "not there, or the read token is wrong: "
 	case err != nil:
 		return err
 	}
-	_, err = fmt.Fprintln(c.App.Writer, done, name)
-	return err
+	return cli.Say(c, shown, done+told(name))
+}
+
+type shownRemoval struct {
+	shownName
+	Removed bool `json:"removed"` // false: it was not there, or the read token is wrong
 }

@@ -41,7 +41,10 @@ func version(c *urfave.Context) error {
 		return err
 	}
 	shown := shownVersion{Program: cli.Version, Go: runtime.Version()}
-	t := cli.Table{Rows: [][]string{{"cometctl", cli.Version, runtime.Version()}}}
+	t := cli.Table{
+		Header: []string{"WHO", "VERSION", "API", "STORE", "EXTENSIONS"},
+		Rows:   [][]string{{"cometctl", cli.Version + " (" + runtime.Version() + ")"}},
+	}
 	spec, err := cli.ReadSpec(c)
 	if err != nil {
 		return err
@@ -54,8 +57,6 @@ func version(c *urfave.Context) error {
 		return err
 	}
 	defer conn.Close()
-	t.Header = []string{"WHO", "VERSION", "API", "STORE", "EXTENSIONS"}
-	t.Rows = [][]string{{"cometctl", cli.Version}}
 	var failed []error
 	for _, v := range conn.Versions(ctx) {
 		head := shownHead{Head: v.Head, Version: v.Version}

@@ -105,7 +105,7 @@ func printChange(c *urfave.Context, shown shownChange) error {
 		_, err := fmt.Fprintln(c.App.ErrWriter, at+"  nothing there, or the read token is wrong")
 		return err
 	}
-	return t.Write(c.App.Writer)
+	return t.Print(c)
 }
 
 // oneLine shows an entry's elements one behind the other.

@@ -26,7 +26,7 @@ func writeCommand() *urfave.Command {
 			"The read token is a part of the entry's identity: with another one, another entry of the same name is made. The command\n" +
 			"says whether it created or updated; --update and --create insist.\n\n" +
 			"   echo '[{\"hostName\":\"workers-0\",\"ip\":\"10.0.0.1\"}]' | cometctl write my-slice hostsall vm-1",
-		Flags: withHeads(cli.ReadTokenFlag(), cli.WriteTokenFlag(),
+		Flags: withHeads(cli.ReadTokenFlag(), cli.WriteTokenFlag(), cli.OutputFlag(),
 			&urfave.StringFlag{Name: "file", Usage: "`FILE` with the value; - is standard input", Value: "-"},
 			&urfave.BoolFlag{Name: "raw", Usage: "store the value as it is, JSON or not"},
 			&urfave.BoolFlag{Name: "create", Usage: "only where there is no entry"},
@@ -61,8 +61,15 @@ func write(c *urfave.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.App.Writer, "%s %s\n", outcome, name)
-	return err
+	if doubt := doubtful(name.Family); doubt != "" {
+		fmt.Fprintf(c.App.ErrWriter, "%s: warning: %s\n", c.App.Name, doubt)
+	}
+	return cli.Say(c, shownWrite{nameOf(name), outcome.String()}, fmt.Sprintf("%s %s", outcome, told(name)))
+}
+
+type shownWrite struct {
+	shownName
+	Outcome string `json:"outcome"` // created or updated
 }
 
 // expect is an error where --update is given and the entry is not there.

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -52,7 +54,7 @@ func Run(ctx context.Context, app *cli.App, args []string, s Streams) int {
 	app.Action = unknownCommand
 	app.CustomAppHelpTemplate = cli.AppHelpTemplate + "\n" + ExitCodes
 	prepare(app.Commands)
-	err := app.RunContext(ctx, args)
+	err := app.RunContext(ctx, helped(app.Commands, args))
 	if _, ours := errors.AsType[acted](err); err != nil && !ours {
 		err = Input(err) // the flag parser's own, such as an environment variable that makes no sense
 	}
@@ -80,6 +82,9 @@ func prepare(commands []*cli.Command) {
 		c.HideHelpCommand = true
 		c.OnUsageError = usageError
 		c.CustomHelpTemplate = cli.CommandHelpTemplate + "\n" + ExitCodes
+		if slices.Contains([]string{"rm", "remove", "delete", "withdraw"}, c.Name) {
+			c.CustomHelpTemplate += removalCodes
+		}
 		if len(c.Subcommands) > 0 {
 			c.Action = unknownCommand
 			c.CustomHelpTemplate = cli.SubcommandHelpTemplate + "\n" + ExitCodes
@@ -88,12 +93,28 @@ func prepare(commands []*cli.Command) {
 	}
 }
 
+// oneDash finds flags as the parser names them.
+var oneDash = regexp.MustCompile(`\b(flag|argument:) -([a-z][a-z-]+)`)
+
 func usageError(c *cli.Context, err error, _ bool) error {
 	text := strings.Replace(err.Error(), "flag provided but not defined: ", "unknown flag ", 1)
+	text = oneDash.ReplaceAllString(text, "$1 --$2")
+	if flag, unknown := strings.CutPrefix(text, "unknown flag "); unknown && c.Command.HelpName == c.App.Name && ofACommand(c.App.Commands, flag) {
+		return Usage(fmt.Sprintf("flags go behind the command: %s COMMAND %s …", c.App.Name, flag), "%s stands before the command", flag)
+	}
 	if strings.HasSuffix(text, "parse error") && strings.Contains(text, "for flag") {
 		text += " (a time has a unit, as in 30s or 5m)"
 	}
 	return Usage(seeHelp(c), "%s", text)
+}
+
+// ofACommand tells whether any command has such a flag.
+func ofACommand(commands []*cli.Command, flag string) bool {
+	name := strings.TrimLeft(flag, "-")
+	return slices.ContainsFunc(commands, func(c *cli.Command) bool {
+		return ofACommand(c.Subcommands, flag) ||
+			slices.ContainsFunc(c.Flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) })
+	})
 }
 
 func unknownCommand(c *cli.Context) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"github.com/renci-nrig/comet-go/comet"
@@ -27,6 +28,10 @@ const ExitCodes = `EXIT CODES:
    1  failed                           5  no head reachable
    2  wrong usage or bad input         6  something would change
    3  not found, or wrong read token   7  waited in vain
+`
+
+// removalCodes is said below them where a command removes.
+const removalCodes = `   Removing what is not there is 0 as well, so that it may be repeated; what is printed tells the two apart.
 `
 
 // inputError is wrong usage or bad input, with what to do about it.
@@ -89,6 +94,9 @@ func OneLine(err error) string {
 	text := strings.Join(lines, "; ")
 	if strings.Contains(text, "Unauthorized client") {
 		text += "; the head wants a client certificate that it trusts, see --keystore and --cert"
+	}
+	if answer, ok := errors.AsType[*comet.Error](err); ok && answer.Status == http.StatusBadRequest && answer.Message == "" && strings.HasPrefix(answer.Head, "http://") {
+		text += "; a head that speaks TLS says this: name it with https://"
 	}
 	return text
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
+	"os"
 	"strings"
 	"text/tabwriter"
 	"unicode"
@@ -21,27 +23,37 @@ type Table struct {
 
 // Print prints data as JSON or YAML, or the table, as --output asks.
 func Print(c *cli.Context, data any, table func() Table) error {
+	if printed, err := printData(c, data); printed || err != nil {
+		return err
+	}
+	return table().Print(c)
+}
+
+// Say prints data as JSON or YAML, or one line of text in place of a table, as --output asks.
+func Say(c *cli.Context, data any, line string) error {
+	if printed, err := printData(c, data); printed || err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(c.App.Writer, line)
+	return err
+}
+
+// printData prints data where --output asks for it rather than for a table.
+func printData(c *cli.Context, data any) (printed bool, err error) {
 	switch c.String(flagOutput) {
-	case "table", "":
-		t := table()
-		if len(t.Rows) == 0 && t.Empty != "" {
-			_, err := fmt.Fprintln(c.App.ErrWriter, t.Empty)
-			return err
-		}
-		return t.Write(c.App.Writer)
 	case "json":
 		e := json.NewEncoder(c.App.Writer)
 		e.SetIndent("", "  ")
 		e.SetEscapeHTML(false)
-		return e.Encode(data)
+		return true, e.Encode(data)
 	case "yaml":
 		text, err := yaml.Marshal(data)
 		if err == nil {
 			_, err = c.App.Writer.Write(text)
 		}
-		return err
+		return true, err
 	}
-	return Usage("give table, json or yaml", "--%s %q is no form of output", flagOutput, c.String(flagOutput))
+	return false, CheckOutput(c)
 }
 
 // CheckOutput refuses a wrong --output before anything is done.
@@ -53,28 +65,72 @@ func CheckOutput(c *cli.Context) error {
 	return Usage("give table, json or yaml", "--%s %q is no form of output", flagOutput, c.String(flagOutput))
 }
 
+// Print prints the table, or that it is empty. On a terminal long cells are shortened, which is said once.
+func (t Table) Print(c *cli.Context) error {
+	if len(t.Rows) == 0 && t.Empty != "" {
+		_, err := fmt.Fprintln(c.App.ErrWriter, t.Empty)
+		return err
+	}
+	most := math.MaxInt
+	if isTerminal(c.App.Writer) {
+		most = maxCell
+	}
+	shortened, err := t.write(c.App.Writer, most)
+	if shortened && c.App.Metadata[saidShortened] == nil {
+		c.App.Metadata[saidShortened] = true
+		fmt.Fprintf(c.App.ErrWriter, "shortened; --%s json shows all\n", flagOutput)
+	}
+	return err
+}
+
+// saidShortened marks, in the program's metadata, that the hint was given.
+const saidShortened = "shortened"
+
+// isTerminal tells whether somebody may be looking: a device that takes characters, and is not the one that throws them away.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull)
+	return err != nil || !os.SameFile(info, null)
+}
+
 // Write prints the table with aligned columns. Control characters in cells are shown, not sent to the terminal.
 func (t Table) Write(w io.Writer) error {
+	_, err := t.write(w, math.MaxInt)
+	return err
+}
+
+// write also cuts cells to a length, and tells whether it did.
+func (t Table) write(w io.Writer, most int) (shortened bool, err error) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if len(t.Header) > 0 {
 		fmt.Fprintln(tw, strings.Join(t.Header, "\t"))
 	}
 	for _, row := range t.Rows {
 		cells := make([]string, len(row))
-		for i, cell := range row {
-			cells[i] = Cell(cell)
+		for i, text := range row {
+			cells[i] = harmless(text)
+			if runes := []rune(cells[i]); len(runes) > most {
+				cells[i], shortened = string(runes[:most-1])+"…", true
+			}
 		}
 		fmt.Fprintln(tw, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
 	}
-	return tw.Flush()
+	return shortened, tw.Flush()
 }
 
-// maxCell keeps a table readable.
+// maxCell keeps a table readable on a terminal.
 const maxCell = 72
 
-// Cell is text as it may stand in a table: on one line, of bearable length, harmless to a terminal.
-func Cell(text string) string {
-	text = strings.Map(func(r rune) rune {
+// harmless is text as it may stand in a table: on one line, and without what a terminal would act on.
+func harmless(text string) string {
+	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t':
 			return ' '
@@ -83,8 +139,4 @@ func Cell(text string) string {
 		}
 		return r
 	}, strings.TrimRight(text, "\n"))
-	if runes := []rune(text); len(runes) > maxCell {
-		return string(runes[:maxCell-1]) + "…"
-	}
-	return text
 }
