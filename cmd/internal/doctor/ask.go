@@ -37,8 +37,11 @@ func (v *visit) ask(ctx context.Context) {
 		return
 	}
 	if answer.Version.Version == "" && answer.Version.API == "" {
-		v.add(stepVersion, Problem, fmt.Sprintf("HTTP %d; it does not say what it is", v.attempts[0].Status),
-			"see that this is a COMET head, and not another service")
+		status, doThis := v.attempts[0].Status, "see that this is a COMET head, and not another service"
+		if status == http.StatusBadRequest && !isTLS(v.head) {
+			doThis = "name it with https://: a head that speaks TLS answers so"
+		}
+		v.add(stepVersion, Problem, fmt.Sprintf("HTTP %d; it does not say what it is", status), doThis)
 		return
 	}
 	v.version = &answer.Version

@@ -417,4 +417,8 @@ func TestHeadsWithoutTLS(t *testing.T) {
 	r = examine(t, doctor.Subject{Heads: head.URL, Names: tlsconfig.Names{Insecure: true}})
 	require.NoError(t, r.Err())
 	assert.Equal(t, doctor.Warning, check(t, r, head.URL, "url").State)
+
+	secure := strings.Replace(comettest.Start(t, 1).URL(0), "https", "http", 1)
+	r = examine(t, doctor.Subject{Heads: secure, Names: tlsconfig.Names{Insecure: true}})
+	assert.Contains(t, check(t, r, secure, "version").DoThis, "name it with https://")
 }
