@@ -36,6 +36,10 @@ func TestMain(m *testing.M) {
 		parkClients(settings)
 		return
 	}
+	if dir := os.Getenv(beBoth); dir != "" {
+		fmt.Fprintln(os.Stderr, serveBoth(dir))
+		os.Exit(1)
+	}
 	goleak.VerifyTestMain(m)
 }
 
