@@ -24,7 +24,16 @@ const (
 
 // put makes data the content of base. The new file is dressed before it is seen; ready, where given, is asked last and can still
 // call it off.
-func put(dir *os.Root, base string, data []byte, dress func(*os.File) error, ready func() error) (err error) {
+func put(dir *os.Root, base string, data []byte, dress func(*os.File) error, ready func() error) error {
+	fill := func(f *os.File) error {
+		_, err := f.Write(data)
+		return err
+	}
+	return putFrom(dir, base, fill, dress, ready, dir.Rename)
+}
+
+// putFrom is put with content that fill writes, and a way in which the new file takes its place.
+func putFrom(dir *os.Root, base string, fill, dress func(*os.File) error, ready func() error, place func(name, base string) error) (err error) {
 	f, name, err := createTemp(dir, base)
 	if err != nil {
 		return err
@@ -35,7 +44,7 @@ func put(dir *os.Root, base string, data []byte, dress func(*os.File) error, rea
 			dir.Remove(name)
 		}
 	}()
-	if _, err := f.Write(data); err != nil {
+	if err := fill(f); err != nil {
 		return err
 	}
 	if err := dress(f); err != nil {
@@ -49,7 +58,7 @@ func put(dir *os.Root, base string, data []byte, dress func(*os.File) error, rea
 			return err
 		}
 	}
-	if err := dir.Rename(name, base); err != nil {
+	if err := place(name, base); err != nil {
 		return err
 	}
 	return syncFolder(dir)
@@ -60,7 +69,7 @@ func createTemp(dir *os.Root, base string) (*os.File, string, error) {
 		random := make([]byte, tempDigits/2)
 		rand.Read(random)
 		name := tempPrefix + base + "-" + hex.EncodeToString(random)
-		f, err := dir.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		f, err := dir.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 		if errors.Is(err, fs.ErrExist) {
 			continue
 		}

@@ -26,7 +26,7 @@ func create(path string) error {
 	if err := beside.Close(); err != nil {
 		return err
 	}
-	if err := fill(beside.Name()); err != nil {
+	if err := fill(beside.Name(), digest.NewKey()); err != nil {
 		return err
 	}
 	if err := os.Link(beside.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -36,7 +36,7 @@ func create(path string) error {
 }
 
 // fill writes what every store has from its first moment.
-func fill(path string) error {
+func fill(path string, key digest.Key) error {
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{FreelistType: bbolt.FreelistMapType})
 	if err != nil {
 		return err
@@ -51,7 +51,7 @@ func fill(path string) error {
 		return errors.Join(
 			meta.Put(metaFormat, []byte(format)),
 			meta.Put(metaIdentity, []byte(rand.Text())),
-			meta.Put(metaDigests, digest.NewKey().Bytes()),
+			meta.Put(metaDigests, key.Bytes()),
 			meta.Put(metaRevision, encodeRevision(0)),
 		)
 	})

@@ -80,8 +80,21 @@ func open(path string) (*Store, error) {
 	return s, nil
 }
 
-// openFile gives an existing file to bbolt once it was looked at.
+// openFile opens an existing file. While it waits for the lock a restore may give the name to another file.
 func openFile(path string) (*bbolt.DB, *os.File, error) {
+	for {
+		db, f, err := openOnce(path)
+		if err != nil || isAt(f, path) {
+			return db, f, err
+		}
+		if err := db.Close(); err != nil {
+			return nil, nil, err
+		}
+	}
+}
+
+// openOnce gives an existing file to bbolt once it was looked at.
+func openOnce(path string) (*bbolt.DB, *os.File, error) {
 	var f *os.File
 	db, err := openBolt(path, func(path string, flag int, mode os.FileMode) (_ *os.File, err error) {
 		if f, err = os.OpenFile(path, flag&^os.O_CREATE, mode); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/bolt"
+	"github.com/renci-nrig/comet-go/comet/server/contents"
 	"github.com/renci-nrig/comet-go/comet/server/storetest"
 	"github.com/renci-nrig/comet-go/scope"
 )
@@ -52,6 +53,22 @@ func TestStoreDoesWhatStoresDo(t *testing.T) {
 		s, err := bolt.Open(filepath.Join(t.TempDir(), "comet.db"))
 		require.NoError(t, err)
 		return s
+	})
+}
+
+func TestOperatorsSeeWhatTheyShould(t *testing.T) {
+	storetest.RunContents(t, func(t testing.TB) storetest.Place {
+		path := filepath.Join(t.TempDir(), "comet.db")
+		return storetest.Place{
+			Open: func(t testing.TB) storetest.Contents {
+				s, err := bolt.Open(path)
+				require.NoError(t, err)
+				return s
+			},
+			Import: func(ctx context.Context, f *contents.File) (contents.Imported, error) {
+				return bolt.Import(ctx, path, f)
+			},
+		}
 	})
 }
 

@@ -48,6 +48,9 @@ func ParseKey(b []byte) (Key, error) {
 // Bytes returns the key itself, to be kept beside the digests. Whoever has it can try out guesses at tokens.
 func (k Key) Bytes() []byte { return bytes.Clone(k.reveal()) }
 
+// Equal reports whether both make the same digests.
+func (k Key) Equal(other Key) bool { return hmac.Equal(k.reveal(), other.reveal()) }
+
 // Format prints [redacted] for every verb.
 func (Key) Format(f fmt.State, _ rune) { fmt.Fprint(f, "[redacted]") }
 
