@@ -24,9 +24,11 @@ type batch struct {
 type edit struct {
 	judge.Edit
 	at             shown
-	entry, removal string // keys
+	entry, removal string    // keys
+	modified       time.Time // zero: now
 
 	found       judge.Found
+	wasModified time.Time
 	etcds       int64 // revision of the entry, 0 where there is none
 	removedEtcd int64 // of its removal
 	verdict     judge.Verdict
@@ -40,10 +42,14 @@ func (s *Store) newBatch(edits []judge.Edit) *batch {
 		front: entry{modified: time.Now(), transaction: binary.BigEndian.Uint64(number[:])},
 	}
 	for i, e := range edits {
-		at, rest := s.showDigest(e.Name.Context, e.Read), afterGroup(e.Name.Family, e.Name.Key)
-		b.edits[i] = edit{Edit: e, at: at, entry: at.entries + rest, removal: at.removed + rest}
+		b.edits[i] = s.newEdit(e)
 	}
 	return b
+}
+
+func (s *Store) newEdit(e judge.Edit) edit {
+	at, rest := s.showDigest(e.Name.Context, e.Read), afterGroup(e.Name.Family, e.Name.Key)
+	return edit{Edit: e, at: at, entry: at.entries + rest, removal: at.removed + rest}
 }
 
 // look asks for everything that the batch depends on: an entry and its removal for each change.
@@ -73,7 +79,7 @@ func (b *batch) judge(s *Store, got *clientv3.TxnResponse) error {
 }
 
 func (e *edit) look(s *Store, got *clientv3.TxnResponse, i int) error {
-	e.found, e.etcds, e.removedEtcd = judge.Found{}, 0, 0
+	e.found, e.wasModified, e.etcds, e.removedEtcd = judge.Found{}, time.Time{}, 0, 0
 	for _, kv := range got.Responses[2*i+1].GetResponseRange().Kvs {
 		e.removedEtcd = kv.ModRevision
 	}
@@ -82,7 +88,7 @@ func (e *edit) look(s *Store, got *clientv3.TxnResponse, i int) error {
 		if err != nil {
 			return err
 		}
-		e.etcds = kv.ModRevision
+		e.etcds, e.wasModified = kv.ModRevision, there.modified
 		e.found = judge.Found{There: true, Write: there.write, Value: value, Revision: s.revision(kv.ModRevision)}
 	}
 	return nil
@@ -91,10 +97,16 @@ func (e *edit) look(s *Store, got *clientv3.TxnResponse, i int) error {
 // transaction makes what was judged, where all is still as it was then.
 func (b *batch) transaction() clientv3.Op {
 	var demands []clientv3.Cmp
-	var ops []clientv3.Op
-	families := map[string][]scope.Family{} // of each group
 	for _, e := range b.edits {
 		demands = append(demands, e.demands()...)
+	}
+	return clientv3.OpTxn(demands, b.writes(), nil)
+}
+
+// writes is all that the batch changes.
+func (b *batch) writes() (ops []clientv3.Op) {
+	families := map[string][]scope.Family{} // of each group
+	for _, e := range b.edits {
 		if e.verdict.Changes {
 			ops = append(ops, b.make(e)...)
 			if of := families[e.at.changed]; !slices.Contains(of, e.Name.Family) {
@@ -105,7 +117,7 @@ func (b *batch) transaction() clientv3.Op {
 	for changed, of := range families {
 		ops = append(ops, clientv3.OpPut(changed, encodeFamilies(of)))
 	}
-	return clientv3.OpTxn(demands, ops, nil)
+	return ops
 }
 
 // demands are that the entry is as it was found. One that was absent, came and went has left a removal.
@@ -127,6 +139,9 @@ func (b *batch) make(e edit) []clientv3.Op {
 		return []clientv3.Op{clientv3.OpDelete(e.entry), clientv3.OpPut(e.removal, front.encode(""))}
 	}
 	front.write = e.Write
+	if !e.modified.IsZero() {
+		front.modified = e.modified
+	}
 	ops := []clientv3.Op{clientv3.OpPut(e.entry, front.encode(e.Value))}
 	if e.removedEtcd != 0 {
 		ops = append(ops, clientv3.OpDelete(e.removal))

@@ -6,7 +6,7 @@
 //
 // All keys lie below the prefix of the URL, for /comet:
 //
-//	/comet/format                                        comet-etcd/1
+//	/comet/format                                        comet-etcd/1; comet-etcd/importing-… until a first import is complete
 //	/comet/identity                                      a random text
 //	/comet/digests                                       the 32 bytes under which tokens become digests
 //	/comet/entries/CONTEXT\0DIGEST FAMILY\0KEY           an entry: its front, and the value behind it

@@ -11,20 +11,18 @@ import (
 	"github.com/renci-nrig/comet-go/comet/server/internal/digest"
 )
 
-// load takes from the store what never changes, after making it where there is none. It returns the revision of etcd from which on
+// load takes from the store what never changes, after making it, where it may, when there is none. It returns the revision of etcd from which on
 // changes are to be followed.
-func (s *Store) load(ctx context.Context) (next int64, err error) {
-	look := clientv3.OpTxn(nil, []clientv3.Op{
-		clientv3.OpGet(s.key(formatKey)),
-		clientv3.OpGet(s.key(identityKey)),
-		clientv3.OpGet(s.key(digestsKey)),
-		clientv3.OpGet(s.key(), clientv3.WithPrefix(), clientv3.WithLimit(1), clientv3.WithKeysOnly()),
-	}, nil)
+func (s *Store) load(ctx context.Context, mayMake bool) (next int64, err error) {
+	look := s.lookAtMeta()
 	r, _, err := s.do(ctx, look)
 	if err != nil {
 		return 0, err
 	}
 	if nothing(r.Txn()) {
+		if !mayMake {
+			return 0, ErrNoStore
+		}
 		if err := s.create(ctx); err != nil {
 			return 0, err
 		}
@@ -33,6 +31,15 @@ func (s *Store) load(ctx context.Context) (next int64, err error) {
 		}
 	}
 	return r.Txn().Header.Revision + 1, s.parseMeta(r.Txn())
+}
+
+func (s *Store) lookAtMeta() clientv3.Op {
+	return clientv3.OpTxn(nil, []clientv3.Op{
+		clientv3.OpGet(s.key(formatKey)),
+		clientv3.OpGet(s.key(identityKey)),
+		clientv3.OpGet(s.key(digestsKey)),
+		clientv3.OpGet(s.key(), clientv3.WithPrefix(), clientv3.WithLimit(1), clientv3.WithKeysOnly()),
+	}, nil)
 }
 
 func nothing(look *clientv3.TxnResponse) bool {
@@ -80,6 +87,8 @@ func checkFormat(found string) error {
 	switch {
 	case found == format:
 		return nil
+	case strings.HasPrefix(found, unfinished):
+		return ErrUnfinished
 	case ours:
 		return fmt.Errorf("%w (%q)", ErrFormat, number)
 	}

@@ -17,6 +17,7 @@ type settings struct {
 	password tlsconfig.Password
 	timeout  time.Duration
 	log      *slog.Logger
+	existing bool
 }
 
 // Option changes how Open reaches etcd.
@@ -39,3 +40,6 @@ func WithTimeout(d time.Duration) Option { return func(s *settings) { s.timeout 
 
 // WithLogger tells when the watch of etcd breaks and is whole again. Without it nothing is told.
 func WithLogger(log *slog.Logger) Option { return func(s *settings) { s.log = log } }
+
+// WithoutMaking opens only a store that is there; else the error is ErrNoStore.
+func WithoutMaking() Option { return func(s *settings) { s.existing = true } }

@@ -24,6 +24,7 @@ type Store struct {
 	timeout time.Duration
 	log     *slog.Logger
 
+	existing bool // it is not made where it is not there
 	identity string
 	cluster  uint64 // ID of the cluster that the store was opened on
 	made     uint64 // etcd's revision in which the store was made: our revision 0
@@ -44,26 +45,17 @@ var _ server.Store = (*Store)(nil)
 
 // Open opens the store at a URL such as etcd://h1:2379,h2:2379,h3:2379/comet, or makes it where there is nothing below the prefix.
 // Several heads may do so at the same moment. What is wrong with the URL is an ErrURL; a prefix that holds something else is refused
-// with ErrNotStore or ErrFormat, and without an answer of etcd the error is ErrUnavailable. No error holds a password. The caller
+// with ErrNotStore, ErrFormat or ErrUnfinished, and without an answer of etcd the error is ErrUnavailable. No error holds a password. The caller
 // closes the store.
 func Open(ctx context.Context, url string, options ...Option) (*Store, error) {
-	set := settings{timeout: DefaultTimeout, log: slog.New(slog.DiscardHandler)}
-	for _, o := range options {
-		o(&set)
-	}
-	at, err := parseURL(url)
+	s, err := connect(ctx, url, options)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{at: at, timeout: set.timeout, log: set.log, reach: &reach{tlsFor: set.tlsFor}}
-	s.sinces.start = s.calls.Go
-	if s.client, err = dial(ctx, at, set, s.reach); err != nil {
-		return nil, fmt.Errorf("store %s: %w", at, err)
-	}
-	next, err := s.load(ctx)
+	next, err := s.load(ctx, !s.existing)
 	if err != nil {
 		s.client.Close()
-		return nil, fmt.Errorf("store %s: %w", at, err)
+		return nil, fmt.Errorf("store %s: %w", s.at, err)
 	}
 	following, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -78,6 +70,24 @@ func Open(ctx context.Context, url string, options ...Option) (*Store, error) {
 		s.watchers.Close()
 		return s.client.Close()
 	})
+	return s, nil
+}
+
+// connect makes the connection to etcd, and asks nothing yet.
+func connect(ctx context.Context, url string, options []Option) (*Store, error) {
+	set := settings{timeout: DefaultTimeout, log: slog.New(slog.DiscardHandler)}
+	for _, o := range options {
+		o(&set)
+	}
+	at, err := parseURL(url)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{at: at, timeout: set.timeout, log: set.log, existing: set.existing, reach: &reach{tlsFor: set.tlsFor}}
+	s.sinces.start = s.calls.Go
+	if s.client, err = dial(ctx, at, set, s.reach); err != nil {
+		return nil, fmt.Errorf("store %s: %w", at, err)
+	}
 	return s, nil
 }
 
@@ -133,4 +143,5 @@ var (
 	ErrURL      = errors.New("no URL of a store")
 	ErrNotStore = errors.New("below the prefix is something else than a store of cometd")
 	ErrFormat   = errors.New("the store has a format that this version does not know")
+	ErrNoStore  = errors.New("there is nothing below the prefix")
 )
