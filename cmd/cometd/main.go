@@ -1,5 +1,5 @@
-// Command cometd runs a COMET head and makes certificates to try one with. What it does is in packages comet/server and tlsconfig;
-// here are flags and printing.
+// Command cometd runs a COMET head, makes certificates to try one with, and looks after the head's store: backups, moving to another
+// store, what is in it. What it does is in packages comet/server and tlsconfig; here are flags and printing.
 package main
 
 import (
@@ -16,7 +16,7 @@ func app() *urfave.App {
 	return &urfave.App{
 		Name:     "cometd",
 		Usage:    "a COMET head",
-		Commands: []*urfave.Command{serveCommand(), certsCommand()},
+		Commands: []*urfave.Command{serveCommand(), certsCommand(), backupCommand(), restoreCommand(), exportCommand(), importCommand(), contextsCommand()},
 	}
 }
 

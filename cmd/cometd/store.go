@@ -9,6 +9,7 @@ import (
 
 	"github.com/renci-nrig/comet-go/cmd/internal/cli"
 	"github.com/renci-nrig/comet-go/comet/server"
+	"github.com/renci-nrig/comet-go/comet/server/admin"
 	"github.com/renci-nrig/comet-go/comet/server/bolt"
 	"github.com/renci-nrig/comet-go/comet/server/etcd"
 	"github.com/renci-nrig/comet-go/tlsconfig"
@@ -73,17 +74,28 @@ func (all closers) close() (err error) {
 	return err
 }
 
+// storeName is what the embedded store is called, in the folder of --data.
+const storeName = "comet.db"
+
 // open opens the store; close ends it and what it stands on.
 func (s storeSpec) open(c *urfave.Context, dir string, log *slog.Logger) (store server.Store, close func() error, err error) {
 	if s.url == "" {
-		store, err := openFile(dir)
-		if err != nil {
-			return nil, nil, err
-		}
-		return store, store.Close, nil
+		return openFile(dir, log)
 	}
-	var ends closers
-	options := []etcd.Option{etcd.WithLogger(log)}
+	options, ends, err := s.options(log)
+	if err != nil {
+		return nil, nil, err
+	}
+	shared, err := etcd.Open(c.Context, s.url, options...)
+	if err != nil {
+		return nil, nil, errors.Join(etcdError(err), ends.close())
+	}
+	return shared, append(ends, shared.Close).close, nil
+}
+
+// options say how to reach etcd; what they stand on is to be closed after the store.
+func (s storeSpec) options(log *slog.Logger) (options []etcd.Option, ends closers, err error) {
+	options = append(options, etcd.WithLogger(log))
 	if s.files.CA != "" {
 		live, err := tlsconfig.Open(s.files, tlsconfig.Names{}, tlsconfig.WithLogger(log))
 		if err != nil {
@@ -97,21 +109,36 @@ func (s storeSpec) open(c *urfave.Context, dir string, log *slog.Logger) (store 
 	if s.user != "" {
 		options = append(options, etcd.WithUser(s.user, s.password))
 	}
-	shared, err := etcd.Open(c.Context, s.url, options...)
-	if err != nil {
-		if errors.Is(err, etcd.ErrNotStore) || errors.Is(err, etcd.ErrFormat) {
-			err = cli.Input(err)
-		}
-		return nil, nil, errors.Join(err, ends.close())
-	}
-	return shared, append(ends, shared.Close).close, nil
+	return options, ends, nil
 }
 
-func openFile(dir string) (*bolt.Store, error) {
-	if err := makeFolder(dir); err != nil {
-		return nil, err
+func etcdError(err error) error {
+	if errors.Is(err, etcd.ErrNotStore) || errors.Is(err, etcd.ErrFormat) || errors.Is(err, etcd.ErrNoStore) || errors.Is(err, etcd.ErrUnfinished) {
+		return cli.Input(err)
 	}
-	store, err := bolt.Open(filepath.Join(dir, "comet.db"))
+	return err
+}
+
+// openFile opens the embedded store in a folder, and the socket by which operators get at it meanwhile.
+func openFile(dir string, log *slog.Logger) (server.Store, func() error, error) {
+	if err := makeFolder(dir); err != nil {
+		return nil, nil, err
+	}
+	store, err := openStore(filepath.Join(dir, storeName))
+	if err != nil {
+		return nil, nil, err
+	}
+	ends := closers{store.Close}
+	if end, err := admin.Serve(store, dir, log); err != nil {
+		log.Warn("while this head runs there are no backups, exports and contexts", "error", err)
+	} else {
+		ends = append(ends, end)
+	}
+	return store, ends.close, nil
+}
+
+func openStore(path string) (*bolt.Store, error) {
+	store, err := bolt.Open(path)
 	if errors.Is(err, bolt.ErrNotStore) || errors.Is(err, bolt.ErrFormat) || errors.Is(err, bolt.ErrDamaged) {
 		err = cli.Input(err)
 	}

@@ -30,6 +30,9 @@ const ExitCodes = `EXIT CODES:
    3  not found, or wrong read token   7  waited in vain
 `
 
+// ErrWouldChange ends a command that only looked, and found something to do.
+var ErrWouldChange = errors.New("nothing was changed yet")
+
 // removalCodes is said below them where a command removes.
 const removalCodes = `   Removing what is not there is 0 as well, so that it may be repeated; what is printed tells the two apart.
 `
@@ -72,6 +75,8 @@ func Code(err error) int {
 		return ExitInput
 	case errors.Is(err, context.Canceled):
 		return ExitFailed
+	case errors.Is(err, ErrWouldChange):
+		return ExitWouldChange
 	case errors.Is(err, comet.ErrNotFound):
 		return ExitNotFound
 	case errors.Is(err, comet.ErrUnauthorized):
