@@ -213,3 +213,45 @@ func killRestore(t *testing.T, dir string, fed []byte) {
 	require.NoError(t, c.Process.Kill())
 	c.Wait()
 }
+
+// A disk that is full leaves everything as it was.
+func TestFullDiskOfOperators(t *testing.T) {
+	from, dir, files := t.TempDir(), t.TempDir(), t.TempDir()
+	backup, exported := filepath.Join(files, "backup"), filepath.Join(files, "export")
+	h := serveHead(t, from, nil)
+	for i := range 5 {
+		h.write(fmt.Sprint("new-", i), strings.Repeat("Planted", 20000))
+	}
+	h.terminate()
+	requireDone(t, "backup", "--data", from, backup)
+	requireDone(t, "export", "--data", from, exported)
+	h = serveHead(t, dir, nil)
+	h.terminate()
+	_, identity := entriesIn(t, dir)
+	for _, args := range [][]string{
+		{"restore", "--replace", "--data", dir, backup},
+		{"import", "--data", dir, exported},
+		{"backup", "--replace", "--data", from, backup},
+		{"export", "--replace", "--data", from, exported},
+		{"backup", "--data", from, backup + "-2"},
+	} {
+		code, stdout, stderr := output(t, []string{maxFile + "=65536"}, args...)
+		require.Equal(t, 1, code, stderr)
+		require.Empty(t, stdout)
+		require.Contains(t, stderr, "file too large")
+		require.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
+		require.NotContains(t, stderr, "Planted")
+	}
+	left, err := os.ReadDir(files)
+	require.NoError(t, err)
+	require.Len(t, left, 2)
+	stores, err := filepath.Glob(filepath.Join(dir, storeName+"*"))
+	require.NoError(t, err)
+	require.Len(t, stores, 1)
+	entries, same := entriesIn(t, dir)
+	require.Empty(t, entries)
+	require.Equal(t, identity, same)
+	requireDone(t, "restore", "--replace", "--data", dir, backup)
+	entries, _ = entriesIn(t, dir)
+	require.Len(t, entries, 5)
+}

@@ -17,8 +17,12 @@ func Write(ctx context.Context, store server.Store, limits Limits, entries []ser
 	bytes := 0
 	apply := func() error {
 		if len(part) > 0 {
-			if _, err := store.Apply(ctx, part...); err != nil {
-				return fmt.Errorf("%w; %d entries were added before, and a repeat goes on", err, added)
+			_, err := store.Apply(ctx, part...)
+			if err != nil && added > 0 {
+				err = fmt.Errorf("%w; %d entries were added before, and a repeat goes on", err, added)
+			}
+			if err != nil {
+				return err
 			}
 		}
 		added += len(part)

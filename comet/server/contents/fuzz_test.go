@@ -1,0 +1,52 @@
+package contents_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/renci-nrig/comet-go/comet/server/contents"
+)
+
+// Whatever stands in a file with a right sum, it is refused, or it is entries that come out the same when they are written again.
+func FuzzEntries(f *testing.F) {
+	file := bytes.SplitAfter(written(f, entry("a", "one"), entry("b", "\xff")), []byte("\n"))
+	f.Add(append(bytes.Clone(file[1]), file[2]...), 2)
+	f.Add(file[1], 1)
+	f.Add([]byte("{}\n"), 1)
+	path := filepath.Join(f.TempDir(), "export")
+	f.Fuzz(func(t *testing.T, lines []byte, n int) {
+		read := func(text []byte) (all []contents.Entry, err error) {
+			require.NoError(t, os.WriteFile(path, text, 0o600))
+			in, err := contents.Open(path, nil)
+			if err != nil {
+				require.NotContains(t, err.Error(), "\n")
+				return nil, err
+			}
+			defer in.Close()
+			for e, err := range in.All() {
+				require.NoError(t, err)
+				all = append(all, e)
+			}
+			require.Len(t, all, in.Entries)
+			return all, nil
+		}
+		whole := append(bytes.Clone(file[0]), lines...)
+		first, err := read(fmt.Appendf(whole, `{"entries":%d,"sha256":"%x"}`+"\n", n, sha256.Sum256(whole)))
+		if err != nil {
+			require.ErrorIs(t, err, contents.ErrDamaged)
+			return
+		}
+		var b bytes.Buffer
+		require.NoError(t, contents.Write(context.Background(), &b, header, all(first...)))
+		again, err := read(b.Bytes())
+		require.NoError(t, err)
+		require.Equal(t, first, again)
+	})
+}
