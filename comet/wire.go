@@ -66,11 +66,22 @@ func judge(op string, a answer, secrets ...scope.Token) (json.RawMessage, *Error
 	case a.status >= 500:
 		return nil, &Error{Status: a.status, Message: said(), Kind: ErrUnavailable}, failed
 	case a.status >= 400 && parseErr != nil && len(bytes.TrimSpace(a.body)) > 0: // a proxy's page, most likely
-		return nil, &Error{Status: a.status, Kind: ErrUnavailable, Message: "is not an answer of a COMET head"}, elsewhere
+		return nil, &Error{Status: a.status, Kind: ErrUnavailable, Message: pageMessage(a.body)}, elsewhere
 	case a.status >= 400:
 		return nil, &Error{Status: a.status, Message: said(), Kind: kindOf(a.status, e.Message)}, settled
 	}
-	return nil, &Error{Status: a.status, Kind: ErrUnavailable, Message: "is not an answer of a COMET head"}, failed
+	return nil, &Error{Status: a.status, Kind: ErrUnavailable, Message: textNoHead}, failed
+}
+
+const textNoHead = "is not an answer of a COMET head"
+
+// pageMessage says what is wrong where something else than a head refuses. Go's servers and Java's say in their own words that they
+// were asked without TLS.
+func pageMessage(body []byte) string {
+	if bytes.Contains(body, []byte("to an HTTPS server")) || bytes.Contains(body, []byte("requires TLS")) {
+		return "speaks TLS: name it with https://"
+	}
+	return textNoHead
 }
 
 var errNotEnvelope = errors.New("the answer is not the JSON of a COMET head")

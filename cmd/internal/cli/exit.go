@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 
 	"github.com/renci-nrig/comet-go/comet"
@@ -99,9 +98,6 @@ func OneLine(err error) string {
 	text := strings.Join(lines, "; ")
 	if strings.Contains(text, "Unauthorized client") {
 		text += "; the head wants a client certificate that it trusts, see --keystore and --cert"
-	}
-	if answer, ok := errors.AsType[*comet.Error](err); ok && answer.Status == http.StatusBadRequest && answer.Message == "" && strings.HasPrefix(answer.Head, "http://") {
-		text += "; a head that speaks TLS says this: name it with https://"
 	}
 	return text
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/renci-nrig/comet-go/comet"
@@ -37,11 +38,8 @@ func (v *visit) ask(ctx context.Context) {
 		return
 	}
 	if answer.Version.Version == "" && answer.Version.API == "" {
-		status, doThis := v.attempts[0].Status, "see that this is a COMET head, and not another service"
-		if status == http.StatusBadRequest && !isTLS(v.head) {
-			doThis = "name it with https://: a head that speaks TLS answers so"
-		}
-		v.add(stepVersion, Problem, fmt.Sprintf("HTTP %d; it does not say what it is", status), doThis)
+		v.add(stepVersion, Problem, fmt.Sprintf("HTTP %d; it does not say what it is", v.attempts[0].Status),
+			"see that this is a COMET head, and not another service")
 		return
 	}
 	v.version = &answer.Version
@@ -62,6 +60,9 @@ func (v *visit) versionProblem(err error) {
 		doThis = "the head takes connections and does not answer: look into its log, and start it again"
 	case comet.ClassStatus:
 		doThis = "look into the log of the head, and at what stands before it; or another service has this port"
+		if strings.Contains(reason(err), "speaks TLS") {
+			doThis = "name it with https://"
+		}
 	case comet.ClassBroken:
 		if v.seen.look().asked {
 			doThis = "look into the log of the head: it may have refused our certificate"
