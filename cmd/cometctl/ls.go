@@ -20,25 +20,36 @@ func lsCommand() *urfave.Command {
 	}
 }
 
-func ls(c *urfave.Context) error {
+// listing is what a command that shows several entries is asked for.
+type listing struct {
+	id     scope.ContextID
+	family scope.Family // zero where it may be left out, and is
+	read   scope.Token
+}
+
+// readListing takes the arguments, the second of which is called family, and the read token.
+func readListing(c *urfave.Context, family string) (l listing, err error) {
 	if err := cli.CheckOutput(c); err != nil {
-		return err
+		return l, err
 	}
-	args, err := cli.Args(c, "CONTEXT", "[FAMILY]")
+	args, err := cli.Args(c, "CONTEXT", family)
 	if err != nil {
-		return err
+		return l, err
 	}
-	id, err := scope.ParseContextID(args[0])
-	if err != nil {
-		return cli.Input(err)
+	if l.id, err = scope.ParseContextID(args[0]); err != nil {
+		return l, cli.Input(err)
 	}
-	var family scope.Family
 	if args[1] != "" {
-		if family, err = scope.ParseFamily(args[1]); err != nil {
-			return cli.Input(err)
+		if l.family, err = scope.ParseFamily(args[1]); err != nil {
+			return l, cli.Input(err)
 		}
 	}
-	token, err := cli.ReadToken(c)
+	l.read, err = cli.ReadToken(c)
+	return l, err
+}
+
+func ls(c *urfave.Context) error {
+	l, err := readListing(c, "[FAMILY]")
 	if err != nil {
 		return err
 	}
@@ -47,7 +58,7 @@ func ls(c *urfave.Context) error {
 		return err
 	}
 	defer conn.Close()
-	entries, err := conn.List(ctx, id, family, token)
+	entries, err := conn.List(ctx, l.id, l.family, l.read)
 	if err != nil {
 		return err
 	}

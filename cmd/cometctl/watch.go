@@ -25,22 +25,7 @@ func watchCommand() *urfave.Command {
 }
 
 func watch(c *urfave.Context) error {
-	if err := cli.CheckOutput(c); err != nil {
-		return err
-	}
-	args, err := cli.Args(c, "CONTEXT", "FAMILY")
-	if err != nil {
-		return err
-	}
-	id, err := scope.ParseContextID(args[0])
-	if err != nil {
-		return cli.Input(err)
-	}
-	family, err := scope.ParseFamily(args[1])
-	if err != nil {
-		return cli.Input(err)
-	}
-	token, err := cli.ReadToken(c)
+	l, err := readListing(c, "FAMILY")
 	if err != nil {
 		return err
 	}
@@ -53,9 +38,9 @@ func watch(c *urfave.Context) error {
 		ctx = c.Context
 	}
 	err = conn.Watch(ctx, comet.Watch{
-		Context:  id,
-		Families: []scope.Family{family},
-		Read:     []scope.Token{token},
+		Context:  l.id,
+		Families: []scope.Family{l.family},
+		Read:     []scope.Token{l.read},
 		Every:    c.Duration("every"),
 		Failed:   func(err error) { fmt.Fprintf(c.App.ErrWriter, "%s: %s; asking again\n", c.App.Name, cli.OneLine(err)) },
 	}, func(change comet.Change) error { return showChange(c, change) })

@@ -90,8 +90,11 @@ var errUnseen = errors.New("no head has told anything yet")
 func (v *view) list(_ context.Context, family scope.Family) (list []comet.Entry, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if !v.known {
+	switch {
+	case !v.known && v.failed != nil:
 		return nil, fmt.Errorf("%w: %w", errUnseen, v.failed)
+	case !v.known:
+		return nil, errUnseen
 	}
 	for _, e := range v.entries[family] {
 		list = append(list, e)
