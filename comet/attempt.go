@@ -34,6 +34,7 @@ type result struct {
 	wait     time.Duration
 	tag      string
 	late     bool // there was no whole answer in time
+	from     *head
 	over     *generation
 }
 
@@ -68,13 +69,13 @@ func (c *Client) send(ctx context.Context, head string, call call, probe bool) r
 			r.read(call.parse)
 		}
 		r.arrived, r.answered, r.twice, r.tag = true, true, progress.sent.Load() > 1, a.tag
-		if r.verdict == later {
+		if r.verdict == later || a.retryAfter != "" {
 			r.wait = retryAfter(a.retryAfter, time.Now())
 		}
 	}
 	r.over = used
 	if r.err != nil {
-		r.err.Op, r.err.Entry, r.err.Head = call.op, call.entry(), head
+		r.err.Op, r.err.Entry, r.err.Head, r.err.wait = call.op, call.entry(), head, r.wait
 	}
 	if c.hedge > 0 && r.verdict == settled && call.hedgeable() {
 		c.latency.note(time.Since(start))

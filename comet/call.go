@@ -110,10 +110,10 @@ func (c *Client) do(ctx context.Context, call call) (settledAnswer, outcome, err
 		c.probe()
 		for heads := c.pool.order(busy); len(heads) > 0; {
 			r, others := c.ask(ctx, heads, call)
-			asked := heads[0]
 			heads = heads[1+len(others):]
 			for _, o := range others {
 				tried.add(o.err)
+				busy[o.from] = o.verdict == later
 			}
 			tried.add(r.err)
 			out.mayHaveArrived = out.mayHaveArrived || r.twice
@@ -126,9 +126,9 @@ func (c *Client) do(ctx context.Context, call call) (settledAnswer, outcome, err
 				c.lose(call, lost)
 				return settledAnswer{r.value, r.parsed, r.tag}, out, orNil(r.err)
 			case r.verdict == later:
-				busy[asked] = true
+				busy[r.from] = true
 			case r.verdict == elsewhere && (r.answered || r.late):
-				lost = append(lost, asked)
+				lost = append(lost, r.from)
 			}
 			out.mayHaveArrived = out.mayHaveArrived || r.arrived
 			if ctx.Err() != nil || call.once && r.arrived || call.held > 0 && r.verdict == failed {
@@ -192,12 +192,14 @@ func (c *Client) attemptAt(ctx context.Context, h *head, call call, left int) (r
 	attempt, cancel := context.WithTimeout(ctx, share)
 	defer cancel()
 	defer func() {
+		r.from = h
 		if r.verdict == failed && r.late && share < min(c.attempt, patience) {
 			r.verdict = elsewhere // it was the caller who had no time, which says nothing of the head
 		}
 	}()
 	about, asked := c.learn(attempt, h)
 	if asked.err != nil {
+		asked.arrived, asked.twice, asked.answered = false, false, false // that was the question before, and not the call
 		return asked
 	}
 	if need := call.need(); need != "" && !about.Offers(need) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // What callers branch on, with errors.Is.
@@ -34,6 +35,8 @@ type Error struct {
 	Message string // what the head said, on one line, without secrets
 	Kind    error  // one of the sentinels, or nil
 	Err     error  // what failed below, where there was no answer
+
+	wait time.Duration // for how long the head asks to be left alone
 }
 
 func (e *Error) Error() string {

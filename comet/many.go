@@ -1,9 +1,11 @@
 package comet
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -31,7 +33,7 @@ func (c *Client) ReadMany(ctx context.Context, names []scope.Name, read scope.To
 
 // WriteMany writes several entries, in no particular order; where heads offer it, several in one request.
 func (c *Client) WriteMany(ctx context.Context, items []Item, bulk Bulk) error {
-	return c.many(ctx, together{op: opWrite}, items, bulk, func(ctx context.Context, i Item) error {
+	return c.many(ctx, together{op: opWrite}, items, bulk, func(ctx context.Context, i Item, _ bool) error {
 		_, err := c.Write(ctx, i.Name, i.Tokens, i.Value)
 		return err
 	}, nil)
@@ -41,65 +43,121 @@ func (c *Client) WriteMany(ctx context.Context, items []Item, bulk Bulk) error {
 // that were created, or may have been, also beside an error. After an attempt that broke off, the same value that stood before
 // cannot be told from a new one: whoever needs to know reads before.
 func (c *Client) CreateMany(ctx context.Context, items []Item, bulk Bulk) (created []Item, err error) {
-	var mu sync.Mutex
-	add := func(err error, items ...Item) {
-		if err == nil || MayHaveArrived(err) {
-			mu.Lock()
-			defer mu.Unlock()
-			created = append(created, items...)
+	made := &made{}
+	err = c.many(ctx, together{op: opWrite, new: true}, items, bulk, func(ctx context.Context, i Item, unsure bool) error {
+		if unsure {
+			e, err := c.Read(ctx, i.Name, i.Tokens.Read)
+			switch {
+			case err == nil && bytes.Equal(e.Value, i.Value):
+				return nil
+			case err == nil:
+				made.not(i)
+				return nil
+			case !errors.Is(err, ErrNotFound):
+				return err
+			}
 		}
-	}
-	err = c.many(ctx, together{op: opWrite, new: true}, items, bulk, func(ctx context.Context, i Item) error {
 		err := c.Create(ctx, i.Name, i.Tokens, i.Value)
-		add(err, i)
+		if err == nil || MayHaveArrived(err) {
+			made.add(i)
+		} else {
+			made.not(i)
+		}
 		if errors.Is(err, ErrExists) {
 			return nil
 		}
 		return err
-	}, add)
-	return created, err
+	}, func(err error, part []Item) {
+		if err == nil || MayHaveArrived(err) {
+			made.add(part...)
+		}
+	})
+	return made.items(items), err
+}
+
+// made is which entries were made, or may have been. Safe for concurrent use.
+type made struct {
+	mu   sync.Mutex
+	list map[entryID]bool
+}
+
+type entryID struct {
+	name scope.Name
+	read scope.Token
+}
+
+func (i Item) id() entryID { return entryID{i.Name, i.Tokens.Read} }
+
+func (m *made) add(items ...Item) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.list == nil {
+		m.list = map[entryID]bool{}
+	}
+	for _, i := range items {
+		m.list[i.id()] = true
+	}
+}
+
+func (m *made) not(i Item) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.list, i.id())
+}
+
+// items returns those that were made, in their order.
+func (m *made) items(all []Item) []Item {
+	return slices.DeleteFunc(slices.Clone(all), func(i Item) bool { return !m.list[i.id()] })
 }
 
 // DeleteMany removes several entries, whose values are not looked at. What is not there, or not shown by its read token, is no error;
 // removed says how many were.
 func (c *Client) DeleteMany(ctx context.Context, items []Item, bulk Bulk) (removed int, err error) {
 	var count atomic.Int64
-	add := func(err error, items ...Item) {
-		if err == nil {
-			count.Add(int64(len(items)))
-		}
-	}
-	err = c.many(ctx, together{op: opDelete}, items, bulk, func(ctx context.Context, i Item) error {
+	err = c.many(ctx, together{op: opDelete}, items, bulk, func(ctx context.Context, i Item, unsure bool) error {
 		err := c.Delete(ctx, i.Name, i.Tokens)
-		add(err, i)
-		if errors.Is(err, ErrNotFound) {
+		absent := errors.Is(err, ErrNotFound)
+		if err == nil || absent && unsure {
+			count.Add(1)
+		}
+		if absent {
 			return nil
 		}
 		return err
-	}, add)
+	}, func(err error, part []Item) {
+		if err == nil {
+			count.Add(int64(len(part)))
+		}
+	})
 	return int(count.Load()), err
 }
 
 // many does something with every item: as many at once as heads take, or one by one where they take no batches. Of a batch that is
-// refused the items are taken one by one too, so that what comes of them is the same either way. did, which may be nil, is told what
-// came of a batch that was not refused.
-func (c *Client) many(ctx context.Context, t together, items []Item, bulk Bulk, single func(context.Context, Item) error, did func(error, ...Item)) error {
+// refused the items are taken one by one too, so that what comes of them is the same either way; single is told where the batch may
+// have been carried out before. did, which may be nil, is told what came of a batch that was carried out, or may have been.
+func (c *Client) many(ctx context.Context, t together, items []Item, bulk Bulk, single func(context.Context, Item, bool) error, did func(error, []Item)) error {
+	alone := func(ctx context.Context, i Item) error { return single(ctx, i, false) }
 	most := 0
 	if len(items) > 1 {
-		most = c.about(ctx).limit(extensionBatch)
+		about, _ := c.about(ctx)
+		most = about.limit(extensionBatch)
 	}
 	if most < 2 {
-		return Each(ctx, items, bulk, single)
+		return Each(ctx, items, bulk, alone)
 	}
 	progress := bulk.steps(len(items))
 	whole := Bulk{Parallel: bulk.Parallel, All: bulk.All}
 	return Each(ctx, t.parts(items, most), whole, func(ctx context.Context, part []Item) error {
-		err := c.together(ctx, t, part)
+		unsure, err := c.together(ctx, t, part)
 		if _, refused := errors.AsType[*Error](err); refused {
-			return Each(ctx, part, Bulk{Parallel: singles, All: bulk.All, Progress: func(int, int) { progress(1) }}, single)
+			if unsure && did != nil {
+				did(&HeadsError{Op: t.op, MayHaveArrived: true}, part)
+			}
+			return Each(ctx, part, Bulk{Parallel: singles, All: bulk.All, Progress: func(int, int) { progress(1) }},
+				func(ctx context.Context, i Item) error { return single(ctx, i, unsure) })
 		}
 		if did != nil {
-			did(err, part...)
+			did(err, part)
 		}
 		progress(len(part))
 		return err

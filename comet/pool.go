@@ -61,13 +61,25 @@ func newPool(urls []string, restMin, restMax time.Duration) *pool {
 func (p *pool) order(without map[*head]bool) []*head {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	list := slices.DeleteFunc(slices.Clone(p.heads), func(h *head) bool { return without[h] })
-	slices.SortStableFunc(list, func(a, b *head) int {
-		return cmp.Or(a.rests.Compare(b.rests), compare(a.trying, b.trying))
-	})
+	list := slices.DeleteFunc(p.sorted(), func(h *head) bool { return without[h] })
 	if len(list) > 0 && list[0].onTrial() {
 		list[0].trying = true
 	}
+	return list
+}
+
+// all returns the heads in the same order, for questions that try none.
+func (p *pool) all() []*head {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.sorted()
+}
+
+func (p *pool) sorted() []*head {
+	list := slices.Clone(p.heads)
+	slices.SortStableFunc(list, func(a, b *head) int {
+		return cmp.Or(a.rests.Compare(b.rests), compare(a.trying, b.trying))
+	})
 	return list
 }
 

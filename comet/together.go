@@ -1,7 +1,6 @@
 package comet
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,16 +12,17 @@ import (
 	"github.com/renci-nrig/comet-go/scope"
 )
 
-// ErrNotOffered: the heads do not take in one request what was asked. Nothing was done.
+// ErrNotOffered: the heads do not take in one request what was asked.
 var ErrNotOffered = errors.New("is not offered by the heads")
 
 // WriteTogether writes several entries of one context: all of them, or none. What a head refuses is an *Error whose Entry is the
 // one it refused.
 //
 // It needs heads that take batches, and no more items, nor larger ones, than they take (at present 40, and 1 MiB in all); else the
-// error is ErrNotOffered and nothing is written. What need not be written together is for WriteMany.
+// error is ErrNotOffered, and the caller may write one by one. What need not be written together is for WriteMany.
 func (c *Client) WriteTogether(ctx context.Context, items []Item) error {
-	return c.together(ctx, together{op: opWrite}, items)
+	_, err := c.together(ctx, together{op: opWrite}, items)
+	return err
 }
 
 // together says what is to be done with several entries in one request.
@@ -64,29 +64,27 @@ func (t together) entry(i Item) batchEntry {
 	return e
 }
 
-func (c *Client) together(ctx context.Context, t together, items []Item) error {
+// together makes the request. unsure says, also of one that was refused, that an attempt before may have been carried out.
+func (c *Client) together(ctx context.Context, t together, items []Item) (unsure bool, err error) {
 	if len(items) == 0 {
-		return nil
+		return false, nil
 	}
 	call, err := t.call(items)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if len(items) > c.about(ctx).limit(extensionBatch) || len(call.body) > maxBatchBody {
-		return &Error{Op: t.op, Entry: call.entry(), Err: fmt.Errorf("%d entries, %d bytes, in one request: %w", len(items), len(call.body), ErrNotOffered)}
+	about, _ := c.about(ctx)
+	if len(items) > about.limit(extensionBatch) || len(call.body) > maxBatchBody {
+		return false, &Error{Op: t.op, Entry: call.entry(), Err: fmt.Errorf("%d entries, %d bytes, in one request: %w", len(items), len(call.body), ErrNotOffered)}
 	}
 	_, sure, err := c.do(ctx, call)
-	refused, ok := errors.AsType[*Error](err)
-	switch {
-	case !ok:
-		return err
-	case errors.Is(err, errNotOffered) && !sure.mayHaveArrived:
-		return &Error{Op: t.op, Entry: call.entry(), Err: ErrNotOffered}
-	case sure.mayHaveArrived && c.see(ctx, t, items):
-		return nil // an attempt that seemed to fail did it
+	if errors.Is(err, errNotOffered) { // any more: those that do are away
+		return sure.mayHaveArrived, &Error{Op: t.op, Entry: call.entry(), Err: ErrNotOffered}
 	}
-	refused.Entry = refusedEntry(refused, items)
-	return refused
+	if refused, ok := errors.AsType[*Error](err); ok {
+		refused.Entry = refusedEntry(refused, items)
+	}
+	return sure.mayHaveArrived, err
 }
 
 // maxBatchBody is how many bytes heads take in one batch.
@@ -126,19 +124,6 @@ func encode(v any) []byte {
 		panic(err) // there is nothing but text in it
 	}
 	return text
-}
-
-// see reports whether everything is as it was meant to become.
-func (c *Client) see(ctx context.Context, t together, items []Item) bool {
-	for _, i := range items {
-		switch e, err := c.Read(ctx, i.Name, i.Tokens.Read); {
-		case t.op == opDelete && !errors.Is(err, ErrNotFound):
-			return false
-		case t.op == opWrite && (err != nil || !bytes.Equal(e.Value, i.Value)):
-			return false
-		}
-	}
-	return true
 }
 
 // refusedEntry is the entry that a head says it refused, by its place among the items; the context where it does not tell.

@@ -132,6 +132,38 @@ func TestManyAreSettled(t *testing.T) {
 	})
 }
 
+// What nobody can tell was created, or may have been, and is the caller's to withdraw.
+func TestCreateManyCountsWhatItCannotTell(t *testing.T) {
+	heads := comettest.Start(t, 1)
+	client := heads.Client()
+	heads.Set(0, comettest.StatusAfter(500).On("writeScopes").Times(1),
+		comettest.Answer(400, "application/json", `{"status":"status","message":"no","version":"1"}`).On("readScope").Times(1))
+	created, err := client.CreateMany(t.Context(), itemsOf(5), comet.Bulk{})
+	require.ErrorIs(t, err, comet.ErrInvalid)
+	assert.Len(t, created, 5)
+
+	fresh := heads.Client() // which asks for the version first
+	heads.Set(0, comettest.Status(500).On("getVersion"))
+	_, err = fresh.Write(t.Context(), testName, testTokens, testValue)
+	require.ErrorIs(t, err, comet.ErrUnavailable)
+	assert.False(t, comet.MayHaveArrived(err), "it was not sent")
+}
+
+// The head that took batches goes away, and the one that is left takes none.
+func TestManyGoOneByOneWhereBatchesAreGone(t *testing.T) {
+	heads, client, first, second := used(t)
+	heads.Set(second, comettest.Status(404).On("getVersion"))
+	heads.Stop(first)
+	require.NoError(t, client.WriteMany(t.Context(), itemsOf(3), comet.Bulk{}))
+	created, err := client.CreateMany(t.Context(), itemsOf(5), comet.Bulk{})
+	require.NoError(t, err)
+	assert.Len(t, created, 2)
+	removed, err := client.DeleteMany(t.Context(), itemsOf(5), comet.Bulk{})
+	require.NoError(t, err)
+	assert.Equal(t, 5, removed)
+	assert.Zero(t, heads.Calls(second, "writeScopes")+heads.Calls(second, "deleteScopes"))
+}
+
 func TestTogetherIsAllOrNone(t *testing.T) {
 	heads := comettest.Start(t, 1)
 	client := heads.Client()

@@ -20,7 +20,8 @@ func (c *Client) Create(ctx context.Context, name scope.Name, tokens scope.Token
 	if err != nil {
 		return invalid(opWrite, err)
 	}
-	call.ifAbsent = c.about(ctx).Offers(extensionTags)
+	about, _ := c.about(ctx)
+	call.ifAbsent = about.Offers(extensionTags)
 	sure := outcome{}
 	if call.ifAbsent {
 		_, sure, err = c.do(ctx, call)
@@ -69,22 +70,21 @@ func (c *Client) seeValue(ctx context.Context, name scope.Name, read scope.Token
 	return refusal
 }
 
-// about is what the first head that answers says about itself.
-func (c *Client) about(ctx context.Context) Version {
-	heads := c.pool.order(nil)
-	defer c.pool.tried(heads[0])
+// about is what the first head that answers says about itself; false where none does.
+func (c *Client) about(ctx context.Context) (about Version, answered bool) {
+	heads := c.pool.all()
 	for i, h := range heads {
 		attempt, cancel := context.WithTimeout(ctx, c.share(ctx, len(heads)-i+1))
 		about, r := c.learn(attempt, h)
 		cancel()
 		if r.err == nil {
-			return about
+			return about, true
 		}
 		if ctx.Err() == nil && r.verdict == failed && !r.late {
 			c.note(h, r.err)
 		}
 	}
-	return Version{}
+	return Version{}, false
 }
 
 // updateRounds is how often Update tries against others who change the same entry.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -18,12 +19,12 @@ import (
 type Watch struct {
 	Context  scope.ContextID
 	Families []scope.Family // at least one
-	Read     []scope.Token  // at least one
+	Read     []scope.Token  // 1 to 16
 
 	// Every is how often heads are asked that do not offer to wait for changes, give or take a quarter; 10 s where it is zero.
 	Every time.Duration
 
-	// Failed is told why there is nothing to see, each time that no head gave an answer; it may be nil.
+	// Failed is told why there is nothing to see, each time that one head after the other gave no answer; it may be nil.
 	Failed func(error)
 }
 
@@ -45,6 +46,8 @@ const (
 	defaultEvery = 10 * time.Second
 	watchWait    = time.Minute // how long a head holds a request in which nothing happens
 	maxWatched   = 64          // families in one request; who names none gets all
+	maxReads     = 16          // read tokens in one request
+	early        = time.Second // an answer with nothing new in it does not come before, but from what is no head
 )
 
 // Watch follows entries until ctx ends, or until seen returns an error, which is then returned; at the end of ctx it returns nil.
@@ -57,8 +60,11 @@ const (
 //
 // A whole state with nothing in it is also what a wrong read token looks like.
 func (c *Client) Watch(ctx context.Context, w Watch, seen func(Change) error) error {
-	if w.Context.IsZero() || len(w.Families) == 0 || len(w.Read) == 0 {
+	switch {
+	case w.Context.IsZero() || len(w.Families) == 0 || len(w.Read) == 0:
 		return invalid(opWatch, errors.New("context, families or read tokens are missing"))
+	case len(w.Read) > maxReads:
+		return invalid(opWatch, fmt.Errorf("more than %d read tokens", maxReads))
 	}
 	if w.Every <= 0 {
 		w.Every = defaultEvery
@@ -67,20 +73,14 @@ func (c *Client) Watch(ctx context.Context, w Watch, seen func(Change) error) er
 	defer cancel()
 	defer context.AfterFunc(c.background, cancel)()
 	f := &follower{c: c, Watch: w}
-	for failures := 0; ctx.Err() == nil; {
+	for ctx.Err() == nil {
 		change, err := f.next(ctx)
 		switch {
 		case ctx.Err() != nil:
-		case errors.Is(err, ErrInvalid) || errors.Is(err, ErrClosed):
-			return err
 		case err != nil:
-			if w.Failed != nil {
-				w.Failed(err)
-			}
-			pause(ctx, watchPause(failures))
-			failures++
+			rest(ctx, f.failed(err))
 		default:
-			failures = 0
+			f.failures, f.said = 0, nil
 			if change.news() {
 				if err := seen(change); err != nil {
 					return err
@@ -92,6 +92,40 @@ func (c *Client) Watch(ctx context.Context, w Watch, seen func(Change) error) er
 		return &Error{Op: opWatch, Entry: w.Context.String(), Err: ErrClosed}
 	}
 	return nil
+}
+
+// failed notes that a request came to nothing, and returns after how long the next may follow.
+func (f *follower) failed(err error) time.Duration {
+	said, ok := errors.AsType[*HeadsError](err)
+	if !ok { // what one head, or something before it, makes of the request; it may do better later
+		said = &HeadsError{Op: opWatch, Entry: f.Context.String()}
+		one, _ := errors.AsType[*Error](err)
+		said.add(one)
+	}
+	if f.said == nil {
+		f.said = said
+	}
+	var wait time.Duration
+	for _, h := range said.Heads {
+		f.said.add(h)
+		wait = max(wait, h.wait)
+	}
+	pause := watchPause(f.failures)
+	f.failures++
+	if f.failures < len(f.c.urls) {
+		return pause // there are heads that have not been asked
+	}
+	if f.Failed != nil {
+		f.Failed(f.said)
+	}
+	return max(pause, min(wait, f.c.restMax)+pause/4)
+}
+
+// rest waits, or until ctx ends.
+func rest(ctx context.Context, d time.Duration) {
+	if !pause(ctx, d) {
+		<-ctx.Done() // its time ends before
+	}
 }
 
 // watchPause is drawn at random, since many clients lose a head together: from a second, and with more failures in a row from up to
@@ -109,6 +143,10 @@ type follower struct {
 	Watch
 	rev   string // up to where all is known; empty before the first answer
 	known map[watchedName]string
+
+	failures int         // in a row
+	said     *HeadsError // what the heads said since the last answer
+	hasty    int         // answers in a row that came too soon
 }
 
 type watchedName struct {
@@ -118,7 +156,8 @@ type watchedName struct {
 
 // next waits for the next change, by whichever way the heads offer.
 func (f *follower) next(ctx context.Context) (Change, error) {
-	if f.c.about(ctx).Offers(extensionWatch) {
+	about, answered := f.c.about(ctx)
+	if about.Offers(extensionWatch) || !answered && f.rev != "" { // while none answers, what is known stays known
 		return f.wait(ctx)
 	}
 	return f.poll(ctx)
@@ -126,6 +165,10 @@ func (f *follower) next(ctx context.Context) (Change, error) {
 
 // wait asks a head to answer when something changes.
 func (f *follower) wait(ctx context.Context) (Change, error) {
+	if f.hasty > 0 {
+		rest(ctx, watchPause(f.hasty-1))
+	}
+	start := time.Now()
 	held := watchWait
 	if deadline, ok := ctx.Deadline(); ok {
 		held = max(min(held, time.Until(deadline)), time.Millisecond).Truncate(time.Millisecond)
@@ -145,7 +188,13 @@ func (f *follower) wait(ctx context.Context) (Change, error) {
 		return Change{}, err
 	}
 	told := answer.parsed.(watched)
-	told.Whole = told.Whole || f.rev == ""
+	first := f.rev == ""
+	if again := told.Whole && !first; time.Since(start) < min(early, held/2) && (again || !first && !told.news()) {
+		f.hasty++
+	} else {
+		f.hasty = 0
+	}
+	told.Whole = told.Whole || first
 	f.rev = told.rev
 	f.learn(told.Change)
 	return told.Change, nil
@@ -184,7 +233,6 @@ func (f *follower) poll(ctx context.Context) (Change, error) {
 		<-ctx.Done() // its time ends within the pause
 		return Change{}, ctx.Err()
 	}
-	f.rev = "" // a head that waits is asked for everything again
 	change := Change{Whole: first}
 	now := map[watchedName]string{}
 	for token, read := range f.Read {
@@ -205,7 +253,7 @@ func (f *follower) poll(ctx context.Context) (Change, error) {
 			change.Removed = append(change.Removed, Watched{Entry: Entry{Name: at.name}, Token: at.token})
 		}
 	}
-	f.known = now
+	f.known, f.rev = now, "" // a head that waits is asked for everything again
 	return change, nil
 }
 

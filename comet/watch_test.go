@@ -184,6 +184,63 @@ func TestWatchSaysThatNobodyAnswers(t *testing.T) {
 	})
 }
 
+// What one answer says, a proxy's most likely, does not end a watch.
+func TestWatchSurvivesARefusal(t *testing.T) {
+	bothWays(t, func(t *testing.T, _ bool, options ...server.Option) {
+		heads := comettest.Start(t, 1, options...)
+		refusal := comettest.Answer(400, "application/json", `{"status":"status","message":"no","version":"1"}`)
+		heads.Set(0, refusal.On("watchScope", "enumerateScope").Times(1))
+		failed := make(chan error, 100)
+		s := watch(t, heads.Client(), comet.Watch{Failed: func(err error) { failed <- err }})
+		s.until(map[string]string{})
+		assert.ErrorContains(t, <-failed, heads.URL(0)+": no (HTTP 400)")
+	})
+}
+
+// When the only head was away for a moment, its many watchers do not all ask for everything again.
+func TestWatchGoesOnWhereItWas(t *testing.T) {
+	heads := comettest.Start(t, 1)
+	failed := make(chan error, 100)
+	s := watch(t, heads.Client(), comet.Watch{Failed: func(err error) { failed <- err }})
+	s.until(map[string]string{})
+	heads.Stop(0)
+	<-failed
+	<-failed
+	heads.Restart(0)
+	write(t, heads.Client(), testName, "1")
+	s.until(map[string]string{"0 hostsall/k": "1"})
+	require.NoError(t, s.end())
+	assert.Equal(t, 1, s.wholes)
+	assert.Zero(t, heads.Calls(0, "enumerateScope"))
+}
+
+// A head, or a cache before it, that answers at once without saying anything is not asked without end.
+func TestWatchDoesNotSpin(t *testing.T) {
+	for name, answer := range map[string]string{
+		"nothing new":    `{"contextId":"s","rev":"e.1","families":[]}`,
+		"all over again": `{"contextId":"s","rev":"e.1","whole":true,"families":[]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			heads := comettest.Start(t, 1)
+			heads.Set(0, comettest.Answer(200, "application/json", `{"status":"OK","message":"success","value":`+answer+`,"version":"1"}`).On("watchScope"))
+			ctx, cancel := context.WithTimeout(t.Context(), 3*shortly)
+			defer cancel()
+			client := heads.Client()
+			w := comet.Watch{Context: testName.Context, Families: []scope.Family{testName.Family}, Read: []scope.Token{testTokens.Read}}
+			require.NoError(t, client.Watch(ctx, w, func(comet.Change) error { return nil }))
+			assert.Less(t, heads.Calls(0, "watchScope"), 20)
+
+			// Nor does it hurry towards the end of its time.
+			heads.Set(0, comettest.Busy(60).On("watchScope"))
+			before := heads.Calls(0, "watchScope")
+			ctx, cancel = context.WithTimeout(t.Context(), 3*shortly)
+			defer cancel()
+			require.NoError(t, client.Watch(ctx, w, func(comet.Change) error { return nil }))
+			assert.Equal(t, before+1, heads.Calls(0, "watchScope"), "it asked to be left alone for a minute")
+		})
+	}
+}
+
 func TestWatchEnds(t *testing.T) {
 	bothWays(t, func(t *testing.T, _ bool, options ...server.Option) {
 		heads := comettest.Start(t, 1, options...)
@@ -194,6 +251,9 @@ func TestWatchEnds(t *testing.T) {
 		without := w
 		without.Read = nil
 		require.ErrorIs(t, client.Watch(t.Context(), without, nil), comet.ErrInvalid)
+		tooMany := w
+		tooMany.Read = make([]scope.Token, 17)
+		require.ErrorIs(t, client.Watch(t.Context(), tooMany, nil), comet.ErrInvalid)
 
 		ctx, cancel := context.WithTimeout(t.Context(), shortly) // less than a head would hold the request
 		defer cancel()

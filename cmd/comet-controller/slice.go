@@ -70,7 +70,7 @@ func deleteCommand() *urfave.Command {
 	return &urfave.Command{
 		Name:        "delete",
 		Usage:       "remove the entries of a slice's VMs",
-		Description: "What is gone already counts as removed, so that it may be repeated. The token file stays.",
+		Description: "What is not there is no error, so that it may be repeated. The token file stays.",
 		Flags:       flags(),
 		Action: func(c *urfave.Context) error {
 			slice, err := loadSlice(c)

@@ -25,6 +25,9 @@ func watchCommand() *urfave.Command {
 }
 
 func watch(c *urfave.Context) error {
+	if c.Duration("every") <= 0 {
+		return cli.Usage("give a time such as 10s", "--every %s makes no sense", c.Duration("every"))
+	}
 	l, err := readListing(c, "FAMILY")
 	if err != nil {
 		return err

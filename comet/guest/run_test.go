@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -43,14 +44,21 @@ func (m *machine) start() *running {
 // until waits for a report with that many hosts and keys.
 func (r *running) until(others int) {
 	r.Helper()
+	r.report(func(report guest.Report) bool { return len(report.Hosts) == others && report.Keys == others })
+}
+
+// report waits for a report that is as wanted.
+func (r *running) report(wanted func(guest.Report) bool) {
+	r.Helper()
+	end := time.After(time.Minute)
 	for {
 		select {
 		case report := <-r.seen:
-			if len(report.Hosts) == others && report.Keys == others {
+			if wanted(report) {
 				return
 			}
-		case <-r.Context().Done():
-			require.FailNow(r, "the test ended before")
+		case <-end:
+			require.FailNow(r, "no such report")
 		}
 	}
 }
@@ -93,18 +101,10 @@ func TestASettledVMAsksNothing(t *testing.T) {
 	r.until(1)
 	calls := func() int { return s.heads.Calls(0, "") - s.heads.Calls(0, "writeScope") }
 	s.put("hostsall", "marker", string(scope.Encode(scope.Host{HostName: "marker", IP: "10.0.0.7"})))
-	for report := range r.seen {
-		if len(report.Hosts) == 2 {
-			break
-		}
-	}
+	r.report(func(report guest.Report) bool { return len(report.Hosts) == 2 })
 	before := calls()
 	s.put("hostsall", "marker", string(scope.Encode(scope.Host{HostName: "marker", IP: "10.0.0.8"})))
-	for report := range r.seen {
-		if report.Hosts[1].IP == "10.0.0.8" {
-			break
-		}
-	}
+	r.report(func(report guest.Report) bool { return report.Hosts[1].IP == "10.0.0.8" })
 	assert.LessOrEqual(t, calls()-before, 2, "one answer, and one more question")
 	assert.Zero(t, s.heads.Calls(0, "enumerateScope"))
 	r.stop()
@@ -121,6 +121,17 @@ func TestVMsLearnFromDeployedHeadsToo(t *testing.T) {
 	r.until(2)
 	r.stop()
 	assert.Zero(t, s.heads.Calls(0, "watchScope"))
+}
+
+// One answer that makes no sense does not make a VM deaf.
+func TestRunGoesOnAfterARefusal(t *testing.T) {
+	s := newSlice(t)
+	m := s.vm()
+	s.peer("1", "a", "10.0.0.2", "all")
+	s.heads.Set(0, comettest.Answer(400, "application/json", `{"status":"status","message":"no","version":"1"}`).On("watchScope").Times(1))
+	r := m.start()
+	r.until(1)
+	r.stop()
 }
 
 func TestRunGoesOnAfterAHeadWasAway(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/scope"
@@ -37,7 +38,8 @@ type view struct {
 
 	mu      sync.Mutex
 	known   bool
-	failed  error // the last failure, nil since the last answer
+	failed  error // the last failure, nil since the last news
+	logged  time.Time
 	entries map[scope.Family]map[scope.Key]comet.Entry
 }
 
@@ -67,15 +69,19 @@ func (v *view) take(c comet.Change) {
 	v.wake()
 }
 
-// fail notes that no head answered. It reports whether one did before.
-func (v *view) fail(err error) (first bool) {
+// fail notes that no head answered. It reports whether to say so: once in a while is enough.
+func (v *view) fail(err error) (say bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	first = v.failed == nil
+	if say = v.failed == nil || time.Since(v.logged) > sayAgain; say {
+		v.logged = time.Now()
+	}
 	v.failed = err
 	v.wake()
-	return first
+	return say
 }
+
+const sayAgain = 5 * time.Minute
 
 func (v *view) wake() {
 	select {
