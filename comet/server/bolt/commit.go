@@ -106,6 +106,7 @@ func (s *Store) commit(group []*request) {
 		if err != nil {
 			return err
 		}
+		t.crowds = s.crowds
 		for i, r := range group {
 			if outcomes[i], err = t.batch(r); err != nil {
 				return err
@@ -114,6 +115,7 @@ func (s *Store) commit(group []*request) {
 		return t.end()
 	})
 	if err != nil {
+		clear(s.crowds)
 		for i := range outcomes {
 			outcomes[i] = outcome{err: err}
 		}

@@ -42,6 +42,7 @@ type transaction struct {
 	meta, entries, removed, changes *bbolt.Bucket
 	before, revision                uint64 // the newest revision, at the beginning and now
 	now                             time.Time
+	crowds                          crowds
 }
 
 func begin(tx *bbolt.Tx) (*transaction, error) {
@@ -73,10 +74,13 @@ func (t *transaction) batch(r *request) (outcome, error) {
 	}
 	verdicts := make([]verdict, len(r.edits))
 	results := make([]server.Result, len(r.edits))
-	next := t.revision
+	next, grows := t.revision, growth{}
 	for i, e := range r.edits {
 		var err error
 		if verdicts[i], err = t.judge(e); err != nil {
+			return outcome{err: &server.ChangeError{Index: i, Err: err}}, nil
+		}
+		if err := grows.add(t, e, verdicts[i]); err != nil {
 			return outcome{err: &server.ChangeError{Index: i, Err: err}}, nil
 		}
 		if verdicts[i].Changes {
@@ -90,6 +94,7 @@ func (t *transaction) batch(r *request) (outcome, error) {
 		results[i] = verdicts[i].result(next)
 	}
 	t.revision = next
+	t.crowds.made(grows)
 	return outcome{results: results}, nil
 }
 

@@ -29,6 +29,7 @@ type Store struct {
 	digests  digest.Key
 
 	watchers wake.Hub
+	crowds   crowds
 
 	queue   chan *request
 	broken  atomic.Pointer[error] // why changes are refused, once they are
@@ -64,6 +65,7 @@ func open(path string) (*Store, error) {
 	s := &Store{
 		db:      db,
 		file:    file,
+		crowds:  crowds{},
 		queue:   make(chan *request, maxGroup),
 		closing: make(chan struct{}),
 		stopped: make(chan struct{}),

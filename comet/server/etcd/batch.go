@@ -16,8 +16,9 @@ import (
 // batch is changes on their way to etcd.
 type batch struct {
 	edits   []edit
-	record  record // of all, but for the digest
-	changes bool   // at least one of them does
+	crowded []string // prefixes of the entries of groups that have a limit
+	record  record   // of all, but for the digest
+	changes bool     // at least one of them does
 }
 
 // edit is a change, where it happens, and what was found there.
@@ -42,15 +43,22 @@ func (s *Store) newBatch(edits []judge.Edit) *batch {
 	for i, e := range edits {
 		at, rest := s.showDigest(e.Name.Context, e.Read), afterGroup(e.Name.Family, e.Name.Key)
 		b.edits[i] = edit{Edit: e, at: at, entry: at.entries + rest, removal: at.removed + rest}
+		if e.Room > 0 && e.MayCreate && !slices.Contains(b.crowded, at.entries) {
+			b.crowded = append(b.crowded, at.entries)
+		}
 	}
 	return b
 }
 
-// look asks for everything that the batch depends on: an entry and its removal for each change.
+// look asks for everything that the batch depends on: an entry and its removal for each change, and how many entries there are in
+// groups with a limit.
 func (b *batch) look() clientv3.Op {
 	var gets []clientv3.Op
 	for _, e := range b.edits {
 		gets = append(gets, clientv3.OpGet(e.entry), clientv3.OpGet(e.removal))
+	}
+	for _, entries := range b.crowded {
+		gets = append(gets, clientv3.OpGet(entries, clientv3.WithPrefix(), clientv3.WithCountOnly()))
 	}
 	return clientv3.OpTxn(nil, gets, nil)
 }
@@ -58,6 +66,10 @@ func (b *batch) look() clientv3.Op {
 // judge decides by what a look brought.
 func (b *batch) judge(s *Store, got *clientv3.TxnResponse) error {
 	b.changes = false
+	count := map[string]int{} // of each group, as it becomes
+	for i, entries := range b.crowded {
+		count[entries] = int(got.Responses[2*len(b.edits)+i].GetResponseRange().Count)
+	}
 	for i := range b.edits {
 		e := &b.edits[i]
 		if err := e.look(s, got, i); err != nil {
@@ -66,6 +78,14 @@ func (b *batch) judge(s *Store, got *clientv3.TxnResponse) error {
 		var err error
 		if e.verdict, err = judge.Judge(e.Edit, e.found); err != nil {
 			return &server.ChangeError{Index: i, Err: err}
+		}
+		switch {
+		case e.verdict.Creates && e.Room > 0 && count[e.at.entries] >= e.Room:
+			return &server.ChangeError{Index: i, Err: server.ErrFull}
+		case e.verdict.Creates:
+			count[e.at.entries]++
+		case e.verdict.Changes && e.Delete:
+			count[e.at.entries]--
 		}
 		b.changes = b.changes || e.verdict.Changes
 	}
