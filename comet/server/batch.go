@@ -51,9 +51,9 @@ func (h *Head) writeMany(w http.ResponseWriter, v *visit) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	may := h.mayCreate(v)
+	may, owner := h.mayCreate(v), h.owner(v)
 	for i := range changes {
-		changes[i].MayCreate, changes[i].Room = may, h.limits.Entries
+		changes[i].MayCreate, changes[i].Room, changes[i].Owner = may, h.limits.Entries, owner
 	}
 	return h.applyBatch(v, id, changes, "Scopes written")
 }
@@ -65,6 +65,9 @@ func (h *Head) removeMany(w http.ResponseWriter, v *visit) (any, error) {
 	}
 	if !h.mayCreate(v) {
 		return nil, errUntrustedBatch
+	}
+	for i := range changes {
+		changes[i].Owner = h.owner(v)
 	}
 	return h.applyBatch(v, id, changes, "Scopes deleted")
 }
@@ -103,6 +106,8 @@ func (h *Head) refusedChange(v *visit, err error, changes []Change) error {
 		return errWriteToken.at(refused.Index)
 	case errors.Is(err, ErrMayNotCreate):
 		return errUntrustedBatch.at(refused.Index)
+	case errors.Is(err, ErrOwner):
+		return errOwner.at(refused.Index)
 	case errors.Is(err, ErrFull):
 		return h.full(v).at(refused.Index)
 	case errors.Is(err, ErrCondition):

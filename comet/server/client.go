@@ -10,19 +10,27 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // nobody stands in logs, and as an owner, for who shows no certificate.
 const nobody = "-"
 
-// Subject is how a head calls who shows this certificate: its subject as RFC 4514 writes it, such as "CN=controller,O=Site", or
-// "sha256:" and the digest of its public key where the subject is empty.
+// longestSubject is in bytes.
+const longestSubject = 1024
+
+// Subject is how a head calls who shows this certificate: its subject as RFC 4514 writes it, such as "CN=controller,O=Site". Where
+// that is empty, very long or not printable it is "sha256:" and the digest of the subject and the public key.
 func Subject(c *x509.Certificate) string {
 	var names pkix.RDNSequence
 	if rest, err := asn1.Unmarshal(c.RawSubject, &names); err == nil && len(rest) == 0 && len(names) > 0 {
-		return names.String()
+		if s := names.String(); len(s) <= longestSubject && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl) {
+			return s
+		}
 	}
-	sum := sha256.Sum256(c.RawSubjectPublicKeyInfo)
+	sum := sha256.Sum256(slices.Concat(c.RawSubject, c.RawSubjectPublicKeyInfo))
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
@@ -42,6 +50,14 @@ func (v *visit) subject() string {
 // mayCreate reports whether the client may create and delete.
 func (h *Head) mayCreate(v *visit) bool {
 	return h.open || h.trusted(v) && (h.creators == nil || slices.Contains(h.creators, v.subject()))
+}
+
+// owner is who asks, where entries have owners.
+func (h *Head) owner(v *visit) string {
+	if !h.owners {
+		return ""
+	}
+	return v.subject()
 }
 
 // client is whom limits count for: the subject of a certificate that is trusted, else the token that the request came with, else its

@@ -5,6 +5,8 @@ import (
 	"net/http"
 )
 
+var errOwner = &refusal{http.StatusForbidden, "Cannot delete scope: another client created it and owns it", "not the owner"}
+
 // remove answers most refusals with 200 and a member error, as deployed heads do.
 func (h *Head) remove(_ http.ResponseWriter, v *visit) (any, error) {
 	a := h.parse(v)
@@ -15,7 +17,7 @@ func (h *Head) remove(_ http.ResponseWriter, v *visit) (any, error) {
 	if !h.mayCreate(v) {
 		return nil, errUntrusted
 	}
-	c := Change{Name: name, Tokens: tokens, Delete: true}
+	c := Change{Name: name, Tokens: tokens, Delete: true, Owner: h.owner(v)}
 	if err := h.condition(a, &c); err != nil {
 		return nil, err
 	}
@@ -23,6 +25,8 @@ func (h *Head) remove(_ http.ResponseWriter, v *visit) (any, error) {
 	switch {
 	case errors.Is(err, ErrCondition):
 		return nil, errPrecondition
+	case errors.Is(err, ErrOwner):
+		return nil, errOwner
 	case errors.Is(err, ErrNoEntry):
 		return v.notRemoved("Failed to delete scope: no such entry"), nil
 	case errors.Is(err, ErrWriteToken):

@@ -28,6 +28,7 @@ type Head struct {
 	plain  bool                            // whether nothing is offered beyond the deployed protocol
 
 	creators []string // nil: all who are trusted
+	owners   bool     // whether entries have owners
 	limits   Limits
 	salt     [32]byte // of the digests by which clients are told apart
 	rates    rates
@@ -55,6 +56,13 @@ func WithoutCertificateChecks() Option {
 // must be trusted besides.
 func WithCreators(subjects ...string) Option {
 	return func(h *Head) { h.creators = append([]string{}, subjects...) }
+}
+
+// WithOwners keeps with each entry the subject of the client that created it, in the form of [Subject], and lets only clients of that
+// subject delete it, whatever tokens others have. Entries that were created without it have no owner, and whoever may delete can
+// delete them. Changing takes the tokens alone, as without.
+func WithOwners() Option {
+	return func(h *Head) { h.owners = true }
 }
 
 // WithStrongTokens refuses writes with tokens that do not meet the strength rule.

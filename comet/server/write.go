@@ -34,7 +34,7 @@ func (h *Head) write(w http.ResponseWriter, v *visit) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := Change{Name: name, Tokens: tokens, Value: string(value), MayCreate: h.mayCreate(v), Room: h.limits.Entries}
+	c := Change{Name: name, Tokens: tokens, Value: string(value), MayCreate: h.mayCreate(v), Room: h.limits.Entries, Owner: h.owner(v)}
 	if err := h.condition(a, &c); err != nil {
 		return nil, err
 	}

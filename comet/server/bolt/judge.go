@@ -119,7 +119,7 @@ func (t *transaction) judge(e edit) (v verdict, err error) {
 		if err != nil {
 			return verdict{}, err
 		}
-		now = judge.Found{There: true, Write: r.write, Value: value, Revision: r.revision}
+		now = judge.Found{There: true, Write: r.write, Owner: r.owner, Value: value, Revision: r.revision}
 		v.last = r.revision
 	} else if was := t.removed.Get(e.key); was != nil {
 		if v.last, err = parseRevision(was); err != nil {
@@ -141,7 +141,7 @@ func (t *transaction) make(e edit, v verdict, revision uint64) error {
 		kind = changeRemove
 		err = errors.Join(t.entries.Delete(e.key), t.removed.Put(e.key, encodeRevision(revision)))
 	} else {
-		r := record{write: e.Write, revision: revision, modified: t.now}
+		r := record{write: e.Write, revision: revision, modified: t.now, owner: v.Owner}
 		err = errors.Join(t.entries.Put(e.key, r.encode(e.Value)), t.removed.Delete(e.key))
 	}
 	return errors.Join(err,

@@ -107,30 +107,36 @@ func parseName(id scope.ContextID, afterGroup []byte) (scope.Name, error) {
 }
 
 // record is what stands in the file for an entry, in front of its value: the number of its encoding (1), the digest of the write
-// token, the revision, and the time in milliseconds since 1970.
+// token, the revision, and the time in milliseconds since 1970. With an owner the encoding is 2, and the owner follows as a text.
 type record struct {
 	write    digest.Digest
 	revision uint64
 	modified time.Time
+	owner    string // may be empty
 }
 
 const (
 	recordEncoding = 1
+	ownedEncoding  = 2
 	recordHead     = 1 + digest.Size + 8 + 8
 )
 
 func (r record) encode(value string) []byte {
-	b := make([]byte, 0, recordHead+len(value))
+	b := make([]byte, 0, recordHead+2+len(r.owner)+len(value))
 	b = append(b, recordEncoding)
 	b = append(b, r.write[:]...)
 	b = binary.BigEndian.AppendUint64(b, r.revision)
 	b = binary.BigEndian.AppendUint64(b, uint64(r.modified.UnixMilli()))
+	if r.owner != "" {
+		b[0] = ownedEncoding
+		b = appendText(b, r.owner)
+	}
 	return append(b, value...)
 }
 
 // parseRecord returns the record and, only valid inside the transaction, the value behind it.
 func parseRecord(b []byte) (r record, value []byte, err error) {
-	if len(b) < recordHead || b[0] != recordEncoding {
+	if len(b) < recordHead || b[0] != recordEncoding && b[0] != ownedEncoding {
 		return record{}, nil, errDamaged
 	}
 	millis := binary.BigEndian.Uint64(b[1+digest.Size+8:])
@@ -142,7 +148,13 @@ func parseRecord(b []byte) (r record, value []byte, err error) {
 		revision: binary.BigEndian.Uint64(b[1+digest.Size:]),
 		modified: time.UnixMilli(int64(millis)).UTC(),
 	}
-	return r, b[recordHead:], nil
+	if value = b[recordHead:]; b[0] == ownedEncoding {
+		var ok bool
+		if r.owner, value, ok = cutText(value); !ok || r.owner == "" {
+			return record{}, nil, errDamaged
+		}
+	}
+	return r, value, nil
 }
 
 // parseEntry reads what stands for the name in the bucket of entries.

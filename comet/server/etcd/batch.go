@@ -103,7 +103,7 @@ func (e *edit) look(s *Store, got *clientv3.TxnResponse, i int) error {
 			return err
 		}
 		e.etcds = kv.ModRevision
-		e.found = judge.Found{There: true, Write: r.write, Value: value, Revision: s.revision(kv.ModRevision)}
+		e.found = judge.Found{There: true, Write: r.write, Owner: r.owner, Value: value, Revision: s.revision(kv.ModRevision)}
 	}
 	return nil
 }
@@ -146,7 +146,7 @@ func (b *batch) make(e edit) []clientv3.Op {
 	if e.Delete {
 		return []clientv3.Op{clientv3.OpDelete(e.entry), clientv3.OpPut(e.removal, r.encode(""))}
 	}
-	r.write = e.Write
+	r.write, r.owner = e.Write, e.verdict.Owner
 	ops := []clientv3.Op{clientv3.OpPut(e.entry, r.encode(e.Value))}
 	if e.removedEtcd != 0 {
 		ops = append(ops, clientv3.OpDelete(e.removal))

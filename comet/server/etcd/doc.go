@@ -16,7 +16,7 @@
 // DIGEST is the 32 bytes of the read token's digest, and what stands in front of FAMILY is a group: what one read token shows in a
 // context, one range of keys. Names hold no control characters, so that \0 ends them, and etcd's order of keys is that of family and
 // key. A record is its encoding (1), the digest of the write token, the time in milliseconds since 1970 and the number of the
-// transaction that wrote it, of 1, 32, 8 and 8 bytes, big endian. No token is kept, but who may read etcd reads the values, and with
+// transaction that wrote it, of 1, 32, 8 and 8 bytes, big endian; with an owner the encoding is 2, and the length of the owner in 2 bytes and the owner follow. No token is kept, but who may read etcd reads the values, and with
 // the key of the digests can try out guesses: a user of its own for the prefix, and TLS, keep others out.
 //
 // # Revisions

@@ -72,25 +72,31 @@ type record struct {
 	write       digest.Digest
 	modified    time.Time
 	transaction uint64 // random
+	owner       string // may be empty
 }
 
 const (
 	recordEncoding = 1
+	ownedEncoding  = 2
 	recordHead     = 1 + digest.Size + 8 + 8
 )
 
 func (r record) encode(value string) string {
-	b := make([]byte, 0, recordHead+len(value))
+	b := make([]byte, 0, recordHead+2+len(r.owner)+len(value))
 	b = append(b, recordEncoding)
 	b = append(b, r.write[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(r.modified.UnixMilli()))
 	b = binary.BigEndian.AppendUint64(b, r.transaction)
+	if r.owner != "" {
+		b[0] = ownedEncoding
+		b = append(binary.BigEndian.AppendUint16(b, uint16(len(r.owner))), r.owner...)
+	}
 	return string(append(b, value...))
 }
 
 // parseRecord returns the record and the value behind it, which is part of b.
 func parseRecord(b []byte) (r record, value []byte, err error) {
-	if len(b) < recordHead || b[0] != recordEncoding {
+	if len(b) < recordHead || b[0] != recordEncoding && b[0] != ownedEncoding {
 		return record{}, nil, errDamaged
 	}
 	millis := binary.BigEndian.Uint64(b[1+digest.Size:])
@@ -102,7 +108,17 @@ func parseRecord(b []byte) (r record, value []byte, err error) {
 		modified:    time.UnixMilli(int64(millis)).UTC(),
 		transaction: binary.BigEndian.Uint64(b[1+digest.Size+8:]),
 	}
-	return r, b[recordHead:], nil
+	if value = b[recordHead:]; b[0] == ownedEncoding {
+		length := recordHead + 2
+		if len(b) >= length {
+			length += int(binary.BigEndian.Uint16(value))
+		}
+		if len(b) < length || length == recordHead+2 {
+			return record{}, nil, errDamaged
+		}
+		r.owner, value = string(b[recordHead+2:length]), b[length:]
+	}
+	return r, value, nil
 }
 
 // encodeFamilies is what stands for a group's newest change: the families in it, so that only their watchers wake.

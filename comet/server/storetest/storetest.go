@@ -47,6 +47,7 @@ func Run(t *testing.T, open func(testing.TB) server.Store) {
 		{"conditions hold for whole batches", testBatchConditions},
 		{"of many who saw the same one changes it", testConditionRace},
 		{"where there is no room nothing is created", testRoom},
+		{"what is owned its owner removes", testOwner},
 		{"what changed since", testSince},
 		{"what went away since", testSinceRemoved},
 		{"what changed since in some families", testSinceFamilies},
