@@ -81,7 +81,7 @@ type head struct {
 	*testing.T
 	addr   string
 	config *tls.Config
-	store  *bolt.Store
+	store  server.Store
 	log    *lockedBuffer
 	stop   func()
 }
@@ -105,8 +105,19 @@ func (l *lockedBuffer) String() string {
 
 func start(t *testing.T, opts ...server.Option) *head {
 	t.Helper()
+	return startOn(t, openFile(t), opts...)
+}
+
+func openFile(t *testing.T) server.Store {
+	t.Helper()
 	store, err := bolt.Open(filepath.Join(t.TempDir(), "comet.db"))
 	require.NoError(t, err)
+	return store
+}
+
+// startOn starts a head on a store, which it closes.
+func startOn(t *testing.T, store server.Store, opts ...server.Option) *head {
+	t.Helper()
 	ca, err := authority()
 	require.NoError(t, err)
 	identity, err := ca.Server("head", "127.0.0.1")
