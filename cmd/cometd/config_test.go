@@ -34,7 +34,7 @@ func settingsOf(stdout string) map[string]string {
 
 func TestSettingsFromFileEnvironmentAndFlags(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
-	file := write(t, "# a head\ndata: "+dir+"\nlisten:\n  - 127.0.0.1:7001\n  - 127.0.0.1:7002\nmax-requests: 100\nmax-watches: 100\nmax-entries: 1000000\nstrong-tokens: true\nlog-level: debug\n")
+	file := write(t, "# a head\ndata: "+dir+"\nlisten:\n  - 127.0.0.1:7001\n  - 127.0.0.1:7002\nmax-requests: 100\nmax-watches: 100\nmax-entries: 1000000\nstrong-tokens: true\nlog-level: debug\nexpiry: 4320h\n")
 	code, stdout, stderr := output(t, []string{unset, "COMET_MAX_REQUESTS=200", "COMET_MAX_WATCHES=200", "COMET_CONFIG=" + file}, "config", "check", "--max-watches", "300")
 	require.Equal(t, 0, code, stderr)
 	require.Empty(t, stderr)
@@ -49,6 +49,7 @@ func TestSettingsFromFileEnvironmentAndFlags(t *testing.T) {
 		"strong-tokens": "true, file",
 		"audit-log":     "true, default",
 		"log-level":     "debug, file",
+		"expiry":        "4320h0m0s, file",
 	} {
 		require.Equal(t, want, all[name], name)
 	}
@@ -85,6 +86,9 @@ func TestBadSettings(t *testing.T) {
 		{"address", "listen: here\n", nil, `--listen "here" is not a host or address and a port`},
 		{"log level", "log-level: loud\n", nil, `--log-level "loud"`},
 		{"negative", "", []string{"--max-entries", "-1"}, "--max-entries -1 is no limit"},
+		{"expiry without a unit", "expiry: 180\n", nil, `expiry cannot be "180"`},
+		{"expiry that is too short", "expiry: 9m\n", nil, "--expiry 9m0s is shorter than 10m0s"},
+		{"expiry below nothing", "", []string{"--expiry", "-1h"}, "--expiry -1h0m0s is shorter than 10m0s"},
 		{"too much", "", []string{"--max-value", "2000000"}, "--max-value 2000000 is more than 1048576"},
 		{"creators and open", "", []string{"--creators-file", subjects, "--no-client-certs"}, "contradict"},
 		{"creators without any", "", []string{"--creators-file", subjects}, "has no subject in it"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"time"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -22,11 +23,16 @@ func storeFlags() []urfave.Flag {
 		stringFlag("store-key", "the private key of --store-cert, in `FILE`"),
 		stringFlag("store-user", "log in to etcd as `NAME`"),
 		stringFlag("store-password-file", "the password of --store-user, in `FILE`"),
+		&urfave.DurationFlag{Name: "expiry", EnvVars: cli.Env("expiry"), Usage: "take away what nobody has read or written for `TIME`, such as 4320h, and at the latest for twice that: all that a read token shows in a context together; 0: nothing"},
 	}
 }
 
-// storeSpec is where entries are kept, as the flags say it.
+// shortestExpiry is longer than any watch may wait, so that who waits renews.
+const shortestExpiry = 10 * time.Minute
+
+// storeSpec is where entries are kept and how long, as the flags say it.
 type storeSpec struct {
+	expiry   time.Duration
 	url      string // empty: in a file of --data
 	files    tlsconfig.Files
 	user     string
@@ -35,13 +41,16 @@ type storeSpec struct {
 
 func readStoreSpec(c *urfave.Context) (storeSpec, error) {
 	s := storeSpec{
-		url:   cli.Given(c, "store"),
-		files: tlsconfig.Files{CA: cli.Given(c, "store-cacert"), Cert: cli.Given(c, "store-cert"), Key: cli.Given(c, "store-key")},
-		user:  cli.Given(c, "store-user"),
+		expiry: c.Duration("expiry"),
+		url:    cli.Given(c, "store"),
+		files:  tlsconfig.Files{CA: cli.Given(c, "store-cacert"), Cert: cli.Given(c, "store-cert"), Key: cli.Given(c, "store-key")},
+		user:   cli.Given(c, "store-user"),
 	}
 	passwordFile := cli.Given(c, "store-password-file")
 	const hint = "see cometd serve --help"
 	switch {
+	case s.expiry != 0 && s.expiry < shortestExpiry:
+		return s, cli.Usage("give more, or 0 for none", "--expiry %s is shorter than %s", s.expiry, shortestExpiry)
 	case s.url == "" && (s.files != tlsconfig.Files{} || s.user != "" || passwordFile != ""):
 		return s, cli.Usage(hint, "the flags --store-… are of no use without --store")
 	case (s.files.Cert == "") != (s.files.Key == "") || s.files.Cert != "" && s.files.CA == "":
@@ -76,14 +85,14 @@ func (all closers) close() (err error) {
 // open opens the store; close ends it and what it stands on.
 func (s storeSpec) open(c *urfave.Context, dir string, log *slog.Logger) (store server.Store, close func() error, err error) {
 	if s.url == "" {
-		store, err := openFile(dir)
+		store, err := openFile(dir, s.expiry)
 		if err != nil {
 			return nil, nil, err
 		}
 		return store, store.Close, nil
 	}
 	var ends closers
-	options := []etcd.Option{etcd.WithLogger(log)}
+	options := []etcd.Option{etcd.WithLogger(log), etcd.WithExpiry(s.expiry)}
 	if s.files.CA != "" {
 		live, err := tlsconfig.Open(s.files, tlsconfig.Names{}, tlsconfig.WithLogger(log))
 		if err != nil {
@@ -107,11 +116,15 @@ func (s storeSpec) open(c *urfave.Context, dir string, log *slog.Logger) (store 
 	return shared, append(ends, shared.Close).close, nil
 }
 
-func openFile(dir string) (*bolt.Store, error) {
+func openFile(dir string, expiry time.Duration) (*bolt.Store, error) {
 	if err := makeFolder(dir); err != nil {
 		return nil, err
 	}
-	store, err := bolt.Open(filepath.Join(dir, "comet.db"))
+	var options []bolt.Option
+	if expiry > 0 {
+		options = append(options, bolt.WithExpiry(expiry))
+	}
+	store, err := bolt.Open(filepath.Join(dir, "comet.db"), options...)
 	if errors.Is(err, bolt.ErrNotStore) || errors.Is(err, bolt.ErrFormat) || errors.Is(err, bolt.ErrDamaged) {
 		err = cli.Input(err)
 	}

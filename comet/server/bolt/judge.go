@@ -43,10 +43,16 @@ type transaction struct {
 	before, revision                uint64 // the newest revision, at the beginning and now
 	now                             time.Time
 	crowds                          crowds
+
+	tx      *bbolt.Tx
+	ageing  ageing
+	renewed bool     // something was
+	gone    [][]byte // groups that expired
 }
 
 func begin(tx *bbolt.Tx) (*transaction, error) {
 	t := &transaction{
+		tx:      tx,
 		meta:    tx.Bucket(bucketMeta),
 		entries: tx.Bucket(bucketEntries),
 		removed: tx.Bucket(bucketRemoved),
@@ -60,7 +66,10 @@ func begin(tx *bbolt.Tx) (*transaction, error) {
 }
 
 func (t *transaction) end() error {
-	if t.revision == t.before {
+	switch {
+	case t.revision == t.before && t.renewed:
+		return nil
+	case t.revision == t.before:
 		return errNothing
 	}
 	return t.meta.Put(metaRevision, encodeRevision(t.revision))
@@ -71,6 +80,11 @@ func (t *transaction) end() error {
 func (t *transaction) batch(r *request) (outcome, error) {
 	if err := done(r.ctx); err != nil {
 		return outcome{err: err}, nil // nobody waits for it any more
+	}
+	for _, g := range r.groups {
+		if err := t.age(g); err != nil {
+			return outcome{}, fmt.Errorf("change the file: %w", err)
+		}
 	}
 	verdicts := make([]verdict, len(r.edits))
 	results := make([]server.Result, len(r.edits))
@@ -142,7 +156,7 @@ func (t *transaction) make(e edit, v verdict, revision uint64) error {
 		err = errors.Join(t.entries.Delete(e.key), t.removed.Put(e.key, encodeRevision(revision)))
 	} else {
 		r := record{write: e.Write, revision: revision, modified: t.now, owner: v.Owner}
-		err = errors.Join(t.entries.Put(e.key, r.encode(e.Value)), t.removed.Delete(e.key))
+		err = errors.Join(t.entries.Put(e.key, r.encode(e.Value)), t.removed.Delete(e.key), t.born(e.group))
 	}
 	return errors.Join(err,
 		t.changes.Delete(changeKey(e.group, e.key, v.last)),

@@ -16,6 +16,7 @@ import (
 // batch is changes on their way to etcd.
 type batch struct {
 	edits   []edit
+	ages    bool     // the groups must be alive when it is made
 	crowded []string // prefixes of the entries of groups that have a limit
 	record  record   // of all, but for the digest
 	changes bool     // at least one of them does
@@ -39,6 +40,7 @@ func (s *Store) newBatch(edits []judge.Edit) *batch {
 	b := &batch{
 		edits:  make([]edit, len(edits)),
 		record: record{modified: time.Now(), transaction: binary.BigEndian.Uint64(number[:])},
+		ages:   s.ages.expiry > 0,
 	}
 	for i, e := range edits {
 		at, rest := s.showDigest(e.Name.Context, e.Read), afterGroup(e.Name.Family, e.Name.Key)
@@ -122,10 +124,25 @@ func (b *batch) transaction() clientv3.Op {
 			}
 		}
 	}
+	if b.ages {
+		demands = append(demands, b.lives()...)
+	}
 	for changed, of := range families {
 		ops = append(ops, clientv3.OpPut(changed, encodeFamilies(of)))
 	}
 	return clientv3.OpTxn(demands, ops, nil)
+}
+
+// lives are demands that the groups have not expired meanwhile: who takes away what expired demands the opposite.
+func (b *batch) lives() (demands []clientv3.Cmp) {
+	var seen []string
+	for _, e := range b.edits {
+		if e.verdict.Changes && !slices.Contains(seen, e.at.alive) {
+			seen = append(seen, e.at.alive)
+			demands = append(demands, clientv3.Compare(clientv3.CreateRevision(e.at.alive), ">", 0))
+		}
+	}
+	return demands
 }
 
 // demands are that the entry is as it was found. One that was absent, came and went has left a removal.

@@ -12,6 +12,9 @@
 //	/comet/entries/CONTEXT\0DIGEST FAMILY\0KEY           an entry: a record, and the value behind it
 //	/comet/removed/CONTEXT\0DIGEST FAMILY\0KEY           the removal of an entry that is not there now: a record
 //	/comet/changed/CONTEXT\0DIGEST                       the families of the newest change to the group, each with a \0 behind it
+//	/comet/lease/CONTEXT\0DIGEST                         the ID of the lease by which the group ages, 8 bytes
+//	/comet/alive/CONTEXT\0DIGEST                         nothing; etcd takes this key away when the lease ends
+//	/comet/expired/CONTEXT\0DIGEST                       nothing; its revision is the one in which the group expired last
 //
 // DIGEST is the 32 bytes of the read token's digest, and what stands in front of FAMILY is a group: what one read token shows in a
 // context, one range of keys. Names hold no control characters, so that \0 ends them, and etcd's order of keys is that of family and
@@ -38,6 +41,13 @@
 // Every head has one etcd watch, over the groups and not the entries, and tells its own watchers from it. The client finds another
 // member when one closes the connection, and within 13 seconds when one just falls silent. What was missed because etcd compacted it
 // wakes everybody once.
+//
+// # Ageing
+//
+// With an expiry each group has a lease of twice that time, which holds one key alone, so that renewing it changes nothing that has a
+// revision. A head renews it when the group is read or written, at most once in the time of the expiry. Once etcd has taken the key
+// away a head takes away the group, entries and removals in one revision, by a transaction that demands that the key is not there;
+// changes demand that it is, so that none of them is lost between the two.
 //
 // # Without a quorum
 //

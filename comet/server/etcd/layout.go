@@ -19,6 +19,9 @@ const (
 	entriesKeys = "entries/"
 	removedKeys = "removed/"
 	changedKeys = "changed/"
+	leaseKeys   = "lease/"
+	aliveKeys   = "alive/"
+	expiredKeys = "expired/"
 )
 
 // format is what a store of this layout says of itself. Another layout has another number after the slash.

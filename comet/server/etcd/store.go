@@ -33,6 +33,7 @@ type Store struct {
 	turns    turns
 	watchers wake.Hub
 	sinces   flights[server.Changes]
+	ages     ages
 
 	mu     sync.Mutex
 	closed bool           // no more calls are taken
@@ -57,6 +58,7 @@ func Open(ctx context.Context, url string, options ...Option) (*Store, error) {
 	}
 	s := &Store{at: at, timeout: set.timeout, log: set.log, reach: &reach{tlsFor: set.tlsFor}}
 	s.sinces.start = s.calls.Go
+	s.ages.expiry = set.expiry
 	if s.client, err = dial(ctx, at, set, s.reach); err != nil {
 		return nil, fmt.Errorf("store %s: %w", at, err)
 	}
@@ -68,6 +70,9 @@ func Open(ctx context.Context, url string, options ...Option) (*Store, error) {
 	following, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { s.follow(following, next) })
+	if set.expiry > 0 {
+		running.Go(func() { s.sweep(following) })
+	}
 	s.close = sync.OnceValue(func() error {
 		s.mu.Lock()
 		s.closed = true
