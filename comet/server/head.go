@@ -90,12 +90,15 @@ func New(store Store, opts ...Option) *Head {
 	return h
 }
 
-// ServeHTTP answers one call. Every answer is the protocol's JSON envelope.
+// ServeHTTP answers one call. Every answer but /openapi.json is the protocol's JSON envelope.
 func (h *Head) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := &visit{Request: r, began: time.Now(), call: "unknown"}
 	value, err := h.route(w, v)
 	a := success(value)
+	doc, raw := value.(document)
 	switch {
+	case raw:
+		doc.send(w)
 	case errors.Is(err, errNotModified):
 		a.code = http.StatusNotModified
 		w.WriteHeader(a.code)

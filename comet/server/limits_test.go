@@ -16,6 +16,7 @@ import (
 
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/bolt"
+	"github.com/renci-nrig/comet-go/scope"
 )
 
 // limited is a head that is asked without a network, under a clock that moves on when everybody waits.
@@ -201,4 +202,15 @@ func TestOwnersAloneDelete(t *testing.T) {
 	h.put("nobody's")
 	h.request(he, "DELETE", "/deleteScope?"+both, "").ok(t, deleted)
 	h.noSecrets()
+}
+
+// own creates an entry of somebody's behind the head's back.
+func (h *head) own(owner, key string) {
+	h.Helper()
+	_, err := h.store.Apply(h.Context(), server.Change{
+		Name:   scope.MustName("slice", "hostsall", key),
+		Tokens: scope.Tokens{Read: scope.MustToken(readToken), Write: scope.MustToken(writeToken)},
+		Value:  "owned", MayCreate: true, Owner: owner,
+	})
+	require.NoError(h, err)
 }

@@ -25,6 +25,7 @@ var endpoints = map[string]endpoint{
 	"/writeScopes":    {method: http.MethodPost, call: (*Head).writeMany, extension: true, changes: true},
 	"/deleteScopes":   {method: http.MethodPost, call: (*Head).removeMany, extension: true, changes: true},
 	"/watchScope":     {method: http.MethodGet, call: (*Head).watch, extension: true},
+	"/openapi.json":   {method: http.MethodGet, call: (*Head).openAPI, extension: true},
 }
 
 // route answers the request. Existing clients ask for //writeScope, and a redirect would turn their POST into a GET.
