@@ -486,7 +486,7 @@ func TestHelpNamesExitCodesAndFlags(t *testing.T) {
 	}
 	_, stdout, _ := output(t, nil, "serve", "--help")
 	for _, flag := range []string{"--data", "--listen", "--strong-tokens", "--no-client-certs", "--cacert", "--cert", "--key", "--key-password-file", "--log-level", "--log-format", "127.0.0.1:8111",
-		"--config", "--creators-file", "--owners", "--max-requests", "--max-watches", "--max-entries", "--max-value", "--metrics-listen", "--access-log", "--audit-log"} {
+		"--config", "--creators-file", "--owners", "--max-requests", "--max-watches", "--max-waiting", "--expiry", "--max-entries", "--max-value", "--metrics-listen", "--access-log", "--audit-log"} {
 		require.Contains(t, stdout, flag)
 	}
 }

@@ -35,6 +35,7 @@ func limitFlags() []urfave.Flag {
 	return []urfave.Flag{
 		numberFlag("max-requests", 5000, "answer `N` requests a second of one client at most, on average; 0: any number. A client is a trusted certificate's subject, else a read token, else an address"),
 		numberFlag("max-watches", 20000, "let `N` watches of one client wait at most; 0: any number"),
+		numberFlag("max-waiting", 50000, "let `N` watches of all clients wait at most, of which those that show nothing go first; 0: any number"),
 		numberFlag("max-entries", 100000, "let one read token show `N` entries in a context at most; 0: any number"),
 		numberFlag("max-value", server.MaxValue, "take values of `BYTES` at most"),
 	}
@@ -100,7 +101,7 @@ func checkAddress(flag, address string) error {
 }
 
 func readLimits(c *urfave.Context) (server.Limits, error) {
-	for _, f := range []string{"max-requests", "max-watches", "max-entries", "max-value"} {
+	for _, f := range []string{"max-requests", "max-watches", "max-waiting", "max-entries", "max-value"} {
 		if c.Int(f) < 0 {
 			return server.Limits{}, cli.Usage("give 0 for none", "--%s %d is no limit", f, c.Int(f))
 		}
@@ -109,7 +110,7 @@ func readLimits(c *urfave.Context) (server.Limits, error) {
 		return server.Limits{}, cli.Usage("give less", "--max-value %d is more than %d, the most that any store takes", c.Int("max-value"), server.MaxValue)
 	}
 	return server.Limits{
-		Requests: c.Int("max-requests"), Watches: c.Int("max-watches"), Entries: c.Int("max-entries"), Value: c.Int("max-value"),
+		Requests: c.Int("max-requests"), Watches: c.Int("max-watches"), Waiting: c.Int("max-waiting"), Entries: c.Int("max-entries"), Value: c.Int("max-value"),
 	}, nil
 }
 

@@ -14,6 +14,7 @@ import (
 type Limits struct {
 	Requests int // a second, on average; twice as many at once
 	Watches  int // waiting at a time
+	Waiting  int // watches of all clients at a time; those that show nothing are sent away first
 	Entries  int // that one read token shows in a context; none can be created beyond, what is there can be changed
 	Value    int // bytes of a value; above MaxValue it counts as MaxValue. A batch may always have MaxValue in all
 }
@@ -102,58 +103,6 @@ func (r *rates) sweep(now time.Time) {
 			delete(r.clients, client)
 		}
 	}
-}
-
-// places counts who waits, in all and by client. The zero value is ready.
-type places struct {
-	mu       sync.Mutex
-	taken    int
-	byClient map[string]int
-}
-
-// take takes a place, unless the client has so many already; no most is no limit.
-func (p *places) take(client string, most int) (leave func(), ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if most > 0 && p.byClient[client] >= most {
-		return nil, false
-	}
-	if p.byClient == nil {
-		p.byClient = map[string]int{}
-	}
-	p.taken++
-	p.byClient[client]++
-	return func() { p.leave(client) }, true
-}
-
-func (p *places) leave(client string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.taken--
-	if p.byClient[client]--; p.byClient[client] == 0 {
-		delete(p.byClient, client)
-	}
-}
-
-// Watching is how many watches wait at this moment.
-func (h *Head) Watching() int {
-	h.waiting.mu.Lock()
-	defer h.waiting.mu.Unlock()
-	return h.waiting.taken
-}
-
-// place takes a place for a watch that is going to wait.
-func (h *Head) place(w http.ResponseWriter, v *visit) (leave func(), err error) {
-	client := ""
-	if h.limits.Watches > 0 {
-		client = h.client(v)
-	}
-	leave, ok := h.waiting.take(client, h.limits.Watches)
-	if !ok {
-		retryAfter(w, emptyWait)
-		return nil, v.beyond(LimitWatches, http.StatusTooManyRequests, fmt.Sprintf("Too many watches: %d of this client wait already", h.limits.Watches))
-	}
-	return leave, nil
 }
 
 // beyond refuses what is beyond a limit.

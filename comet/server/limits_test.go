@@ -20,12 +20,13 @@ import (
 )
 
 // limited is a head that is asked without a network, under a clock that moves on when everybody waits.
-func limited(t *testing.T, limits server.Limits, test func(ask func(remote, path, token string) *httptest.ResponseRecorder)) {
+func limited(t *testing.T, limits server.Limits, test func(ask func(remote, path, token string) *httptest.ResponseRecorder), changes ...string) {
 	file := filepath.Join(t.TempDir(), "comet.db")
 	synctest.Test(t, func(t *testing.T) {
 		store, err := bolt.Open(file)
 		require.NoError(t, err)
 		defer store.Close()
+		require.NoError(t, apply(store, readToken, changes...))
 		head := server.New(store, server.WithLimits(limits), server.WithLogger(slog.New(slog.DiscardHandler)))
 		test(func(remote, path, token string) *httptest.ResponseRecorder {
 			r := httptest.NewRequestWithContext(t.Context(), "GET", path, nil)
@@ -113,6 +114,37 @@ func TestWaitingWatchesOfAClientAreLimited(t *testing.T) {
 		waiting.Wait()
 		require.Equal(t, 200, ask(remote, wait, readToken).Code)
 	})
+}
+
+// Where the head has no more places those who see nothing make room; where all see something a new one is refused.
+func TestWatchesThatShowNothingAreShedFirst(t *testing.T) {
+	limited(t, server.Limits{Waiting: 2}, func(ask func(remote, path, token string) *httptest.ResponseRecorder) {
+		const remote = "192.0.2.1:1000"
+		watch := func(token string) chan *httptest.ResponseRecorder {
+			var first struct{ Value struct{ Rev string } }
+			require.NoError(t, json.Unmarshal(ask(remote, "/watchScope?contextID=slice", token).Body.Bytes(), &first))
+			done := make(chan *httptest.ResponseRecorder, 1)
+			go func() { done <- ask(remote, "/watchScope?contextID=slice&since="+first.Value.Rev, token) }()
+			synctest.Wait()
+			return done
+		}
+		nothing := []chan *httptest.ResponseRecorder{watch("made-up-1"), watch("made-up-2")}
+		some := []chan *httptest.ResponseRecorder{watch(readToken), watch(readToken)}
+		for _, done := range nothing {
+			w := <-done
+			require.Equal(t, 429, w.Code)
+			require.Equal(t, "5", w.Header().Get("Retry-After"))
+			require.Contains(t, w.Body.String(), "Too many watches: 2 wait already")
+		}
+		for _, token := range []string{"made-up-3", readToken} {
+			require.Equal(t, 429, (<-watch(token)).Code)
+		}
+		require.Empty(t, some[0])
+		for _, done := range some {
+			require.Equal(t, 200, (<-done).Code)
+		}
+		require.Equal(t, 200, (<-watch(readToken)).Code)
+	}, "f/a=1")
 }
 
 func TestEntriesOfATokenAreLimited(t *testing.T) {

@@ -68,13 +68,17 @@ func (h *Head) watch(w http.ResponseWriter, v *visit) (any, error) {
 
 // hold waits in a place of the client's.
 func (h *Head) hold(ctx context.Context, w http.ResponseWriter, v *visit, ask watchAsk) (sight, error) {
-	leave, err := h.place(w, v)
+	at, err := h.place(w, v)
 	if err != nil {
 		return nil, err
 	}
-	defer leave()
+	defer h.waiting.leave(at)
 	extendDeadlines(w, v.Request, ask.wait)
-	return h.await(ctx, ask)
+	seen, err := h.await(ctx, ask, at)
+	if errors.Is(err, errShed) {
+		return nil, h.noPlace(w, v)
+	}
+	return seen, err
 }
 
 // sight is what changed, under each of a watch's tokens.
