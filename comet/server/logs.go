@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// WithAccessLog writes a line for every request, at level info: who, what, the answer's code and the time taken. Without it the
+// WithAccessLog writes a line for every request, at level info: who, as WithAuditLog says it, what, the answer's code and the time taken. Without it the
 // head's own log gets these lines at level debug.
 func WithAccessLog(log *slog.Logger) Option {
 	return func(h *Head) { h.access = log }
@@ -28,8 +28,8 @@ func (h *Head) logAccess(v *visit, a answer, took time.Duration) {
 		return
 	}
 	attrs := []slog.Attr{
-		slog.String("call", v.call), slog.Int("code", a.code), slog.String("subject", v.subject()), slog.String("remote", v.RemoteAddr),
-		slog.Duration("took", took),
+		slog.String("call", v.call), slog.Int("code", a.code), slog.String("subject", v.subject()), slog.Bool("trusted", h.trusted(v)),
+		slog.String("remote", v.RemoteAddr), slog.Duration("took", took),
 	}
 	if !v.context.IsZero() {
 		attrs = append(attrs, slog.String("context", v.context.String()))

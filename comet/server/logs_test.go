@@ -91,12 +91,12 @@ func TestAccessLogSaysWhoAskedWhat(t *testing.T) {
 	h.request(anybody, "GET", "/readScope?contextID=slice&family=%00", "")
 	h.watch(anybody, "contextID=slice", readToken)
 	require.Equal(t, []line{
-		{"call": "readScope", "subject": "CN=client", "code": 200.0, "context": "slice", "family": "hostsall", "key": "vm"},
-		{"call": "enumerateScope", "subject": "-", "code": 200.0, "context": "slice"},
-		{"call": "writeScopes", "subject": "CN=client", "code": 200.0, "context": "slice", "entries": 2.0},
-		{"call": "unknown", "subject": "-", "code": 404.0},
-		{"call": "readScope", "subject": "-", "code": 400.0, "context": "slice"},
-		{"call": "watchScope", "subject": "-", "code": 200.0, "context": "slice"},
+		{"call": "readScope", "subject": "CN=client", "trusted": true, "code": 200.0, "context": "slice", "family": "hostsall", "key": "vm"},
+		{"call": "enumerateScope", "subject": "-", "trusted": false, "code": 200.0, "context": "slice"},
+		{"call": "writeScopes", "subject": "CN=client", "trusted": true, "code": 200.0, "context": "slice", "entries": 2.0},
+		{"call": "unknown", "subject": "-", "trusted": false, "code": 404.0},
+		{"call": "readScope", "subject": "-", "trusted": false, "code": 400.0, "context": "slice"},
+		{"call": "watchScope", "subject": "-", "trusted": false, "code": 200.0, "context": "slice"},
 	}, logged(t, lines))
 	require.NotContains(t, lines.String(), "Planted")
 }
