@@ -91,6 +91,7 @@ func TestBadSettings(t *testing.T) {
 		{"expiry below nothing", "", []string{"--expiry", "-1h"}, "--expiry -1h0m0s is shorter than 10m0s"},
 		{"too much", "", []string{"--max-value", "2000000"}, "--max-value 2000000 is more than 1048576"},
 		{"creators and open", "", []string{"--creators-file", subjects, "--no-client-certs"}, "contradict"},
+		{"owners and open", "owners: true\n", []string{"--no-client-certs"}, "--owners and --no-client-certs contradict"},
 		{"creators without any", "", []string{"--creators-file", subjects}, "has no subject in it"},
 		{"creators by common name", "", []string{"--creators-file", common}, common + `:1: "controller" is no subject`},
 		{"creators that are not there", "", []string{"--creators-file", data}, data},

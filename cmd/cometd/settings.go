@@ -85,6 +85,9 @@ func readSettings(c *urfave.Context) (s settings, err error) {
 	if s.limits, err = readLimits(c); err != nil {
 		return s, err
 	}
+	if c.Bool("owners") && c.Bool("no-client-certs") {
+		return s, cli.Usage("leave one of them out", "--owners and --no-client-certs contradict each other: anybody may call himself the owner")
+	}
 	s.creators, err = readCreators(c)
 	return s, err
 }

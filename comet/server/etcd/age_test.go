@@ -3,9 +3,12 @@ package etcd_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
@@ -13,6 +16,7 @@ import (
 	"github.com/renci-nrig/comet-go/comet/server/etcd"
 	"github.com/renci-nrig/comet-go/comet/server/internal/etcdtest"
 	"github.com/renci-nrig/comet-go/comet/server/storetest"
+	"github.com/renci-nrig/comet-go/scope"
 )
 
 func TestStoreAges(t *testing.T) {
@@ -59,4 +63,40 @@ func TestAgeingBeginsWithWhatIsThere(t *testing.T) {
 	c, err := s.Since(t.Context(), name.Context, tokens.Read, 1)
 	require.NoError(t, err)
 	require.True(t, c.Whole && c.Empty)
+}
+
+// Several heads renew, write and take away what is one: nothing acknowledged is lost, and what a head renewed no other takes away.
+func TestHeadsAgeTogether(t *testing.T) {
+	const expiry = 2 * time.Second
+	cluster := etcdtest.Start(t, 1)
+	heads := make([]*etcd.Store, 3)
+	for i := range heads {
+		heads[i] = open(t, cluster.URL("/comet"), etcd.WithExpiry(expiry))
+	}
+	var wg sync.WaitGroup
+	for i := range 12 {
+		wg.Go(func() {
+			of := scope.Tokens{Read: scope.MustToken(fmt.Sprint("reads ", i)), Write: scope.MustToken(fmt.Sprint("writes ", i))}
+			write := func(head int, value string) {
+				_, err := heads[head%3].Apply(context.Background(), server.Change{Name: name, Tokens: of, Value: value, MayCreate: true})
+				assert.NoError(t, err)
+			}
+			requireValue := func(head int, value string) {
+				e, found, err := heads[head%3].Read(context.Background(), name, of.Read)
+				assert.NoError(t, err)
+				assert.True(t, found && e.Value == value, "an acknowledged write is lost")
+			}
+			write(i, "first")
+			for began, turn := time.Now(), i; time.Since(began) < 3*expiry; turn++ {
+				time.Sleep(expiry / 4)
+				requireValue(turn, "first")
+			}
+			for round := range 2 {
+				time.Sleep(2*expiry - expiry/8 + rand.N(expiry/4)) // until it is about to expire
+				write(i+round, fmt.Sprint("late ", round))
+				requireValue(i+round+1, fmt.Sprint("late ", round))
+			}
+		})
+	}
+	wg.Wait()
 }
