@@ -44,6 +44,7 @@ func TestPackagesStandOnTheFloorsBelow(t *testing.T) {
 		"comet/server/bolt":            {"comet/server", "comet/server/contents", "comet/server/internal/digest", "comet/server/internal/judge", "comet/server/internal/wake", "scope"},
 		"comet/server/etcd":            {"comet/server", "comet/server/contents", "comet/server/internal/digest", "comet/server/internal/judge", "comet/server/internal/wake", "scope", "tlsconfig"},
 		"comet/server/storetest":       {"comet/server", "comet/server/contents", "scope"},
+		"comet/server/ops":             {"comet/server"},
 
 		"comet/server/internal/etcdtest": {},
 		"comet/comettest":                {"comet", "comet/server", "comet/server/bolt", "tlsconfig"},

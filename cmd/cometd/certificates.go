@@ -18,29 +18,22 @@ type certificates struct {
 	client tlsconfig.Files // CA, and the identity where we made one
 }
 
-// openCertificates takes the files that the flags name, or those in data/certs, which are made where they are not there.
-func openCertificates(c *urfave.Context, data string, addresses []string, log *slog.Logger) (certificates, error) {
+// openCertificates takes the files that the flags name, or those in the folder's certs, which are made where they are not there.
+func openCertificates(c *urfave.Context, s settings, log *slog.Logger) (certificates, error) {
 	files, own, err := ownFiles(c)
 	if err != nil {
 		return certificates{}, err
 	}
 	client := tlsconfig.Files{CA: files.CA}
-	if own && len(c.StringSlice("host")) > 0 {
-		return certificates{}, cli.Usage("leave it away", "--host is for certificates of the head's own making, and --cert names others")
-	}
 	if !own {
-		hosts, err := certificateHosts(c)
+		if err := makeFolder(s.dir); err != nil {
+			return certificates{}, err
+		}
+		made, err := makeCertificates(filepath.Join(s.dir, "certs"), s.hosts, hostNames(s.addresses))
 		if err != nil {
 			return certificates{}, err
 		}
-		if err := makeFolder(data); err != nil {
-			return certificates{}, err
-		}
-		made, err := makeCertificates(filepath.Join(data, "certs"), hosts, hostNames(addresses))
-		if err != nil {
-			return certificates{}, err
-		}
-		warnOfNames(log, made, hosts, addresses)
+		warnOfNames(log, made, s.hosts, s.addresses)
 		if made.Created {
 			log.Info("made certificates", "dir", made.Dir, "keystore", made.ClientJKS, "keystore-password-file", made.PasswordFile)
 		}

@@ -514,14 +514,15 @@ func TestWrongUsageAndBadInput(t *testing.T) {
 }
 
 func TestHelpNamesExitCodesAndFlags(t *testing.T) {
-	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"certs", "--help"}} {
+	for _, args := range [][]string{{"--help"}, {"serve", "--help"}, {"certs", "--help"}, {"config", "--help"}, {"config", "check", "--help"}} {
 		code, stdout, stderr := output(t, nil, args...)
 		require.Equal(t, 0, code)
 		require.Empty(t, stderr)
 		require.Contains(t, stdout, "EXIT CODES:")
 	}
 	_, stdout, _ := output(t, nil, "serve", "--help")
-	for _, flag := range []string{"--data", "--listen", "--host", "--strong-tokens", "--no-client-certs", "--cacert", "--cert", "--key", "--key-password-file", "--log-level", "--log-format", "127.0.0.1:8111"} {
+	for _, flag := range []string{"--data", "--listen", "--host", "--strong-tokens", "--no-client-certs", "--cacert", "--cert", "--key", "--key-password-file", "--log-level", "--log-format", "127.0.0.1:8111",
+		"--config", "--creators-file", "--owners", "--max-requests", "--max-watches", "--max-waiting", "--expiry", "--max-entries", "--max-value", "--metrics-listen", "--access-log", "--audit-log"} {
 		require.Contains(t, stdout, flag)
 	}
 }

@@ -16,12 +16,16 @@ func app() *urfave.App {
 	return &urfave.App{
 		Name:     "cometd",
 		Usage:    "a COMET head",
-		Commands: []*urfave.Command{serveCommand(), certsCommand(), backupCommand(), restoreCommand(), exportCommand(), importCommand(), contextsCommand()},
+		Commands: []*urfave.Command{serveCommand(), configCommand(), certsCommand(), backupCommand(), restoreCommand(), exportCommand(), importCommand(), contextsCommand()},
 	}
 }
 
 func stringFlag(name, usage string) *urfave.StringFlag {
 	return &urfave.StringFlag{Name: name, Usage: usage, EnvVars: cli.Env(name)}
+}
+
+func numberFlag(name string, value int, usage string) *urfave.IntFlag {
+	return &urfave.IntFlag{Name: name, Usage: usage, EnvVars: cli.Env(name), Value: value}
 }
 
 func boolFlag(name, usage string) *urfave.BoolFlag {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"time"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -26,9 +27,18 @@ func storeFlags() []urfave.Flag {
 	}
 }
 
-// storeSpec is where entries are kept, as the flags say it.
+// expiryFlag is for those who serve: operators' tools neither renew anything nor take it away.
+func expiryFlag() urfave.Flag {
+	return &urfave.DurationFlag{Name: "expiry", EnvVars: cli.Env("expiry"), Usage: "take away what nobody has read or written for `TIME`, such as 4320h, and at the latest for twice that: all that a read token shows in a context together; 0: nothing"}
+}
+
+// shortestExpiry is longer than any watch may wait, so that who waits renews.
+const shortestExpiry = 10 * time.Minute
+
+// storeSpec is where entries are kept and how long, as the flags say it.
 type storeSpec struct {
-	url      string // empty: in a file of --data
+	expiry   time.Duration // 0: for ever
+	url      string        // empty: in a file of --data
 	files    tlsconfig.Files
 	user     string
 	password tlsconfig.Password
@@ -36,13 +46,16 @@ type storeSpec struct {
 
 func readStoreSpec(c *urfave.Context) (storeSpec, error) {
 	s := storeSpec{
-		url:   cli.Given(c, "store"),
-		files: tlsconfig.Files{CA: cli.Given(c, "store-cacert"), Cert: cli.Given(c, "store-cert"), Key: cli.Given(c, "store-key")},
-		user:  cli.Given(c, "store-user"),
+		expiry: c.Duration("expiry"),
+		url:    cli.Given(c, "store"),
+		files:  tlsconfig.Files{CA: cli.Given(c, "store-cacert"), Cert: cli.Given(c, "store-cert"), Key: cli.Given(c, "store-key")},
+		user:   cli.Given(c, "store-user"),
 	}
 	passwordFile := cli.Given(c, "store-password-file")
 	const hint = "see cometd serve --help"
 	switch {
+	case s.expiry != 0 && s.expiry < shortestExpiry:
+		return s, cli.Usage("give more, or 0 for none", "--expiry %s is shorter than %s", s.expiry, shortestExpiry)
 	case s.url == "" && (s.files != tlsconfig.Files{} || s.user != "" || passwordFile != ""):
 		return s, cli.Usage(hint, "the flags --store-… are of no use without --store")
 	case (s.files.Cert == "") != (s.files.Key == "") || s.files.Cert != "" && s.files.CA == "":
@@ -80,7 +93,7 @@ const storeName = "comet.db"
 // open opens the store; close ends it and what it stands on.
 func (s storeSpec) open(c *urfave.Context, dir string, log *slog.Logger) (store server.Store, close func() error, err error) {
 	if s.url == "" {
-		return openFile(dir, log)
+		return openFile(dir, s.expiry, log)
 	}
 	options, ends, err := s.options(log)
 	if err != nil {
@@ -95,7 +108,7 @@ func (s storeSpec) open(c *urfave.Context, dir string, log *slog.Logger) (store 
 
 // options say how to reach etcd; what they stand on is to be closed after the store.
 func (s storeSpec) options(log *slog.Logger) (options []etcd.Option, ends closers, err error) {
-	options = append(options, etcd.WithLogger(log))
+	options = append(options, etcd.WithLogger(log), etcd.WithExpiry(s.expiry))
 	if s.files.CA != "" {
 		live, err := tlsconfig.Open(s.files, tlsconfig.Names{}, tlsconfig.WithLogger(log))
 		if err != nil {
@@ -120,11 +133,15 @@ func etcdError(err error) error {
 }
 
 // openFile opens the embedded store in a folder, and the socket by which operators get at it meanwhile.
-func openFile(dir string, log *slog.Logger) (server.Store, func() error, error) {
+func openFile(dir string, expiry time.Duration, log *slog.Logger) (server.Store, func() error, error) {
 	if err := makeFolder(dir); err != nil {
 		return nil, nil, err
 	}
-	store, err := openStore(filepath.Join(dir, storeName))
+	var options []bolt.Option
+	if expiry > 0 {
+		options = append(options, bolt.WithExpiry(expiry))
+	}
+	store, err := openStore(filepath.Join(dir, storeName), options...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -137,8 +154,8 @@ func openFile(dir string, log *slog.Logger) (server.Store, func() error, error) 
 	return store, ends.close, nil
 }
 
-func openStore(path string) (*bolt.Store, error) {
-	store, err := bolt.Open(path)
+func openStore(path string, options ...bolt.Option) (*bolt.Store, error) {
+	store, err := bolt.Open(path, options...)
 	if errors.Is(err, bolt.ErrNotStore) || errors.Is(err, bolt.ErrFormat) || errors.Is(err, bolt.ErrDamaged) {
 		err = cli.Input(err)
 	}

@@ -57,14 +57,14 @@ func (e *refusal) answer() answer {
 }
 
 // refusal turns an error into an answer. What is not the client's doing is logged, and told without details.
-func (h *Head) refusal(r *http.Request, call string, err error) answer {
+func (h *Head) refusal(v *visit, err error) answer {
 	if refused, ok := errors.AsType[*refusal](err); ok {
 		return refused.answer()
 	}
-	if r.Context().Err() != nil {
-		h.log.DebugContext(r.Context(), "client left", "call", call, "remote", r.RemoteAddr)
+	if v.Context().Err() != nil {
+		h.log.DebugContext(v.Context(), "client left", "call", v.call, "remote", v.RemoteAddr)
 	} else {
-		h.log.ErrorContext(r.Context(), "store failed", "call", call, "remote", r.RemoteAddr, "error", err)
+		h.log.ErrorContext(v.Context(), "store failed", "call", v.call, "remote", v.RemoteAddr, "error", err)
 	}
 	return (&refusal{http.StatusInternalServerError, "The head's store failed; whether a change was made is unknown", "store failed"}).answer()
 }

@@ -20,20 +20,21 @@ const (
 
 // ask is what a request asks for. The first thing wrong with it stays in err, and what comes after it is of no meaning.
 type ask struct {
+	about  *visit
 	query  url.Values
 	header http.Header // empty where the head offers no extensions
 	err    error
 }
 
 // parse reads the query. Its errors quote nothing of it: tokens are in there.
-func (h *Head) parse(r *http.Request) *ask {
-	query, err := url.ParseQuery(r.URL.RawQuery)
+func (h *Head) parse(v *visit) *ask {
+	query, err := url.ParseQuery(v.URL.RawQuery)
 	if err != nil {
-		return &ask{err: errQuery}
+		return &ask{about: v, err: errQuery}
 	}
-	a := &ask{query: query}
+	a := &ask{about: v, query: query}
 	if !h.plain {
-		a.header = r.Header
+		a.header = v.Header
 		a.takeToken(headerRead, paramRead)
 		a.takeToken(headerWrite, paramWrite)
 	}
@@ -108,14 +109,22 @@ func take[T any](a *ask, param string, parse func(string) (T, error)) T {
 	return v
 }
 
-func (a *ask) context() scope.ContextID { return take(a, paramContext, scope.ParseContextID) }
+func (a *ask) context() scope.ContextID {
+	id := take(a, paramContext, scope.ParseContextID)
+	a.about.context = id
+	return id
+}
 
 func (a *ask) name() scope.Name {
-	return scope.Name{
+	n := scope.Name{
 		Context: a.context(),
 		Family:  take(a, paramFamily, scope.ParseFamily),
 		Key:     take(a, paramKey, scope.ParseKey),
 	}
+	if a.err == nil {
+		a.about.names = []scope.Name{n}
+	}
+	return n
 }
 
 func (a *ask) readToken() scope.Token { return take(a, paramRead, scope.ParseToken) }

@@ -2,12 +2,15 @@ package server_test
 
 import (
 	"crypto/tls"
+	"fmt"
 	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/renci-nrig/comet-go/comet/server"
+	"github.com/renci-nrig/comet-go/comet/server/etcd"
+	"github.com/renci-nrig/comet-go/comet/server/internal/etcdtest"
 	"github.com/renci-nrig/comet-go/scope"
 )
 
@@ -44,8 +47,21 @@ func refusal(code int, message, after string) want {
 
 func good(value, after string) want { return want{code: http.StatusOK, value: value, after: after} }
 
-// The table of authorization: every call with every certificate and all tokens. "one" is there before, unless the call creates.
-func TestAuthorization(t *testing.T) {
+// The table of authorization: every call with every certificate and all tokens, on every store. "one" is there before, unless the
+// call creates.
+func TestAuthorization(t *testing.T) { testAuthorization(t, onFile) }
+
+func TestAuthorizationOnEtcd(t *testing.T) {
+	cluster, stores := etcdtest.Start(t, 1), 0
+	testAuthorization(t, func(t *testing.T) server.Store {
+		stores++
+		store, err := etcd.Open(t.Context(), cluster.URL(fmt.Sprint("/comet/", stores)))
+		require.NoError(t, err)
+		return store
+	})
+}
+
+func testAuthorization(t *testing.T, open func(*testing.T) server.Store) {
 	for _, mode := range []struct {
 		name string
 		opts []server.Option
@@ -54,11 +70,16 @@ func TestAuthorization(t *testing.T) {
 		{"certificates checked", nil, map[string]bool{trusted: true}},
 		{"certificates not checked", []server.Option{server.WithoutCertificateChecks()}, map[string]bool{nobody: true, selfSigned: true, trusted: true}},
 	} {
-		for _, who := range []string{nobody, selfSigned, trusted} {
+		for _, who := range []string{nobody, selfSigned, foreign, expired, trusted} {
 			for _, tokens := range tokenCases {
 				t.Run(mode.name+"/"+who+"/"+tokens.name, func(t *testing.T) {
-					h := start(t, mode.opts...)
+					h := startOn(t, open(t), mode.opts...)
 					c := h.client(who)
+					if who == foreign || who == expired {
+						h.reset()
+						h.shutOut(c, tokens)
+						return
+					}
 					may := mode.may[who]
 					h.check(c, "POST", "/writeScope", tokens, wantCreate(tokens, may))
 					h.reset()
@@ -73,6 +94,18 @@ func TestAuthorization(t *testing.T) {
 			}
 		}
 	}
+}
+
+// shutOut requires that a client gets no answer to any call, for its certificate does not verify.
+func (h *head) shutOut(c *http.Client, tokens tokenCase) {
+	h.Helper()
+	for path, method := range map[string]string{"/writeScope": "POST", "/deleteScope": "DELETE", "/readScope": "GET", "/enumerateScope": "GET", "/getVersion": "GET"} {
+		_, err := h.send(c, method, path+"?"+entry(tokens.read, tokens.write), "")
+		require.ErrorContains(h, err, "tls")
+	}
+	require.Equal(h, "one", h.value())
+	h.request(h.client(nobody), "GET", "/getVersion", "")
+	h.noSecrets()
 }
 
 func (h *head) check(c *http.Client, method, path string, tokens tokenCase, w want) {

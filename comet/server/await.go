@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -20,7 +21,7 @@ const (
 
 // await looks, and as long as nothing changed it waits, until the watch's time is over. The time is up to a tenth shorter than was
 // asked for, so that watchers who were answered together do not come back together for ever.
-func (h *Head) await(ctx context.Context, ask watchAsk) (sight, error) {
+func (h *Head) await(ctx context.Context, ask watchAsk, at *place) (sight, error) {
 	w, err := h.waiter(ctx, ask)
 	if err != nil {
 		return nil, err
@@ -29,8 +30,9 @@ func (h *Head) await(ctx context.Context, ask watchAsk) (sight, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.shed = at.shed
 	wait := ask.wait
-	if seen.empty() {
+	if h.waiting.shows(at, !seen.empty()); seen.empty() {
 		wait = min(wait, emptyWait)
 	}
 	end := time.Now().Add(wait - rand.N(wait/10+1))
@@ -42,6 +44,7 @@ func (h *Head) await(ctx context.Context, ask watchAsk) (sight, error) {
 		if seen, err = h.look(ctx, ask); err != nil {
 			return nil, err
 		}
+		h.waiting.shows(at, !seen.empty())
 	}
 	if seen.whole() || !w.settle(end) {
 		return seen, nil
@@ -53,6 +56,7 @@ func (h *Head) await(ctx context.Context, ask watchAsk) (sight, error) {
 type waiter struct {
 	gone      <-chan struct{} // the client has left
 	dismissed <-chan struct{} // the head is about to end
+	shed      <-chan struct{} // somebody else has its place
 	changed   []<-chan struct{}
 }
 
@@ -73,17 +77,19 @@ func (h *Head) waiter(ctx context.Context, ask watchAsk) (waiter, error) {
 func (w waiter) wait(d time.Duration) (changed bool, err error) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
-	cases := []reflect.SelectCase{on(w.gone), on(w.dismissed), on(timer.C)}
+	cases := []reflect.SelectCase{on(w.gone), on(w.dismissed), on(timer.C), on(w.shed)}
 	for _, c := range w.changed {
 		cases = append(cases, on(c))
 	}
 	switch i, _, open := reflect.Select(cases); {
 	case i == 0:
 		return false, context.Canceled
-	case i == 1, !open: // a store that ends sends its watchers away too
+	case i == 1, i > 3 && !open: // a store that ends sends its watchers away too
 		return false, errDismissed
 	case i == 2:
 		return false, nil
+	case i == 3:
+		return false, errShed
 	}
 	return true, nil
 }
@@ -123,6 +129,9 @@ func (w waiter) take() (changed bool) {
 }
 
 type dismissedKey struct{}
+
+// errShed ends a watch that shows nothing, for one that may show something.
+var errShed = errors.New("somebody else has the place")
 
 var errDismissed = &refusal{http.StatusServiceUnavailable, "The head is about to end; watch at another one", "ending"}
 

@@ -46,27 +46,30 @@ type changedEntry struct {
 	Rev     string `json:"rev"` // of the entry now, for a later ifMatch; of its removal, where it was removed
 }
 
-func (h *Head) writeMany(w http.ResponseWriter, r *http.Request) (any, error) {
-	id, changes, err := h.parseBatch(w, r, h.writeOf)
+func (h *Head) writeMany(w http.ResponseWriter, v *visit) (any, error) {
+	id, changes, err := h.parseBatch(w, v, h.writeOf)
 	if err != nil {
 		return nil, err
 	}
-	trusted := h.trusted(r)
+	may, owner := h.mayCreate(v), h.owner(v)
 	for i := range changes {
-		changes[i].MayCreate = trusted
+		changes[i].MayCreate, changes[i].Room, changes[i].Owner = may, h.limits.Entries, owner
 	}
-	return h.applyBatch(r, id, changes, "Scopes written")
+	return h.applyBatch(v, id, changes, "Scopes written")
 }
 
-func (h *Head) removeMany(w http.ResponseWriter, r *http.Request) (any, error) {
-	id, changes, err := h.parseBatch(w, r, removalOf)
+func (h *Head) removeMany(w http.ResponseWriter, v *visit) (any, error) {
+	id, changes, err := h.parseBatch(w, v, removalOf)
 	if err != nil {
 		return nil, err
 	}
-	if !h.trusted(r) {
+	if !h.mayCreate(v) {
 		return nil, errUntrustedBatch
 	}
-	return h.applyBatch(r, id, changes, "Scopes deleted")
+	for i := range changes {
+		changes[i].Owner = h.owner(v)
+	}
+	return h.applyBatch(v, id, changes, "Scopes deleted")
 }
 
 // Refusals of batches have their true status; those of single changes have what deployed heads answer.
@@ -76,20 +79,21 @@ var (
 	errNoEntry          = &refusal{http.StatusNotFound, "Failed to delete scope: no such entry", "no such entry"}
 )
 
-func (h *Head) applyBatch(r *http.Request, id scope.ContextID, changes []Change, success string) (any, error) {
-	results, err := h.store.Apply(r.Context(), changes...)
+func (h *Head) applyBatch(v *visit, id scope.ContextID, changes []Change, success string) (any, error) {
+	results, err := h.store.Apply(v.Context(), changes...)
 	if err != nil {
-		return nil, refusedChange(err, changes)
+		return nil, h.refusedChange(v, err, changes)
 	}
-	v := batchValue{Success: success, ContextID: id.String(), Entries: make([]changedEntry, len(results))}
+	value := batchValue{Success: success, ContextID: id.String(), Entries: make([]changedEntry, len(results))}
 	for i, result := range results {
-		v.Entries[i] = changedEntry{result.Created, h.rev(result.Revision)}
+		value.Entries[i] = changedEntry{result.Created, h.rev(result.Revision)}
+		v.outcomes = append(v.outcomes, outcome(changes[i], result))
 	}
-	return v, nil
+	return value, nil
 }
 
 // refusedChange turns what a store says of one change into a refusal of its entry.
-func refusedChange(err error, changes []Change) error {
+func (h *Head) refusedChange(v *visit, err error, changes []Change) error {
 	refused, ok := errors.AsType[*ChangeError](err)
 	switch {
 	case !ok:
@@ -102,6 +106,10 @@ func refusedChange(err error, changes []Change) error {
 		return errWriteToken.at(refused.Index)
 	case errors.Is(err, ErrMayNotCreate):
 		return errUntrustedBatch.at(refused.Index)
+	case errors.Is(err, ErrOwner):
+		return errOwner.at(refused.Index)
+	case errors.Is(err, ErrFull):
+		return h.full(v).at(refused.Index)
 	case errors.Is(err, ErrCondition):
 		return errPrecondition.at(refused.Index)
 	}
@@ -109,8 +117,8 @@ func refusedChange(err error, changes []Change) error {
 }
 
 // parseBatch reads the body. Its errors quote nothing of it: tokens and values are in there.
-func (h *Head) parseBatch(w http.ResponseWriter, r *http.Request, parse func(batchEntry) (Change, error)) (scope.ContextID, []Change, error) {
-	body, err := readBody(w, r, "batch")
+func (h *Head) parseBatch(w http.ResponseWriter, v *visit, parse func(batchEntry) (Change, error)) (scope.ContextID, []Change, error) {
+	body, err := readBody(w, v, "batch", MaxValue)
 	if err != nil {
 		return scope.ContextID{}, nil, err
 	}
@@ -122,7 +130,11 @@ func (h *Head) parseBatch(w http.ResponseWriter, r *http.Request, parse func(bat
 	if err != nil {
 		return scope.ContextID{}, nil, err
 	}
+	v.context = id
 	changes, err := h.changesOf(id, b.Entries, parse)
+	for _, c := range changes {
+		v.names = append(v.names, c.Name)
+	}
 	return id, changes, err
 }
 
@@ -179,7 +191,9 @@ func (h *Head) writeOf(e batchEntry) (Change, error) {
 	case e.Value == "":
 		return Change{}, bad("Member 'value' is missing or empty", "missing value")
 	}
-	c.Value = e.Value
+	if c.Value = e.Value; len(c.Value) > h.maxValue() {
+		return Change{}, &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("Member 'value' is longer than %d bytes", h.maxValue()), "value too long"}
+	}
 	return c, h.checkTokens(c.Tokens)
 }
 

@@ -30,5 +30,13 @@
 //     is the answer. A watch whose tokens show nothing at all is held five seconds at most. A head that is about to end answers 503
 //     with Retry-After.
 //
+// GET /openapi.json is a description of all of it for programs.
+//
+// # Who may take how much, and who did what
+//
+// [WithLimits] bounds what one client may take, [WithCreators] who may create and delete, [WithOwners] who may delete what; stores
+// may let entries expire that nobody reads any more. [WithAccessLog] and [WithAuditLog] say who asked and who changed what, and
+// package ops answers those who look after a head.
+//
 // Tokens and values stand in no log line and no error.
 package server

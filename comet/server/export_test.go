@@ -5,6 +5,14 @@ import (
 	"time"
 )
 
+// Endpoints are "METHOD /path" of all that a head serves.
+func Endpoints() (all []string) {
+	for path, e := range endpoints {
+		all = append(all, e.method+" "+path)
+	}
+	return all
+}
+
 // Peer remembers a verdict as a connection does, under a clock of the test's.
 type Peer struct{ peer peer }
 

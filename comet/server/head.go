@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"log/slog"
@@ -25,6 +26,16 @@ type Head struct {
 	open   bool                            // whether certificates do not matter
 	strong bool                            // whether weak tokens are refused
 	plain  bool                            // whether nothing is offered beyond the deployed protocol
+
+	creators []string // nil: all who are trusted
+	owners   bool     // whether entries have owners
+	limits   Limits
+	salt     [32]byte // of the digests by which clients are told apart
+	rates    rates
+	waiting  places
+	observe  func(Answered)
+	access   *slog.Logger
+	audit    *slog.Logger
 }
 
 // An Option changes what New makes.
@@ -39,6 +50,19 @@ func WithTrust(trusted func(*tls.ConnectionState) bool) Option {
 // WithoutCertificateChecks lets everybody create and delete entries who has the tokens, as the public heads do.
 func WithoutCertificateChecks() Option {
 	return func(h *Head) { h.open = true }
+}
+
+// WithCreators lets only clients with one of these subjects, in the form of [Subject], create and delete entries; their certificates
+// must be trusted besides.
+func WithCreators(subjects ...string) Option {
+	return func(h *Head) { h.creators = append([]string{}, subjects...) }
+}
+
+// WithOwners keeps with each entry the subject of the client that created it, in the form of [Subject], and lets only clients of that
+// subject delete it, whatever tokens others have. Entries that were created without it have no owner, and whoever may delete can
+// delete them. Changing takes the tokens alone, as without.
+func WithOwners() Option {
+	return func(h *Head) { h.owners = true }
 }
 
 // WithStrongTokens refuses writes with tokens that do not meet the strength rule.
@@ -59,26 +83,30 @@ func WithLogger(log *slog.Logger) Option {
 // New returns a head that answers from store. It does not close the store.
 func New(store Store, opts ...Option) *Head {
 	h := &Head{store: store, log: slog.Default()}
+	rand.Read(h.salt[:])
 	for _, o := range opts {
 		o(h)
 	}
 	return h
 }
 
-// ServeHTTP answers one call. Every answer is the protocol's JSON envelope.
+// ServeHTTP answers one call. Every answer but /openapi.json is the protocol's JSON envelope.
 func (h *Head) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	began := time.Now()
-	name, value, err := h.route(w, r)
+	v := &visit{Request: r, began: time.Now(), call: "unknown"}
+	value, err := h.route(w, v)
 	a := success(value)
+	doc, raw := value.(document)
 	switch {
+	case raw:
+		doc.send(w)
 	case errors.Is(err, errNotModified):
 		a.code = http.StatusNotModified
 		w.WriteHeader(a.code)
 	case err != nil:
-		a = h.refusal(r, name, err)
+		a = h.refusal(v, err)
 		fallthrough
 	default:
 		a.send(w)
 	}
-	h.log.DebugContext(r.Context(), "answered", "call", name, "code", a.code, "remote", r.RemoteAddr, "took", time.Since(began))
+	h.end(v, a)
 }

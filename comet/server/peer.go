@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
-	"net/http"
 	"sync"
 	"time"
 )
@@ -18,6 +17,9 @@ type peer struct {
 	mu      sync.Mutex
 	trusted bool
 	until   time.Time
+
+	once    sync.Once
+	subject string
 }
 
 type peerKey struct{}
@@ -28,19 +30,16 @@ func ConnContext(ctx context.Context, _ net.Conn) context.Context {
 	return context.WithValue(ctx, peerKey{}, new(peer))
 }
 
-// trusted reports whether the client may create and delete.
-func (h *Head) trusted(r *http.Request) bool {
-	if h.open {
-		return true
-	}
-	if h.trust == nil || r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+// trusted reports whether the client shows a certificate that the head trusts.
+func (h *Head) trusted(v *visit) bool {
+	if h.trust == nil || v.TLS == nil || len(v.TLS.PeerCertificates) == 0 {
 		return false
 	}
-	p, ok := r.Context().Value(peerKey{}).(*peer)
+	p, ok := v.Context().Value(peerKey{}).(*peer)
 	if !ok {
-		return h.trust(r.TLS)
+		return h.trust(v.TLS)
 	}
-	return p.judge(r.TLS, h.trust, time.Now())
+	return p.judge(v.TLS, h.trust, time.Now())
 }
 
 func (p *peer) judge(c *tls.ConnectionState, trust func(*tls.ConnectionState) bool, now time.Time) bool {

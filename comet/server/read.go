@@ -14,13 +14,13 @@ type readValue struct {
 	Value     string `json:"value"`
 }
 
-func (h *Head) read(w http.ResponseWriter, r *http.Request) (any, error) {
-	a := h.parse(r)
+func (h *Head) read(w http.ResponseWriter, v *visit) (any, error) {
+	a := h.parse(v)
 	name, token := a.name(), a.readToken()
 	if a.err != nil {
 		return nil, a.err
 	}
-	e, found, err := h.store.Read(r.Context(), name, token)
+	e, found, err := h.store.Read(v.Context(), name, token)
 	if err != nil {
 		return nil, err
 	}
@@ -46,8 +46,8 @@ type enumeratedEntry struct {
 	Value  string `json:"value"`
 }
 
-func (h *Head) enumerate(w http.ResponseWriter, r *http.Request) (any, error) {
-	a := h.parse(r)
+func (h *Head) enumerate(w http.ResponseWriter, v *visit) (any, error) {
+	a := h.parse(v)
 	id, token := a.context(), a.readToken()
 	var family scope.Family
 	if a.gives(paramFamily) {
@@ -56,7 +56,7 @@ func (h *Head) enumerate(w http.ResponseWriter, r *http.Request) (any, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
-	listing, err := h.store.List(r.Context(), id, token, family)
+	listing, err := h.store.List(v.Context(), id, token, family)
 	if err != nil {
 		return nil, err
 	}

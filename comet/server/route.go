@@ -6,37 +6,42 @@ import (
 )
 
 // call answers one request with the value of the envelope, or with an error: a *refusal or one of the store.
-type call func(*Head, http.ResponseWriter, *http.Request) (value any, err error)
+type call func(*Head, http.ResponseWriter, *visit) (value any, err error)
 
 // endpoint is a path that a head serves.
 type endpoint struct {
 	method    string
 	call      call
 	extension bool // deployed heads do not have it
+	changes   bool // whoever asks wants entries changed
 }
 
 var endpoints = map[string]endpoint{
-	"/writeScope":     {method: http.MethodPost, call: (*Head).write},
+	"/writeScope":     {method: http.MethodPost, call: (*Head).write, changes: true},
 	"/readScope":      {method: http.MethodGet, call: (*Head).read},
 	"/enumerateScope": {method: http.MethodGet, call: (*Head).enumerate},
-	"/deleteScope":    {method: http.MethodDelete, call: (*Head).remove},
+	"/deleteScope":    {method: http.MethodDelete, call: (*Head).remove, changes: true},
 	"/getVersion":     {method: http.MethodGet, call: (*Head).version},
-	"/writeScopes":    {method: http.MethodPost, call: (*Head).writeMany, extension: true},
-	"/deleteScopes":   {method: http.MethodPost, call: (*Head).removeMany, extension: true},
+	"/writeScopes":    {method: http.MethodPost, call: (*Head).writeMany, extension: true, changes: true},
+	"/deleteScopes":   {method: http.MethodPost, call: (*Head).removeMany, extension: true, changes: true},
 	"/watchScope":     {method: http.MethodGet, call: (*Head).watch, extension: true},
+	"/openapi.json":   {method: http.MethodGet, call: (*Head).openAPI, extension: true},
 }
 
 // route answers the request. Existing clients ask for //writeScope, and a redirect would turn their POST into a GET.
-func (h *Head) route(w http.ResponseWriter, r *http.Request) (name string, value any, err error) {
-	at := path.Clean("/" + r.URL.Path)
+func (h *Head) route(w http.ResponseWriter, v *visit) (value any, err error) {
+	at := path.Clean("/" + v.URL.Path)
 	e, known := endpoints[at]
 	if !known || e.extension && h.plain {
-		return "unknown", nil, &refusal{http.StatusNotFound, "No such call; heads answer writeScope, readScope, enumerateScope, deleteScope and getVersion", "not found"}
+		return nil, &refusal{http.StatusNotFound, "No such call; heads answer writeScope, readScope, enumerateScope, deleteScope and getVersion", "not found"}
 	}
-	if r.Method != e.method {
+	v.call = at[1:]
+	if v.Method != e.method {
 		w.Header().Set("Allow", e.method)
-		return at[1:], nil, &refusal{http.StatusMethodNotAllowed, "Request method not supported; use " + e.method, "method not allowed"}
+		return nil, &refusal{http.StatusMethodNotAllowed, "Request method not supported; use " + e.method, "method not allowed"}
 	}
-	value, err = e.call(h, w, r)
-	return at[1:], value, err
+	if err := h.admit(w, v); err != nil {
+		return nil, err
+	}
+	return e.call(h, w, v)
 }

@@ -25,7 +25,8 @@ type Store interface {
 	List(ctx context.Context, id scope.ContextID, read scope.Token, family scope.Family) (Listing, error)
 
 	// Apply makes all of the changes or none, under one revision, and returns once they are durable, with one result for each. A
-	// refusal is a *ChangeError around ErrNoEntry, ErrWriteToken, ErrMayNotCreate or ErrCondition. After any other error it is not
+	// refusal is a *ChangeError around ErrNoEntry, ErrWriteToken, ErrOwner, ErrMayNotCreate, ErrCondition or
+	// ErrFull. After any other error it is not
 	// known whether the changes were made.
 	Apply(ctx context.Context, changes ...Change) ([]Result, error)
 
@@ -78,6 +79,14 @@ type Change struct {
 	// MayCreate says that whoever asks may create entries. Without it only what is there can be changed.
 	MayCreate bool
 
+	// Room is how many entries the read token may show in the context once this one was created; 0: any number. Where several heads
+	// create at the same moment there may be a few more.
+	Room int
+
+	// Owner is who asks, where entries have owners: the owner of what this creates. A removal of what somebody else owns is refused;
+	// changes are not. Empty: what is created has no owner, and whoever owns an entry does not matter.
+	Owner string
+
 	// The change is made only where the entry is as somebody saw it: at this revision, or not there at all. Zero values ask
 	// nothing.
 	IfRevision uint64
@@ -97,6 +106,8 @@ var (
 	ErrWriteToken   = errors.New("the write token is not the entry's")
 	ErrMayNotCreate = errors.New("no such entry, and it may not be created")
 	ErrCondition    = errors.New("the entry is not as the change expects it")
+	ErrOwner        = errors.New("somebody else owns the entry")
+	ErrFull         = errors.New("no such entry, and there is no room for it")
 
 	// ErrClosed is returned by every method of a store that was closed.
 	ErrClosed = errors.New("the store is closed")

@@ -17,7 +17,7 @@ type versionValue struct {
 // once, and waiting for changes.
 var extensions = []string{"headers/1", "etag/1", fmt.Sprintf("batch/1;max=%d", maxBatch), "watch/1"}
 
-func (h *Head) version(http.ResponseWriter, *http.Request) (any, error) {
+func (h *Head) version(http.ResponseWriter, *visit) (any, error) {
 	v := versionValue{Version: Version, API: APIVersion}
 	if !h.plain {
 		v.Extensions, v.Store = extensions, h.store.Identity()

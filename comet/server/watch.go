@@ -42,19 +42,18 @@ type watchedEntry struct {
 	Modified string `json:"modified,omitempty"`
 }
 
-func (h *Head) watch(w http.ResponseWriter, r *http.Request) (any, error) {
-	ask, err := h.parseWatch(r)
+func (h *Head) watch(w http.ResponseWriter, v *visit) (any, error) {
+	ask, err := h.parseWatch(v)
 	if err != nil {
 		return nil, err
 	}
-	ctx, leave := context.WithCancel(r.Context())
+	ctx, leave := context.WithCancel(v.Context())
 	defer leave() // gives back what the store keeps for this watch
 	var seen sight
 	if ask.since == everything {
 		seen, err = h.look(ctx, ask)
 	} else {
-		extendDeadlines(w, r, ask.wait)
-		seen, err = h.await(ctx, ask)
+		seen, err = h.hold(ctx, w, v, ask)
 	}
 	if errors.Is(err, errDismissed) || errors.Is(err, ErrClosed) {
 		// Not all at the same time, where there is no other head.
@@ -65,6 +64,21 @@ func (h *Head) watch(w http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, err
 	}
 	return watchValue{ask.id.String(), h.rev(seen.revision()), seen.whole(), seen.families()}, nil
+}
+
+// hold waits in a place of the client's.
+func (h *Head) hold(ctx context.Context, w http.ResponseWriter, v *visit, ask watchAsk) (sight, error) {
+	at, err := h.place(w, v)
+	if err != nil {
+		return nil, err
+	}
+	defer h.waiting.leave(at)
+	extendDeadlines(w, v.Request, ask.wait)
+	seen, err := h.await(ctx, ask, at)
+	if errors.Is(err, errShed) {
+		return nil, h.noPlace(w, v)
+	}
+	return seen, err
 }
 
 // sight is what changed, under each of a watch's tokens.

@@ -3,7 +3,6 @@ package server
 import (
 	"fmt"
 	"math"
-	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -37,16 +36,16 @@ type watchAsk struct {
 // everything lies in the future of every store, which therefore answers with the whole state.
 const everything uint64 = math.MaxUint64
 
-func (h *Head) parseWatch(r *http.Request) (watchAsk, error) {
-	query, err := url.ParseQuery(r.URL.RawQuery)
+func (h *Head) parseWatch(v *visit) (watchAsk, error) {
+	query, err := url.ParseQuery(v.URL.RawQuery)
 	if err != nil {
 		return watchAsk{}, errQuery
 	}
-	a := &ask{query: query}
+	a := &ask{about: v, query: query}
 	w := watchAsk{
 		id:       a.context(),
 		families: a.families(),
-		tokens:   a.headerTokens(r.Header[headerRead]),
+		tokens:   a.headerTokens(v.Header[headerRead]),
 		since:    h.since(a),
 		wait:     a.wait(),
 	}

@@ -21,8 +21,8 @@ var (
 	errWriteToken = &refusal{http.StatusForbidden, "Cannot write scope: incorrect write token", "incorrect write token"}
 )
 
-func (h *Head) write(w http.ResponseWriter, r *http.Request) (any, error) {
-	a := h.parse(r)
+func (h *Head) write(w http.ResponseWriter, v *visit) (any, error) {
+	a := h.parse(v)
 	name, tokens := a.name(), a.tokens()
 	if a.err != nil {
 		return nil, a.err
@@ -30,15 +30,15 @@ func (h *Head) write(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err := h.checkTokens(tokens); err != nil {
 		return nil, err
 	}
-	value, err := readBody(w, r, "value")
+	value, err := readBody(w, v, "value", h.maxValue())
 	if err != nil {
 		return nil, err
 	}
-	c := Change{Name: name, Tokens: tokens, Value: string(value), MayCreate: h.trusted(r)}
+	c := Change{Name: name, Tokens: tokens, Value: string(value), MayCreate: h.mayCreate(v), Room: h.limits.Entries, Owner: h.owner(v)}
 	if err := h.condition(a, &c); err != nil {
 		return nil, err
 	}
-	results, err := h.store.Apply(r.Context(), c)
+	results, err := h.store.Apply(v.Context(), c)
 	switch {
 	case errors.Is(err, ErrCondition):
 		return nil, errPrecondition
@@ -46,9 +46,12 @@ func (h *Head) write(w http.ResponseWriter, r *http.Request) (any, error) {
 		return nil, errUntrusted
 	case errors.Is(err, ErrWriteToken):
 		return nil, errWriteToken
+	case errors.Is(err, ErrFull):
+		return nil, h.full(v)
 	case err != nil:
 		return nil, err
 	}
+	v.outcomes = []string{outcome(c, results[0])}
 	h.tag(w, results[0].Revision)
 	return writeValue{"success, added Accumulo row: " + name.Context.String() + " to table: comet", results[0].Created}, nil
 }
@@ -67,10 +70,11 @@ func (h *Head) checkTokens(t scope.Tokens) error {
 }
 
 // readBody reads the value to be written, or the batch: whatever what calls it. Its errors quote nothing of it.
-func readBody(w http.ResponseWriter, r *http.Request, what string) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxValue))
+func readBody(w http.ResponseWriter, v *visit, what string, most int) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, v.Body, int64(most)))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("The %s is longer than %d bytes", what, MaxValue), what + " too long"}
+		v.limit = LimitSize
+		return nil, &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("The %s is longer than %d bytes", what, most), what + " too long"}
 	}
 	switch {
 	case err != nil:

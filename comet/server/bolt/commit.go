@@ -17,7 +17,11 @@ const maxGroup = 256
 type request struct {
 	ctx   context.Context
 	edits []edit
-	done  chan outcome // has room for the one outcome
+
+	// What is aged before the edits are judged: what they are about, or just what somebody looks at.
+	groups [][]byte
+
+	done chan outcome // has room for the one outcome
 }
 
 type outcome struct {
@@ -28,19 +32,26 @@ type outcome struct {
 // Apply makes the changes in the transaction that comes next, together with the batches of others that wait. Each batch is judged
 // on its own.
 func (s *Store) Apply(ctx context.Context, changes ...server.Change) ([]server.Result, error) {
-	if cause := s.broken.Load(); cause != nil {
-		return nil, *cause
-	}
 	edits, err := s.prepare(changes)
 	if err != nil {
 		return nil, err
 	}
 	r := &request{ctx: ctx, edits: edits, done: make(chan outcome, 1)}
+	for _, e := range edits {
+		r.groups = append(r.groups, e.group) // twice costs nothing
+	}
+	return s.submit(r)
+}
+
+func (s *Store) submit(r *request) ([]server.Result, error) {
+	if cause := s.broken.Load(); cause != nil {
+		return nil, *cause
+	}
 	select {
 	case <-s.closing:
 		return nil, server.ErrClosed
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+	case <-r.ctx.Done():
+		return nil, context.Cause(r.ctx)
 	case s.queue <- r:
 	}
 	return s.await(r)
@@ -101,24 +112,30 @@ var errNothing = errors.New("nothing to commit")
 
 func (s *Store) commit(group []*request) {
 	outcomes := make([]outcome, len(group))
+	var gone [][]byte
 	err := s.update(func(tx *bbolt.Tx) error {
 		t, err := begin(tx)
 		if err != nil {
 			return err
 		}
+		t.crowds, t.ageing = s.crowds, s.ageing
 		for i, r := range group {
 			if outcomes[i], err = t.batch(r); err != nil {
 				return err
 			}
 		}
+		gone = t.gone
 		return t.end()
 	})
 	if err != nil {
+		clear(s.crowds)
 		for i := range outcomes {
 			outcomes[i] = outcome{err: err}
 		}
+		gone = nil
 	}
 	s.watchers.Wake(changedBy(group, outcomes)...) // before the answers: who watches after one is not woken for it
+	s.wakeGone(gone)
 	for i, r := range group {
 		r.done <- outcomes[i]
 	}

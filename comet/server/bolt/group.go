@@ -78,8 +78,12 @@ func (g group) changed(tx *bbolt.Tx, since uint64, families []scope.Family) (ent
 	return entries, removed, nil
 }
 
-// lastChange is the revision of the newest row of changes in a group, 0 where there is none.
+// lastChange is the revision of the newest row of changes in a group, or in which it expired; 0 where there is none.
 func (g group) lastChange(tx *bbolt.Tx) (uint64, error) {
+	expired, err := g.expired(tx)
+	if err != nil {
+		return 0, err
+	}
 	c := tx.Bucket(tableChanges).Cursor()
 	k, _ := c.Seek(append(g.key[:len(g.key):len(g.key)], afterAll...))
 	if k == nil {
@@ -88,9 +92,10 @@ func (g group) lastChange(tx *bbolt.Tx) (uint64, error) {
 		k, _ = c.Prev()
 	}
 	if !bytes.HasPrefix(k, g.key) {
-		return 0, nil
+		return expired, nil
 	}
-	return parseRevision(k[len(g.key):min(len(k), len(g.key)+8)])
+	last, err := parseRevision(k[len(g.key):min(len(k), len(g.key)+8)])
+	return max(last, expired), err
 }
 
 // afterAll is more than any revision.

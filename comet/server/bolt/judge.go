@@ -42,10 +42,17 @@ type transaction struct {
 	meta, entries, removed, changes *bbolt.Bucket
 	before, revision                uint64 // the newest revision, at the beginning and now
 	now                             time.Time
+	crowds                          crowds
+
+	tx      *bbolt.Tx
+	ageing  ageing
+	renewed bool     // something was
+	gone    [][]byte // groups that expired
 }
 
 func begin(tx *bbolt.Tx) (*transaction, error) {
 	t := &transaction{
+		tx:      tx,
 		meta:    tx.Bucket(tableMeta),
 		entries: tx.Bucket(tableEntries),
 		removed: tx.Bucket(tableRemoved),
@@ -59,7 +66,10 @@ func begin(tx *bbolt.Tx) (*transaction, error) {
 }
 
 func (t *transaction) end() error {
-	if t.revision == t.before {
+	switch {
+	case t.revision == t.before && t.renewed:
+		return nil
+	case t.revision == t.before:
 		return errNothing
 	}
 	return t.meta.Put(metaRevision, encodeRevision(t.revision))
@@ -71,12 +81,20 @@ func (t *transaction) batch(r *request) (outcome, error) {
 	if err := done(r.ctx); err != nil {
 		return outcome{err: err}, nil // nobody waits for it any more
 	}
+	for _, g := range r.groups {
+		if err := t.age(g); err != nil {
+			return outcome{}, fmt.Errorf("change the file: %w", err)
+		}
+	}
 	verdicts := make([]verdict, len(r.edits))
 	results := make([]server.Result, len(r.edits))
-	next := t.revision
+	next, grows := t.revision, growth{}
 	for i, e := range r.edits {
 		var err error
 		if verdicts[i], err = t.judge(e); err != nil {
+			return outcome{err: &server.ChangeError{Index: i, Err: err}}, nil
+		}
+		if err := grows.add(t, e, verdicts[i]); err != nil {
 			return outcome{err: &server.ChangeError{Index: i, Err: err}}, nil
 		}
 		if verdicts[i].Changes {
@@ -90,6 +108,7 @@ func (t *transaction) batch(r *request) (outcome, error) {
 		results[i] = verdicts[i].result(next)
 	}
 	t.revision = next
+	t.crowds.made(grows)
 	return outcome{results: results}, nil
 }
 
@@ -114,7 +133,7 @@ func (t *transaction) judge(e edit) (v verdict, err error) {
 		if err != nil {
 			return verdict{}, err
 		}
-		now = judge.Found{There: true, Write: there.write, Value: value, Revision: there.revision}
+		now = judge.Found{There: true, Write: there.write, Owner: there.owner, Value: value, Revision: there.revision}
 		v.last = there.revision
 	} else if was := t.removed.Get(e.key); was != nil {
 		if v.last, err = parseRevision(was); err != nil {
@@ -136,8 +155,8 @@ func (t *transaction) make(e edit, v verdict, revision uint64) error {
 		kind = changeRemove
 		err = errors.Join(t.entries.Delete(e.key), t.removed.Put(e.key, encodeRevision(revision)))
 	} else {
-		put := entry{write: e.Write, revision: revision, modified: t.now}
-		err = errors.Join(t.entries.Put(e.key, put.encode(e.Value)), t.removed.Delete(e.key))
+		put := entry{write: e.Write, revision: revision, modified: t.now, owner: v.Owner}
+		err = errors.Join(t.entries.Put(e.key, put.encode(e.Value)), t.removed.Delete(e.key), t.born(e.group))
 	}
 	return errors.Join(err,
 		t.changes.Delete(changeKey(e.group, e.key, v.last)),

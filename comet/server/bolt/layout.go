@@ -107,30 +107,36 @@ func parseName(id scope.ContextID, afterGroup []byte) (scope.Name, error) {
 }
 
 // entry is what stands in the file for one, in front of its value: the number of its encoding (1), the digest of the write
-// token, the revision, and the time in milliseconds since 1970.
+// token, the revision, and the time in milliseconds since 1970. With an owner the encoding is 2, and the owner follows as a text.
 type entry struct {
 	write    digest.Digest
 	revision uint64
 	modified time.Time
+	owner    string // may be empty
 }
 
 const (
 	entryEncoding = 1
-	entryFront    = 1 + digest.Size + 8 + 8
+	ownedEncoding = 2
+	entryFront    = 1 + digest.Size + 8 + 8 // without the owner
 )
 
 func (e entry) encode(value string) []byte {
-	b := make([]byte, 0, entryFront+len(value))
+	b := make([]byte, 0, entryFront+2+len(e.owner)+len(value))
 	b = append(b, entryEncoding)
 	b = append(b, e.write[:]...)
 	b = binary.BigEndian.AppendUint64(b, e.revision)
 	b = binary.BigEndian.AppendUint64(b, uint64(e.modified.UnixMilli()))
+	if e.owner != "" {
+		b[0] = ownedEncoding
+		b = appendText(b, e.owner)
+	}
 	return append(b, value...)
 }
 
 // parseEntry returns the entry and, only valid inside the transaction, the value behind it.
 func parseEntry(b []byte) (e entry, value []byte, err error) {
-	if len(b) < entryFront || b[0] != entryEncoding {
+	if len(b) < entryFront || b[0] != entryEncoding && b[0] != ownedEncoding {
 		return entry{}, nil, errDamaged
 	}
 	millis := binary.BigEndian.Uint64(b[1+digest.Size+8:])
@@ -142,7 +148,13 @@ func parseEntry(b []byte) (e entry, value []byte, err error) {
 		revision: binary.BigEndian.Uint64(b[1+digest.Size:]),
 		modified: time.UnixMilli(int64(millis)).UTC(),
 	}
-	return e, b[entryFront:], nil
+	if value = b[entryFront:]; b[0] == ownedEncoding {
+		var ok bool
+		if e.owner, value, ok = cutText(value); !ok || e.owner == "" {
+			return entry{}, nil, errDamaged
+		}
+	}
+	return e, value, nil
 }
 
 // entryOf reads what stands for the name in the table of entries.

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"bytes"
+	"math"
 	"testing"
 	"time"
 
@@ -33,11 +34,13 @@ func FuzzKeys(f *testing.F) {
 
 // Entries come back as they were, and only from what entries make.
 func FuzzEntries(f *testing.F) {
-	f.Add([]byte{1}, uint64(1), int64(1), "value")
-	f.Add(bytes.Repeat([]byte{1}, entryFront+1), uint64(1<<63), int64(0), "")
-	f.Fuzz(func(t *testing.T, raw []byte, revision uint64, millis int64, value string) {
-		if millis >= 0 {
-			e := entry{write: digest.Digest{2}, revision: revision, modified: time.UnixMilli(millis).UTC()}
+	f.Add([]byte{1}, uint64(1), int64(1), "value", "CN=owner")
+	f.Add(bytes.Repeat([]byte{1}, entryFront+1), uint64(1<<63), int64(0), "", "")
+	f.Add(append(bytes.Repeat([]byte{2}, entryFront), 0, 1, 'o', 'v'), uint64(0), int64(0), "", "")
+	f.Add(append(bytes.Repeat([]byte{2}, entryFront), 0, 0, 'v'), uint64(0), int64(0), "", "")
+	f.Fuzz(func(t *testing.T, raw []byte, revision uint64, millis int64, value, owner string) {
+		if millis >= 0 && len(owner) <= math.MaxUint16 {
+			e := entry{write: digest.Digest{2}, revision: revision, modified: time.UnixMilli(millis).UTC(), owner: owner}
 			back, v, err := parseEntry(e.encode(value))
 			require.NoError(t, err)
 			require.Equal(t, e, back)

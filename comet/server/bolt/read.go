@@ -16,10 +16,11 @@ func (s *Store) Read(ctx context.Context, name scope.Name, read scope.Token) (se
 	if err := done(ctx); err != nil {
 		return server.Entry{}, false, err
 	}
-	key := entryKey(groupKey(name.Context, s.digests.Read(name.Context, read)), name)
+	g := groupKey(name.Context, s.digests.Read(name.Context, read))
+	key := entryKey(g, name)
 	var entry server.Entry
 	var found bool
-	err := s.view(func(tx *bbolt.Tx) error {
+	err := s.viewGroup(ctx, g, func(tx *bbolt.Tx) error {
 		b := tx.Bucket(tableEntries).Get(key)
 		if b == nil {
 			return nil
@@ -43,7 +44,7 @@ func (s *Store) List(ctx context.Context, id scope.ContextID, read scope.Token, 
 		families = []scope.Family{family}
 	}
 	var listing server.Listing
-	err := s.view(func(tx *bbolt.Tx) (err error) {
+	err := s.viewGroup(ctx, g.key, func(tx *bbolt.Tx) (err error) {
 		if listing.Revision, err = parseRevision(tx.Bucket(tableMeta).Get(metaRevision)); err != nil {
 			return err
 		}

@@ -34,19 +34,24 @@ func changedBy(group []*request, outcomes []outcome) []wake.Topic {
 }
 
 // Since walks one range of the changes; its cost depends on how much the token shows that changed. The file knows all changes since
-// its beginning, so only revisions of the future are answered with the whole state.
+// its beginning, so only revisions of the future are answered with the whole state, and those
+// from before everything expired.
 func (s *Store) Since(ctx context.Context, id scope.ContextID, read scope.Token, since uint64, families ...scope.Family) (server.Changes, error) {
 	if err := done(ctx); err != nil {
 		return server.Changes{}, err
 	}
 	g := group{id: id, key: groupKey(id, s.digests.Read(id, read))}
 	var c server.Changes
-	err := s.view(func(tx *bbolt.Tx) (err error) {
+	err := s.viewGroup(ctx, g.key, func(tx *bbolt.Tx) (err error) {
 		if c.Revision, err = parseRevision(tx.Bucket(tableMeta).Get(metaRevision)); err != nil {
 			return err
 		}
+		expired, err := g.expired(tx)
+		if err != nil {
+			return err
+		}
 		c.Empty = g.empty(tx)
-		if c.Whole = since > c.Revision; c.Whole {
+		if c.Whole = since > c.Revision || since < expired; c.Whole {
 			c.Entries, err = g.entries(tx, families)
 		} else {
 			c.Entries, c.Removed, err = g.changed(tx, since, families)

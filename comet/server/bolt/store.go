@@ -29,34 +29,51 @@ type Store struct {
 	digests  digest.Key
 
 	watchers wake.Hub
+	crowds   crowds
+	ageing   ageing
 
 	queue   chan *request
 	broken  atomic.Pointer[error] // why changes are refused, once they are
 	closing chan struct{}         // closed when no more changes are taken
 	stopped chan struct{}         // closed when the last one was answered
-	close   func() error
+
+	sweeping sync.WaitGroup
+	close    func() error
 }
 
 var _ server.Store = (*Store)(nil)
 
+// Option changes how Open opens a store.
+type Option func(*Store)
+
+// WithExpiry takes away what nobody reads or writes any more: all that one read token shows in a context goes together, once it was
+// left alone for longer than expiry and at the latest after twice that, but never in the first hour after the store was opened, or
+// the time of the expiry where that is shorter. Without it everything stays.
+func WithExpiry(expiry time.Duration) Option {
+	return func(s *Store) { s.ageing = ageing{expiry: expiry, opened: time.Now()} }
+}
+
 // Open opens the store in the file at path, or makes it where there is no file, with mode 0600. A file that is something else, has
 // another format, is cut off or is in use is refused with ErrNotStore, ErrFormat, ErrDamaged or ErrInUse, and left as it is. The
 // caller closes the store.
-func Open(path string) (*Store, error) {
+func Open(path string, options ...Option) (*Store, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		if err := create(path); err != nil {
 			return nil, fmt.Errorf("make store %s: %w", path, err)
 		}
 	}
-	s, err := open(path)
+	s, err := open(path, options...)
 	if err != nil {
 		return nil, fmt.Errorf("store %s %w", path, err)
 	}
 	go s.commitAll()
+	if s.ageing.expiry > 0 {
+		s.sweeping.Go(s.sweep)
+	}
 	return s, nil
 }
 
-func open(path string) (*Store, error) {
+func open(path string, options ...Option) (*Store, error) {
 	db, file, err := openFile(path)
 	if err != nil {
 		return nil, err
@@ -64,16 +81,24 @@ func open(path string) (*Store, error) {
 	s := &Store{
 		db:      db,
 		file:    file,
+		crowds:  crowds{},
 		queue:   make(chan *request, maxGroup),
 		closing: make(chan struct{}),
 		stopped: make(chan struct{}),
 	}
+	for _, o := range options {
+		o(s)
+	}
 	if err := s.loadMeta(); err != nil {
 		return nil, errors.Join(err, db.Close())
+	}
+	if err := s.prepareAgeing(); err != nil && !errors.Is(err, errNothing) {
+		return nil, errors.Join(fmt.Errorf("cannot be changed: %w", err), db.Close())
 	}
 	s.close = sync.OnceValue(func() error {
 		close(s.closing)
 		<-s.stopped
+		s.sweeping.Wait()
 		s.watchers.Close()
 		return db.Close()
 	})

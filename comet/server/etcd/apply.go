@@ -43,6 +43,9 @@ func (s *Store) Apply(ctx context.Context, changes ...server.Change) ([]server.R
 		return nil, s.failed("change", err)
 	}
 	defer release()
+	if err := s.renewAll(ctx, b); err != nil {
+		return nil, s.failed("change", certain(err))
+	}
 	results, err := s.apply(ctx, b)
 	if refused, ok := errors.AsType[*server.ChangeError](err); ok {
 		return nil, refused
@@ -93,8 +96,28 @@ func (s *Store) apply(ctx context.Context, b *batch) ([]server.Result, error) {
 		if !pause(ctx, wait) {
 			return nil, context.Cause(ctx)
 		}
+		for _, e := range b.edits {
+			s.ages.forget(e.at.changed)
+		}
+		if err := s.renewAll(ctx, b); err != nil {
+			return nil, certain(err)
+		}
 	}
 	return nil, errors.New("other heads change the same entries all the time; nothing was changed")
+}
+
+// renewAll makes sure that what is written will live: what a batch is about is renewed, or gone, before it is judged.
+func (s *Store) renewAll(ctx context.Context, b *batch) error {
+	seen := map[string]bool{}
+	for _, e := range b.edits {
+		if mayCreate := e.MayCreate && !e.Delete; mayCreate || !seen[e.at.changed] {
+			seen[e.at.changed] = true
+			if _, err := s.touch(ctx, e.at, mayCreate); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // settle finds out what became of a batch whose first transaction was not answered, and whose second found other entries than it

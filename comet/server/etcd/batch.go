@@ -16,8 +16,10 @@ import (
 // batch is changes on their way to etcd.
 type batch struct {
 	edits   []edit
-	front   entry // of all, but for the digest
-	changes bool  // at least one of them does
+	front   entry    // of all, but for the digest and the owner
+	ages    bool     // the groups must be alive when it is made
+	crowded []string // prefixes of the entries of groups that have a limit
+	changes bool     // at least one of them does
 }
 
 // edit is a change, where it happens, and what was found there.
@@ -40,9 +42,13 @@ func (s *Store) newBatch(edits []judge.Edit) *batch {
 	b := &batch{
 		edits: make([]edit, len(edits)),
 		front: entry{modified: time.Now(), transaction: binary.BigEndian.Uint64(number[:])},
+		ages:  s.ages.expiry > 0,
 	}
 	for i, e := range edits {
 		b.edits[i] = s.newEdit(e)
+		if at := b.edits[i].at; e.Room > 0 && e.MayCreate && !slices.Contains(b.crowded, at.entries) {
+			b.crowded = append(b.crowded, at.entries)
+		}
 	}
 	return b
 }
@@ -52,11 +58,15 @@ func (s *Store) newEdit(e judge.Edit) edit {
 	return edit{Edit: e, at: at, entry: at.entries + rest, removal: at.removed + rest}
 }
 
-// look asks for everything that the batch depends on: an entry and its removal for each change.
+// look asks for everything that the batch depends on: an entry and its removal for each change, and how many entries there are in
+// groups with a limit.
 func (b *batch) look() clientv3.Op {
 	var gets []clientv3.Op
 	for _, e := range b.edits {
 		gets = append(gets, clientv3.OpGet(e.entry), clientv3.OpGet(e.removal))
+	}
+	for _, entries := range b.crowded {
+		gets = append(gets, clientv3.OpGet(entries, clientv3.WithPrefix(), clientv3.WithCountOnly()))
 	}
 	return clientv3.OpTxn(nil, gets, nil)
 }
@@ -64,6 +74,10 @@ func (b *batch) look() clientv3.Op {
 // judge decides by what a look brought.
 func (b *batch) judge(s *Store, got *clientv3.TxnResponse) error {
 	b.changes = false
+	count := map[string]int{} // of each group, as it becomes
+	for i, entries := range b.crowded {
+		count[entries] = int(got.Responses[2*len(b.edits)+i].GetResponseRange().Count)
+	}
 	for i := range b.edits {
 		e := &b.edits[i]
 		if err := e.look(s, got, i); err != nil {
@@ -72,6 +86,14 @@ func (b *batch) judge(s *Store, got *clientv3.TxnResponse) error {
 		var err error
 		if e.verdict, err = judge.Judge(e.Edit, e.found); err != nil {
 			return &server.ChangeError{Index: i, Err: err}
+		}
+		switch {
+		case e.verdict.Creates && e.Room > 0 && count[e.at.entries] >= e.Room:
+			return &server.ChangeError{Index: i, Err: server.ErrFull}
+		case e.verdict.Creates:
+			count[e.at.entries]++
+		case e.verdict.Changes && e.Delete:
+			count[e.at.entries]--
 		}
 		b.changes = b.changes || e.verdict.Changes
 	}
@@ -89,7 +111,7 @@ func (e *edit) look(s *Store, got *clientv3.TxnResponse, i int) error {
 			return err
 		}
 		e.etcds, e.wasModified = kv.ModRevision, there.modified
-		e.found = judge.Found{There: true, Write: there.write, Value: value, Revision: s.revision(kv.ModRevision)}
+		e.found = judge.Found{There: true, Write: there.write, Owner: there.owner, Value: value, Revision: s.revision(kv.ModRevision)}
 	}
 	return nil
 }
@@ -99,6 +121,9 @@ func (b *batch) transaction() clientv3.Op {
 	var demands []clientv3.Cmp
 	for _, e := range b.edits {
 		demands = append(demands, e.demands()...)
+	}
+	if b.ages {
+		demands = append(demands, b.lives()...)
 	}
 	return clientv3.OpTxn(demands, b.writes(), nil)
 }
@@ -120,6 +145,18 @@ func (b *batch) writes() (ops []clientv3.Op) {
 	return ops
 }
 
+// lives are demands that the groups have not expired meanwhile: who takes away what expired demands the opposite.
+func (b *batch) lives() (demands []clientv3.Cmp) {
+	var seen []string
+	for _, e := range b.edits {
+		if e.verdict.Changes && !slices.Contains(seen, e.at.alive) {
+			seen = append(seen, e.at.alive)
+			demands = append(demands, clientv3.Compare(clientv3.CreateRevision(e.at.alive), ">", 0))
+		}
+	}
+	return demands
+}
+
 // demands are that the entry is as it was found. One that was absent, came and went has left a removal.
 func (e *edit) demands() []clientv3.Cmp {
 	entry := clientv3.Compare(clientv3.ModRevision(e.entry), "=", e.etcds)
@@ -138,7 +175,7 @@ func (b *batch) make(e edit) []clientv3.Op {
 	if e.Delete {
 		return []clientv3.Op{clientv3.OpDelete(e.entry), clientv3.OpPut(e.removal, front.encode(""))}
 	}
-	front.write = e.Write
+	front.write, front.owner = e.Write, e.verdict.Owner
 	if !e.modified.IsZero() {
 		front.modified = e.modified
 	}

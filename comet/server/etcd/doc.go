@@ -12,12 +12,16 @@
 //	/comet/entries/CONTEXT\0DIGEST FAMILY\0KEY           an entry: its front, and the value behind it
 //	/comet/removed/CONTEXT\0DIGEST FAMILY\0KEY           the removal of an entry that is not there now: a front
 //	/comet/changed/CONTEXT\0DIGEST                       the families of the newest change to the group, each with a \0 behind it
+//	/comet/lease/CONTEXT\0DIGEST                         the ID of the lease by which the group ages, 8 bytes
+//	/comet/alive/CONTEXT\0DIGEST                         nothing; etcd takes this key away when the lease ends
+//	/comet/expired/CONTEXT\0DIGEST                       nothing; its revision is the one in which the group expired last
 //
 // DIGEST is the 32 bytes of the read token's digest, and what stands in front of FAMILY is a group: what one read token shows in a
 // context, one range of keys. Names hold no control characters, so that \0 ends them, and etcd's order of keys is that of family and
 // key. A front is its encoding (1), the digest of the write token, the time in milliseconds since 1970 and the number of the
-// transaction that wrote it, of 1, 32, 8 and 8 bytes, big endian. No token is kept, but who may read etcd reads the values, and with
-// the key of the digests can try out guesses: a user of its own for the prefix, and TLS, keep others out.
+// transaction that wrote it, of 1, 32, 8 and 8 bytes, big endian; with an owner the encoding is 2, and the length of the owner in 2
+// bytes and the owner follow. No token is kept, but who may read etcd reads the values, and with the key of the digests can try out
+// guesses: a user of its own for the prefix, and TLS, keep others out.
 //
 // # Revisions
 //
@@ -38,6 +42,13 @@
 // Every head has one etcd watch, over the groups and not the entries, and tells its own watchers from it. The client finds another
 // member when one closes the connection, and within 13 seconds when one just falls silent. What was missed because etcd compacted it
 // wakes everybody once.
+//
+// # Ageing
+//
+// With an expiry each group has a lease of twice that time, which holds one key alone, so that renewing it changes nothing that has a
+// revision. A head renews it when the group is read or written, at most once in the time of the expiry. Once etcd has taken the key
+// away a head takes away the group, entries and removals in one revision, by a transaction that demands that the key is not there;
+// changes demand that it is, so that none of them is lost between the two.
 //
 // # Without a quorum
 //

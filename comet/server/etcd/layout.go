@@ -19,6 +19,9 @@ const (
 	entriesKeys = "entries/"
 	removedKeys = "removed/"
 	changedKeys = "changed/"
+	leaseKeys   = "lease/"
+	aliveKeys   = "alive/"
+	expiredKeys = "expired/"
 )
 
 // format is what a store of this layout says of itself. Another layout has another number after the slash.
@@ -72,25 +75,31 @@ type entry struct {
 	write       digest.Digest
 	modified    time.Time
 	transaction uint64 // random
+	owner       string // may be empty
 }
 
 const (
 	entryEncoding = 1
-	entryFront    = 1 + digest.Size + 8 + 8
+	ownedEncoding = 2
+	entryFront    = 1 + digest.Size + 8 + 8 // without the owner
 )
 
 func (e entry) encode(value string) string {
-	b := make([]byte, 0, entryFront+len(value))
+	b := make([]byte, 0, entryFront+2+len(e.owner)+len(value))
 	b = append(b, entryEncoding)
 	b = append(b, e.write[:]...)
 	b = binary.BigEndian.AppendUint64(b, uint64(e.modified.UnixMilli()))
 	b = binary.BigEndian.AppendUint64(b, e.transaction)
+	if e.owner != "" {
+		b[0] = ownedEncoding
+		b = append(binary.BigEndian.AppendUint16(b, uint16(len(e.owner))), e.owner...)
+	}
 	return string(append(b, value...))
 }
 
 // parseEntry returns the entry and the value behind it, which is part of b.
 func parseEntry(b []byte) (e entry, value []byte, err error) {
-	if len(b) < entryFront || b[0] != entryEncoding {
+	if len(b) < entryFront || b[0] != entryEncoding && b[0] != ownedEncoding {
 		return entry{}, nil, errDamaged
 	}
 	millis := binary.BigEndian.Uint64(b[1+digest.Size:])
@@ -102,7 +111,17 @@ func parseEntry(b []byte) (e entry, value []byte, err error) {
 		modified:    time.UnixMilli(int64(millis)).UTC(),
 		transaction: binary.BigEndian.Uint64(b[1+digest.Size+8:]),
 	}
-	return e, b[entryFront:], nil
+	if value = b[entryFront:]; b[0] == ownedEncoding {
+		length := entryFront + 2
+		if len(b) >= length {
+			length += int(binary.BigEndian.Uint16(value))
+		}
+		if len(b) < length || length == entryFront+2 {
+			return entry{}, nil, errDamaged
+		}
+		e.owner, value = string(b[entryFront+2:length]), b[length:]
+	}
+	return e, value, nil
 }
 
 // encodeFamilies is what stands for a group's newest change: the families in it, so that only their watchers wake.

@@ -16,6 +16,7 @@ type settings struct {
 	user     string
 	password tlsconfig.Password
 	timeout  time.Duration
+	expiry   time.Duration
 	log      *slog.Logger
 	existing bool
 }
@@ -37,6 +38,11 @@ func WithUser(name string, password tlsconfig.Password) Option {
 // WithTimeout is how long etcd may take for one answer before the call fails with ErrUnavailable; DefaultTimeout without it. The first
 // member that is asked gets an eighth of it, and the next ones more. A change needs two answers.
 func WithTimeout(d time.Duration) Option { return func(s *settings) { s.timeout = d } }
+
+// WithExpiry takes away what nobody reads or writes any more: all that one read token shows in a context goes together, once it was
+// left alone for longer than expiry and at the latest soon after twice that. Without it everything stays. All heads on a store must be
+// given the same, or none.
+func WithExpiry(expiry time.Duration) Option { return func(s *settings) { s.expiry = expiry } }
 
 // WithLogger tells when the watch of etcd breaks and is whole again. Without it nothing is told.
 func WithLogger(log *slog.Logger) Option { return func(s *settings) { s.log = log } }

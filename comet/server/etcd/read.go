@@ -19,11 +19,15 @@ func (s *Store) Read(ctx context.Context, name scope.Name, read scope.Token) (se
 		return server.Entry{}, false, err
 	}
 	defer leave()
-	r, _, err := s.do(ctx, clientv3.OpGet(s.show(name.Context, read).entries+afterGroup(name.Family, name.Key)))
+	g := s.show(name.Context, read)
+	r, _, err := s.do(ctx, clientv3.OpGet(g.entries+afterGroup(name.Family, name.Key)))
 	if err != nil {
 		return server.Entry{}, false, s.failed("read", err)
 	}
 	if len(r.Get().Kvs) == 0 {
+		return server.Entry{}, false, nil
+	}
+	if s.seenBy(ctx, g) {
 		return server.Entry{}, false, nil
 	}
 	e, err := s.entry(name, r.Get().Kvs[0])
@@ -41,10 +45,14 @@ func (s *Store) List(ctx context.Context, id scope.ContextID, read scope.Token, 
 	}
 	defer leave()
 	g := s.show(id, read)
-	r, _, err := s.do(ctx, clientv3.OpTxn(nil, []clientv3.Op{
+	look := clientv3.OpTxn(nil, []clientv3.Op{
 		clientv3.OpGet(g.changed, clientv3.WithKeysOnly()),
 		clientv3.OpGet(g.entries+within(family), clientv3.WithPrefix()),
-	}, nil))
+	}, nil)
+	r, _, err := s.do(ctx, look)
+	if err == nil && len(r.Txn().Responses[0].GetResponseRange().Kvs) > 0 && s.seenBy(ctx, g) {
+		r, _, err = s.do(ctx, look)
+	}
 	if err != nil {
 		return server.Listing{}, s.failed("list", err)
 	}
@@ -55,10 +63,20 @@ func (s *Store) List(ctx context.Context, id scope.ContextID, read scope.Token, 
 	return l, nil
 }
 
+// seenBy renews a group that somebody has looked at. It reports whether the group had expired: then nothing of it is there any more.
+func (s *Store) seenBy(ctx context.Context, g shown) (expired bool) {
+	expired, err := s.touch(ctx, g, false)
+	if err != nil && ctx.Err() == nil { // what was read stands
+		s.log.Warn("what was read could not be renewed in etcd", "store", s.at.String(), "error", err)
+	}
+	return expired
+}
+
 // shown is where all that one read token shows in a context is kept.
 type shown struct {
 	id                        scope.ContextID
 	entries, removed, changed string // two prefixes, and a key
+	lease, alive, expired     string // keys
 }
 
 func (s *Store) show(id scope.ContextID, read scope.Token) shown {
@@ -67,7 +85,10 @@ func (s *Store) show(id scope.ContextID, read scope.Token) shown {
 
 func (s *Store) showDigest(id scope.ContextID, read digest.Digest) shown {
 	g := group(id, read)
-	return shown{id: id, entries: s.key(entriesKeys, g), removed: s.key(removedKeys, g), changed: s.key(changedKeys, g)}
+	return shown{
+		id: id, entries: s.key(entriesKeys, g), removed: s.key(removedKeys, g), changed: s.key(changedKeys, g),
+		lease: s.key(leaseKeys, g), alive: s.key(aliveKeys, g), expired: s.key(expiredKeys, g),
+	}
 }
 
 // within is what follows the group in the keys of a family, nothing where it is zero.

@@ -23,7 +23,10 @@ func (s *Store) Since(ctx context.Context, id scope.ContextID, read scope.Token,
 	defer leave()
 	g := s.show(id, read)
 	what := fmt.Sprint(g.changed, end, since, end, encodeFamilies(families))
-	c, err := s.sinces.share(ctx, what, func(ctx context.Context) (server.Changes, error) { return s.since(ctx, g, since, families) })
+	c, err := s.sinces.share(ctx, what, func(ctx context.Context) (server.Changes, error) {
+		s.seenBy(ctx, g)
+		return s.since(ctx, g, since, families)
+	})
 	if err != nil {
 		return server.Changes{}, s.failed("look for changes", err)
 	}
@@ -43,6 +46,7 @@ func (s *Store) since(ctx context.Context, g shown, since uint64, families []sco
 		[]clientv3.Op{count,
 			clientv3.OpGet(g.entries+only, clientv3.WithPrefix(), newer),
 			clientv3.OpGet(g.removed+only, clientv3.WithPrefix(), newer, clientv3.WithKeysOnly()),
+			clientv3.OpGet(g.expired, newer, clientv3.WithKeysOnly()),
 		},
 		[]clientv3.Op{count}))
 	if err != nil {
@@ -55,6 +59,8 @@ func (s *Store) since(ctx context.Context, g shown, since uint64, families []sco
 		return s.everything(ctx, g, families)
 	case !r.Txn().Succeeded:
 		return c, nil
+	case len(found[3].GetResponseRange().Kvs) > 0:
+		return s.everything(ctx, g, families)
 	}
 	if c.Entries, err = s.parseEntries(g, found[1].GetResponseRange().Kvs, families); err != nil {
 		return server.Changes{}, err

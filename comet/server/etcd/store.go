@@ -34,6 +34,7 @@ type Store struct {
 	turns    turns
 	watchers wake.Hub
 	sinces   flights[server.Changes]
+	ages     ages
 
 	mu     sync.Mutex
 	closed bool           // no more calls are taken
@@ -45,8 +46,8 @@ var _ server.Store = (*Store)(nil)
 
 // Open opens the store at a URL such as etcd://h1:2379,h2:2379,h3:2379/comet, or makes it where there is nothing below the prefix.
 // Several heads may do so at the same moment. What is wrong with the URL is an ErrURL; a prefix that holds something else is refused
-// with ErrNotStore, ErrFormat or ErrUnfinished, and without an answer of etcd the error is ErrUnavailable. No error holds a password. The caller
-// closes the store.
+// with ErrNotStore, ErrFormat or ErrUnfinished, and without an answer of etcd the error is ErrUnavailable. No error holds a password.
+// The caller closes the store.
 func Open(ctx context.Context, url string, options ...Option) (*Store, error) {
 	s, err := connect(ctx, url, options)
 	if err != nil {
@@ -60,6 +61,9 @@ func Open(ctx context.Context, url string, options ...Option) (*Store, error) {
 	following, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { s.follow(following, next) })
+	if s.ages.expiry > 0 {
+		running.Go(func() { s.sweep(following) })
+	}
 	s.close = sync.OnceValue(func() error {
 		s.mu.Lock()
 		s.closed = true
@@ -85,6 +89,7 @@ func connect(ctx context.Context, url string, options []Option) (*Store, error) 
 	}
 	s := &Store{at: at, timeout: set.timeout, log: set.log, existing: set.existing, reach: &reach{tlsFor: set.tlsFor}}
 	s.sinces.start = s.calls.Go
+	s.ages.expiry = set.expiry
 	if s.client, err = dial(ctx, at, set, s.reach); err != nil {
 		return nil, fmt.Errorf("store %s: %w", at, err)
 	}

@@ -80,7 +80,7 @@ func parsePrefix(path string) (string, error) {
 		if segment == "" || strings.ContainsFunc(segment, notPlain) {
 			return "", errors.New("the prefix is not of letters, digits and - _ . between slashes")
 		}
-		if slices.Contains([]string{entriesKeys, removedKeys, changedKeys}, segment+"/") {
+		if slices.Contains([]string{entriesKeys, removedKeys, changedKeys, leaseKeys, aliveKeys, expiredKeys}, segment+"/") {
 			return "", fmt.Errorf("no part of the prefix can be %q", segment)
 		}
 	}

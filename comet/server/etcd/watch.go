@@ -81,6 +81,10 @@ func (s *Store) wakeFor(e *clientv3.Event) error {
 	if err != nil {
 		return fmt.Errorf("families: %w", err)
 	}
+	if len(families) == 0 { // it expired
+		s.watchers.WakeGroup(wake.Topic{Context: id, Read: read})
+		return nil
+	}
 	topics := make([]wake.Topic, len(families))
 	for i, f := range families {
 		topics[i] = wake.Topic{Context: id, Read: read, Family: f}

@@ -46,6 +46,8 @@ func Run(t *testing.T, open func(testing.TB) server.Store) {
 		{"a change may ask for absence", testIfAbsent},
 		{"conditions hold for whole batches", testBatchConditions},
 		{"of many who saw the same one changes it", testConditionRace},
+		{"where there is no room nothing is created", testRoom},
+		{"what is owned its owner removes", testOwner},
 		{"what changed since", testSince},
 		{"what went away since", testSinceRemoved},
 		{"what changed since in some families", testSinceFamilies},

@@ -4,6 +4,7 @@ package judge
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/internal/digest"
@@ -15,6 +16,9 @@ type Edit struct {
 	server.Change
 	Read, Write digest.Digest
 }
+
+// maxOwner is the longest owner, in bytes; stores keep the length in two.
+const maxOwner = 4096
 
 // Edits works out what needs no look at the store. Batches in which a name or a token is missing, or that change an entry twice,
 // are refused with a *[server.ChangeError].
@@ -28,6 +32,9 @@ func Edits(key digest.Key, changes []server.Change) ([]Edit, error) {
 	for i, c := range changes {
 		if c.Name.IsZero() || c.Tokens.Read.IsZero() || c.Tokens.Write.IsZero() {
 			return nil, &server.ChangeError{Index: i, Err: errors.New("the name or a token is missing")}
+		}
+		if len(c.Owner) > maxOwner {
+			return nil, &server.ChangeError{Index: i, Err: fmt.Errorf("the owner is longer than %d bytes", maxOwner)}
 		}
 		e := Edit{c, key.Read(c.Name.Context, c.Tokens.Read), key.Write(c.Name.Context, c.Tokens.Write)}
 		if seen[entry{c.Name, e.Read}] {
@@ -43,12 +50,16 @@ func Edits(key digest.Key, changes []server.Change) ([]Edit, error) {
 type Found struct {
 	There    bool
 	Write    digest.Digest
+	Owner    string // empty where it has none
 	Value    []byte
 	Revision uint64
 }
 
-// Verdict is what an allowed change will do: create, change what is there, or nothing at all.
-type Verdict struct{ Creates, Changes bool }
+// Verdict is what an allowed change will do: create, change what is there, or nothing at all; and who owns the entry afterwards.
+type Verdict struct {
+	Creates, Changes bool
+	Owner            string
+}
 
 // Judge decides on one edit by what is in the store now. Refusals are those of [server.Store].
 func Judge(e Edit, now Found) (Verdict, error) {
@@ -60,10 +71,12 @@ func Judge(e Edit, now Found) (Verdict, error) {
 		return Verdict{}, server.ErrCondition
 	case !now.Write.Equal(e.Write):
 		return Verdict{}, server.ErrWriteToken
+	case e.Delete && e.Owner != "" && now.Owner != "" && now.Owner != e.Owner:
+		return Verdict{}, server.ErrOwner
 	case e.IfRevision != 0 && e.IfRevision != now.Revision:
 		return Verdict{}, server.ErrCondition
 	}
-	return Verdict{Changes: e.Delete || string(now.Value) != e.Value}, nil
+	return Verdict{Changes: e.Delete || string(now.Value) != e.Value, Owner: now.Owner}, nil
 }
 
 func judgeAbsent(e Edit) (Verdict, error) {
@@ -75,5 +88,5 @@ func judgeAbsent(e Edit) (Verdict, error) {
 	case !e.MayCreate:
 		return Verdict{}, server.ErrMayNotCreate
 	}
-	return Verdict{Creates: true, Changes: true}, nil
+	return Verdict{Creates: true, Changes: true, Owner: e.Owner}, nil
 }

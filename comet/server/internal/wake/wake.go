@@ -104,6 +104,17 @@ func (h *Hub) WakeAt(revision uint64, topics ...Topic) {
 	}
 }
 
+// WakeGroup wakes whoever waits for something of the topic's token and context, whatever the family.
+func (h *Hub) WakeGroup(group Topic) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for t, watchers := range h.watchers {
+		if t.Context == group.Context && t.Read == group.Read {
+			wakeAll(math.MaxUint64, watchers)
+		}
+	}
+}
+
 // All wakes everybody: for a store that may have missed changes.
 func (h *Hub) All() {
 	h.mu.Lock()

@@ -32,6 +32,29 @@ func woken(c <-chan struct{}) bool {
 	}
 }
 
+func TestWholeGroupsAreWoken(t *testing.T) {
+	var h wake.Hub
+	one := topic("one", 1, "hosts")
+	watch := func(w wake.Topic, families ...scope.Family) <-chan struct{} {
+		c, err := h.Watch(t.Context(), w.Context, w.Read, families...)
+		require.NoError(t, err)
+		return c
+	}
+	hosts, keys := scope.MustFamily("hosts"), scope.MustFamily("pubkeys")
+	yes := []<-chan struct{}{watch(one), watch(one, hosts), watch(one, keys, hosts), watch(one, keys)}
+	no := []<-chan struct{}{watch(topic("one", 2, "hosts")), watch(topic("one", 2, "hosts"), hosts), watch(topic("two", 1, "hosts"), hosts)}
+	h.WakeGroup(wake.Topic{Context: one.Context, Read: one.Read})
+	for i, c := range yes {
+		require.True(t, woken(c), i)
+		require.False(t, woken(c), i)
+	}
+	for i, c := range no {
+		require.False(t, woken(c), i)
+	}
+	h.Close()
+	h.WakeGroup(wake.Topic{Context: one.Context, Read: one.Read})
+}
+
 func TestOnlyWhoWaitsForItIsWoken(t *testing.T) {
 	var h wake.Hub
 	ctx, cancel := context.WithCancel(t.Context())

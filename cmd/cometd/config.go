@@ -1,0 +1,165 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	urfave "github.com/urfave/cli/v2"
+	"sigs.k8s.io/yaml"
+
+	"github.com/renci-nrig/comet-go/cmd/internal/cli"
+	"github.com/renci-nrig/comet-go/tlsconfig"
+)
+
+const flagConfig = "config"
+
+// takeFile sets the flags that neither the command line nor the environment set from the file of --config, and returns which.
+func takeFile(c *urfave.Context) (taken []string, err error) {
+	path := cli.Given(c, flagConfig)
+	if path == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, cli.Input(err)
+	}
+	var found map[string]any
+	if err := yaml.UnmarshalStrict(text, &found); err != nil {
+		return nil, cli.Usage("write one such as \"listen: 127.0.0.1:8111\" a line", "%s is not YAML or JSON with settings: %s", path, cli.OneLine(err))
+	}
+	for _, key := range sortedKeys(found) {
+		if !hasFlag(c, key) || key == flagConfig {
+			return nil, cli.Usage("see cometd serve --help for their names", "%s: there is no setting %q", path, key)
+		}
+		if c.IsSet(key) {
+			continue
+		}
+		for _, value := range valuesOf(found[key]) {
+			if err := c.Set(key, value); err != nil {
+				return nil, cli.Usage("see cometd serve --help for what it takes", "%s: %s cannot be %q", path, key, value)
+			}
+		}
+		taken = append(taken, key)
+	}
+	return taken, nil
+}
+
+func sortedKeys(m map[string]any) (keys []string) {
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func hasFlag(c *urfave.Context, name string) bool {
+	return slices.ContainsFunc(c.Command.Flags, func(f urfave.Flag) bool { return slices.Contains(f.Names(), name) })
+}
+
+// valuesOf are one or more values as the command line would have them.
+func valuesOf(v any) (values []string) {
+	switch v := v.(type) {
+	case []any:
+		for _, one := range v {
+			values = append(values, valuesOf(one)...)
+		}
+	case float64: // all numbers of JSON
+		values = []string{fmt.Sprintf("%.0f", v)}
+	case nil:
+	default:
+		values = []string{fmt.Sprint(v)}
+	}
+	return values
+}
+
+func configCommand() *urfave.Command {
+	return &urfave.Command{
+		Name:  "config",
+		Usage: "look at the settings of a head",
+		Subcommands: []*urfave.Command{{
+			Name:  "check",
+			Usage: "check settings as serve would read them",
+			Description: "Takes the same flags, environment and file as serve, reads the files that they name, prints what a head would run\n" +
+				"with, and changes nothing. It does not ask etcd, nor open the store, which a running head has.",
+			Action: checkConfig,
+			Flags:  serveFlags(),
+		}},
+	}
+}
+
+func checkConfig(c *urfave.Context) error {
+	s, err := readSettings(c)
+	if err != nil {
+		return err
+	}
+	if _, err := cli.Logger(c); err != nil {
+		return err
+	}
+	trust, err := s.checkCertificates(c)
+	if err != nil {
+		return err
+	}
+	t := cli.Table{Header: []string{"SETTING", "VALUE", "FROM"}}
+	for _, f := range c.Command.Flags {
+		name := f.Names()[0]
+		if name == "help" {
+			continue
+		}
+		t.Rows = append(t.Rows, []string{name, fmt.Sprint(shownValue(c, name)), s.source(c, name)})
+	}
+	if err := t.Write(c.App.Writer); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(c.App.Writer, "the settings are good; %s\n", trust)
+	return err
+}
+
+func shownValue(c *urfave.Context, name string) any {
+	if list, ok := c.Value(name).(urfave.StringSlice); ok {
+		return strings.Join(list.Value(), " ")
+	}
+	return c.Value(name)
+}
+
+// source is where a setting comes from.
+func (s settings) source(c *urfave.Context, name string) string {
+	switch {
+	case slices.Contains(s.fromFile, name):
+		return "file"
+	case c.IsSet(name):
+		return "flag or environment"
+	}
+	return "default"
+}
+
+// checkCertificates opens the certificates that the flags name. Those of --data are made when the head starts.
+func (s settings) checkCertificates(c *urfave.Context) (told string, err error) {
+	files, own, err := ownFiles(c)
+	if err != nil {
+		return "", err
+	}
+	if own {
+		if err := openBriefly(files); err != nil {
+			return "", err
+		}
+		told = "the certificates can be used"
+	} else {
+		told = "certificates are in " + s.dir + "/certs, or will be made there"
+	}
+	if s.store.files.CA != "" {
+		if err := openBriefly(s.store.files); err != nil {
+			return "", err
+		}
+	}
+	return told, nil
+}
+
+func openBriefly(files tlsconfig.Files) error {
+	live, err := tlsconfig.Open(files, tlsconfig.Names{}, tlsconfig.WithInterval(0))
+	if err != nil {
+		return cli.Input(err)
+	}
+	return live.Close()
+}

@@ -1,0 +1,83 @@
+package etcd
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+)
+
+// sweepPage is how many keys a sweep asks for at a time.
+const sweepPage = 1000
+
+// sweep takes away what expired, until ctx ends: at once where this head sees a lease end, and what no head saw when it begins. It also
+// begins the age of what was there before there was ageing.
+func (s *Store) sweep(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := s.sweepAll(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("what expired in etcd was not taken away; trying again", "store", s.at.String(), "error", err)
+		} else {
+			s.sweepEnded(ctx)
+		}
+		pause(ctx, rewatchPause)
+	}
+}
+
+// sweepEnded follows the leases until that breaks.
+func (s *Store) sweepEnded(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(clientv3.WithRequireLeader(ctx), max(s.ages.expiry, time.Minute)) // then all is looked at again
+	defer cancel()
+	for r := range s.client.Watch(ctx, s.key(aliveKeys), clientv3.WithPrefix(), clientv3.WithFilterPut()) {
+		if r.Err() != nil {
+			return
+		}
+		for _, e := range r.Events {
+			if err := s.sweepGroup(ctx, string(e.Kv.Key[len(s.key(aliveKeys)):])); err != nil {
+				return
+			}
+		}
+	}
+}
+
+// sweepAll looks at all groups, by the keys that stand for their last change.
+func (s *Store) sweepAll(ctx context.Context) error {
+	from, last := s.key(changedKeys), clientv3.GetPrefixRangeEnd(s.key(changedKeys))
+	for {
+		r, _, err := s.do(ctx, clientv3.OpGet(from, clientv3.WithRange(last), clientv3.WithKeysOnly(), clientv3.WithLimit(sweepPage)))
+		if err != nil {
+			return err
+		}
+		for _, kv := range r.Get().Kvs {
+			if err := s.sweepGroup(ctx, string(kv.Key[len(s.key(changedKeys)):])); err != nil {
+				return err
+			}
+			from = string(kv.Key) + end
+		}
+		if !r.Get().More {
+			return nil
+		}
+	}
+}
+
+// sweepGroup takes the group away where it expired, and begins its age where it has none. It does not renew.
+func (s *Store) sweepGroup(ctx context.Context, name string) error {
+	id, read, err := parseGroup(name)
+	if err != nil {
+		return nil // not ours to judge
+	}
+	g := s.showDigest(id, read)
+	l, err := s.lifeOf(ctx, g)
+	switch {
+	case err != nil:
+		return err
+	case l.lease == 0 && !l.empty:
+		err = s.begin(ctx, g)
+	case l.lease != 0 && !l.alive:
+		err = s.expire(ctx, g, l.since)
+	}
+	if err != nil {
+		return fmt.Errorf("age: %w", err)
+	}
+	return nil
+}
