@@ -101,7 +101,7 @@ func openForOperator(ctx context.Context, path string) (store admin.Store, end f
 	if !errors.Is(err, admin.ErrNoHead) {
 		return nil, nil, err
 	}
-	file, err := openStore(path)
+	file, err := openStore(path, bolt.KeepingAges())
 	if err != nil {
 		return nil, nil, err
 	}

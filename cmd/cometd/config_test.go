@@ -34,7 +34,7 @@ func settingsOf(stdout string) map[string]string {
 
 func TestSettingsFromFileEnvironmentAndFlags(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
-	file := write(t, "# a head\ndata: "+dir+"\nlisten:\n  - 127.0.0.1:7001\n  - 127.0.0.1:7002\nmax-requests: 100\nmax-watches: 100\nmax-entries: 1000000\nstrong-tokens: true\nlog-level: debug\nexpiry: 4320h\n")
+	file := write(t, "# a head\ndata: "+dir+"\nlisten:\n  - 127.0.0.1:7001\n  - 127.0.0.1:7002\nmax-requests: 100\nmax-watches: 100\nmax-entries: 1000000\nstrong-tokens: true\nlog-level: debug\nexpiry: 4320h\nhost: [comet.example.net, 192.0.2.1]\n")
 	code, stdout, stderr := output(t, []string{unset, "COMET_MAX_REQUESTS=200", "COMET_MAX_WATCHES=200", "COMET_CONFIG=" + file}, "config", "check", "--max-watches", "300")
 	require.Equal(t, 0, code, stderr)
 	require.Empty(t, stderr)
@@ -50,6 +50,7 @@ func TestSettingsFromFileEnvironmentAndFlags(t *testing.T) {
 		"audit-log":     "true, default",
 		"log-level":     "debug, file",
 		"expiry":        "4320h0m0s, file",
+		"host":          "comet.example.net 192.0.2.1, file",
 	} {
 		require.Equal(t, want, all[name], name)
 	}
@@ -77,6 +78,8 @@ func TestBadSettings(t *testing.T) {
 		says       string
 	}{
 		{"unknown key", "data: x\nlistn: x\n", nil, `there is no setting "listn"`},
+		{"no host", "data: x\nhost: -a\n", nil, `--host "-a" is neither a host name nor an address`},
+		{"a host for certificates of one's own", "cacert: a\ncert: b\nkey: c\nstore: etcd://h/comet\nhost: a\n", nil, "--host is for certificates of the head's own making"},
 		{"itself", "config: x\n", nil, `there is no setting "config"`},
 		{"same key twice", "data: x\ndata: y\n", nil, "is not YAML or JSON with settings"},
 		{"no YAML", "{", nil, "is not YAML or JSON with settings"},

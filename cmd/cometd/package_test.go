@@ -41,6 +41,8 @@ func TestPackagedUnit(t *testing.T) {
 	unit := read(t, "package", "cometd.service")
 	require.Contains(t, unit, "ExecStart=/usr/bin/cometd serve --config /etc/cometd/cometd.yaml\n")
 	require.Contains(t, unit, "StateDirectory=cometd\n")
+	require.Regexp(t, `(?m)^RestrictAddressFamilies=.*\bAF_UNIX\b`, unit, "the socket for operators")
+	require.Contains(t, read(t, "package", "cometd.yaml"), "\ndata: /var/lib/cometd\n", "where the unit lets it write")
 	require.Contains(t, read(t, "package", "cometd.sysusers"), "u cometd ")
 	for _, name := range []string{"NoNewPrivileges", "ProtectSystem", "CapabilityBoundingSet", "SystemCallFilter", "RestrictAddressFamilies"} {
 		require.Contains(t, unit, "\n"+name+"=")

@@ -59,7 +59,7 @@ func openToImport(c *urfave.Context, spec storeSpec, path string) (server.Store,
 	if err := makeFolder(filepath.Dir(path)); err != nil {
 		return nil, takeover.Limits{}, nil, err
 	}
-	store, err := openStore(path)
+	store, err := openStore(path, bolt.KeepingAges())
 	if errors.Is(err, bolt.ErrInUse) {
 		err = fmt.Errorf("%w; stop the head first", err)
 	}

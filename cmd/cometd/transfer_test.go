@@ -257,3 +257,34 @@ func TestHelpOfOperatorsCommands(t *testing.T) {
 		require.Contains(t, stdout, "EXIT CODES:")
 	}
 }
+
+// On a store that ages, with owners, operators do all that they do elsewhere; flags of heads are none of theirs.
+func TestOperatorsOnAStoreThatAges(t *testing.T) {
+	dir, files := t.TempDir(), t.TempDir()
+	serving := []string{"--expiry", "1h", "--owners"}
+	h := serveHead(t, dir, nil, serving...)
+	h.write("vm", "Planted")
+	running := []string{filepath.Join(files, "backup"), filepath.Join(files, "export")}
+	requireDone(t, "backup", "--data", dir, running[0])
+	requireDone(t, "export", "--data", dir, running[1])
+	require.Contains(t, requireDone(t, "contexts", "list", "--data", dir), "slice")
+	h.terminate()
+	requireDone(t, "export", "--replace", "--data", dir, running[1])
+	requireDone(t, "import", "--data", dir, running[1])
+	require.Contains(t, requireDone(t, "contexts", "purge", "--data", dir, "--yes", "--older", "0s"), "slice")
+	h = serveHead(t, dir, nil, serving...)
+	require.Empty(t, h.entries())
+	h.terminate()
+
+	requireDone(t, "restore", "--replace", "--data", dir, running[0])
+	h = serveHead(t, dir, nil, serving...)
+	require.Equal(t, map[string]string{"vm": "Planted"}, h.entries())
+	h.terminate()
+	text, err := os.ReadFile(running[1])
+	require.NoError(t, err)
+	require.Regexp(t, `"owner":"CN=[^"]+"`, string(text))
+
+	code, _, stderr := output(t, nil, "export", "--data", dir, "--expiry", "1h", running[1])
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, "expiry")
+}

@@ -18,6 +18,9 @@ const (
 // MaxValue is the longest value that a head takes, in bytes.
 const MaxValue = 1 << 20
 
+// MaxOwner is the longest owner of an entry, in bytes.
+const MaxOwner = 4096
+
 // Head answers COMET's calls from a store. It is an [http.Handler] that many goroutines may use at once.
 type Head struct {
 	store  Store

@@ -84,7 +84,8 @@ type Change struct {
 	Room int
 
 	// Owner is who asks, where entries have owners: the owner of what this creates. A removal of what somebody else owns is refused;
-	// changes are not. Empty: what is created has no owner, and whoever owns an entry does not matter.
+	// changes are not. Empty: what is created has no owner, and whoever owns an entry does not matter. It is UTF-8 of at most
+	// MaxOwner bytes.
 	Owner string
 
 	// The change is made only where the entry is as somebody saw it: at this revision, or not there at all. Zero values ask

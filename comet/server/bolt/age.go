@@ -12,8 +12,7 @@ import (
 
 // Ageing has two tables of its own, which a store without it does not read.
 var (
-	// (context, read digest) -> milliseconds since 1970 when it was renewed. A store that is opened without ageing drops it: nobody
-	// renews meanwhile.
+	// (context, read digest) -> milliseconds since 1970 when it was renewed. A head without ageing drops it: nobody renews meanwhile.
 	tableRenewed = []byte("renewed")
 
 	// (context, read digest) -> revision in which all of it expired, for whoever comes with an older one. It is read by every store.
@@ -28,6 +27,7 @@ const longestGrace = time.Hour
 type ageing struct {
 	expiry time.Duration
 	opened time.Time
+	kept   bool // by an operator's tool, which does not know the expiry
 }
 
 // age is how old a group is.
@@ -63,6 +63,9 @@ func (a ageing) of(tx *bbolt.Tx, g []byte, now time.Time) age {
 
 // prepareAgeing makes the tables ready, or takes away what would be wrong later.
 func (s *Store) prepareAgeing() error {
+	if s.ageing.kept {
+		return nil
+	}
 	return s.tryUpdate(func(tx *bbolt.Tx) error {
 		if s.ageing.expiry == 0 {
 			if tx.Bucket(tableRenewed) == nil {
@@ -111,9 +114,10 @@ func (t *transaction) renew(g []byte) error {
 	return t.tx.Bucket(tableRenewed).Put(g, binary.BigEndian.AppendUint64(nil, uint64(t.now.UnixMilli())))
 }
 
-// born begins the age of a group in which something was written.
+// born begins the age of a group in which something was written. Whoever does not know how old it may become begins it anew.
 func (t *transaction) born(g []byte) error {
-	if t.ageing.expiry == 0 || t.tx.Bucket(tableRenewed).Get(g) != nil {
+	renewed := t.tx.Bucket(tableRenewed)
+	if renewed == nil || t.ageing.expiry > 0 && renewed.Get(g) != nil {
 		return nil
 	}
 	return t.renew(g)

@@ -1,6 +1,9 @@
 package bolt_test
 
 import (
+	"bytes"
+	"io"
+	"os"
 	"path/filepath"
 	"testing"
 	"testing/synctest"
@@ -10,6 +13,7 @@ import (
 
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/bolt"
+	"github.com/renci-nrig/comet-go/comet/server/contents"
 	"github.com/renci-nrig/comet-go/comet/server/storetest"
 	"github.com/renci-nrig/comet-go/scope"
 )
@@ -36,8 +40,8 @@ func (l life) open(part func(*bolt.Store), options ...bolt.Option) {
 	l.Helper()
 	s, err := bolt.Open(l.path, options...)
 	require.NoError(l, err)
+	defer func() { require.NoError(l, s.Close()) }() // or time would never end
 	part(s)
-	require.NoError(l, s.Close())
 }
 
 var (
@@ -123,6 +127,122 @@ func TestExpiryIsRemembered(t *testing.T) {
 			require.True(l, c.Whole)
 			require.Len(l, c.Entries, 1)
 		})
+	})
+}
+
+// Tools of operators come between, which do not know the expiry, and change no age.
+func TestToolsKeepAges(t *testing.T) {
+	lifeOf(t, func(l life) {
+		l.open(func(s *bolt.Store) { l.write(s) }, bolt.WithExpiry(halfYear))
+		for range 3 {
+			time.Sleep(halfYear)
+			l.open(func(s *bolt.Store) {
+				require.True(l, l.found(s))
+				require.NoError(l, s.Export(l.Context(), io.Discard))
+			}, bolt.KeepingAges())
+		}
+		l.open(func(s *bolt.Store) {
+			time.Sleep(2 * time.Hour)
+			require.False(l, l.found(s))
+		}, bolt.WithExpiry(halfYear))
+
+		l.open(func(s *bolt.Store) { l.write(s) }, bolt.WithExpiry(halfYear))
+		time.Sleep(10 * halfYear)
+		other := server.Change{Name: aged, Tokens: agedTokens, Value: "2"}
+		l.open(func(s *bolt.Store) {
+			_, err := s.Apply(l.Context(), other)
+			require.NoError(l, err)
+		}, bolt.KeepingAges())
+		l.open(func(s *bolt.Store) {
+			time.Sleep(halfYear)
+			require.True(l, l.found(s), "it was written when a tool wrote it")
+		}, bolt.WithExpiry(halfYear))
+	})
+}
+
+// export writes an export of the store and opens it.
+func (l life) export(s *bolt.Store) *contents.File {
+	path := filepath.Join(l.TempDir(), "export")
+	var b bytes.Buffer
+	require.NoError(l, s.Export(l.Context(), &b))
+	require.NoError(l, os.WriteFile(path, b.Bytes(), 0o600))
+	f, err := contents.Open(path, nil)
+	require.NoError(l, err)
+	return f
+}
+
+// What is imported is young, whether it was there or not; what else is in the store is as old as before.
+func TestImportsGiveLife(t *testing.T) {
+	lifeOf(t, func(l life) {
+		var first, both *contents.File
+		other := agedTokens
+		other.Read = scope.MustToken("reads too")
+		l.open(func(s *bolt.Store) {
+			l.write(s)
+			first = l.export(s)
+			_, err := s.Apply(l.Context(), server.Change{Name: aged, Tokens: other, Value: "1", MayCreate: true})
+			require.NoError(l, err)
+			both = l.export(s)
+		}, bolt.WithExpiry(halfYear))
+		defer first.Close()
+		defer both.Close()
+
+		time.Sleep(10 * halfYear)
+		did, err := bolt.Import(l.Context(), l.path, first)
+		require.NoError(l, err)
+		require.Equal(l, contents.Imported{Entries: 1, Kept: 1}, did)
+		there := func(read scope.Token, after time.Duration) (found bool) {
+			l.open(func(s *bolt.Store) {
+				time.Sleep(after)
+				_, found, err = s.Read(l.Context(), aged, read)
+				require.NoError(l, err)
+			}, bolt.WithExpiry(halfYear))
+			return found
+		}
+		require.False(l, there(other.Read, 2*time.Hour))
+		require.True(l, there(agedTokens.Read, halfYear))
+
+		did, err = bolt.Import(l.Context(), l.path, both)
+		require.NoError(l, err)
+		require.Equal(l, contents.Imported{Entries: 2, Added: 1, Kept: 1}, did)
+		require.True(l, there(other.Read, halfYear), "its time of change is long ago, but it was imported now")
+		require.False(l, there(other.Read, 3*halfYear))
+	})
+}
+
+func TestRestoredStoresAreYoung(t *testing.T) {
+	lifeOf(t, func(l life) {
+		var taken bytes.Buffer
+		l.open(func(s *bolt.Store) {
+			l.write(s)
+			require.NoError(l, s.Backup(l.Context(), &taken))
+		}, bolt.WithExpiry(halfYear))
+		time.Sleep(10 * halfYear)
+		_, _, err := bolt.Restore(l.Context(), l.path, &taken, true)
+		require.NoError(l, err)
+		l.open(func(s *bolt.Store) {
+			time.Sleep(halfYear)
+			require.True(l, l.found(s))
+			time.Sleep(3 * halfYear)
+			require.False(l, l.found(s))
+		}, bolt.WithExpiry(halfYear))
+	})
+}
+
+// What an operator purged leaves removals, for those who watch, until its time is over.
+func TestPurgedEntriesLeaveNothingInTheEnd(t *testing.T) {
+	lifeOf(t, func(l life) {
+		l.open(func(s *bolt.Store) {
+			l.write(s)
+			n, err := s.Purge(l.Context(), aged.Context, time.Now())
+			require.NoError(l, err)
+			require.Equal(l, 1, n)
+			require.Len(l, s.Changes(aged.Context, agedTokens.Read, 0), 1)
+			time.Sleep(3 * halfYear)
+			require.Empty(l, s.Changes(aged.Context, agedTokens.Read, 0))
+			require.Zero(l, s.Rows("renewed"))
+			require.Zero(l, s.Rows("removed"))
+		}, bolt.WithExpiry(halfYear))
 	})
 }
 

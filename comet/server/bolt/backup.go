@@ -150,7 +150,7 @@ func readBackupLine(in *bufio.Reader) (string, error) {
 }
 
 // Restore makes the store in the file at path from a backup, and gives it a new identity: what anybody has seen of the store since the
-// backup was taken says nothing of it now. A store that is there must not be in use, and is replaced only where replace says so; else
+// backup was taken says nothing of it now. Where it ages, all of it is as young as if it had just been written. A store that is there must not be in use, and is replaced only where replace says so; else
 // the error is ErrExists. Until the backup was read to its end and found whole nothing is changed. The errors name the store.
 func Restore(ctx context.Context, path string, r io.Reader, replace bool) (b Backup, identity string, err error) {
 	identity = rand.Text()
@@ -178,7 +178,8 @@ func unpack(ctx context.Context, r io.Reader, into string) (b Backup, err error)
 	return b, errors.Join(err, f.Close())
 }
 
-// rename gives the store in a file that nobody has another identity, and syncs all of the file.
+// rename gives the store in a file that nobody has another identity, and syncs all of the file. Its ages are forgotten, so that all of
+// it begins to live when a head opens it.
 func rename(path, identity string) error {
 	s, err := open(path)
 	if err != nil {

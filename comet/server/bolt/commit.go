@@ -128,7 +128,6 @@ func (s *Store) commit(group []*request) {
 		return t.end()
 	})
 	if err != nil {
-		clear(s.crowds)
 		for i := range outcomes {
 			outcomes[i] = outcome{err: err}
 		}

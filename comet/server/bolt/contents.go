@@ -47,7 +47,7 @@ func parseWhole(k, v []byte) (contents.Entry, error) {
 		return contents.Entry{}, err
 	}
 	r, value, err := parseEntry(v)
-	return contents.Entry{Name: name, Read: read, Write: r.write, Value: string(value), Modified: r.modified}, err
+	return contents.Entry{Name: name, Read: read, Write: r.write, Value: string(value), Modified: r.modified, Owner: r.owner}, err
 }
 
 // parseGroup reads the group at the beginning of an entry's key.

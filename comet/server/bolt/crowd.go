@@ -9,7 +9,7 @@ import (
 )
 
 // crowds knows how many entries there are in the groups in which entries were created under a limit since the store was opened. It
-// belongs to the goroutine that changes the file; a group is counted once.
+// belongs to whoever has the one transaction that changes the file; a group is counted once.
 type crowds map[string]int
 
 // maxCrowds is how many groups are remembered before they are counted anew.

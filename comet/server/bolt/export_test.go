@@ -63,3 +63,14 @@ func (s *Store) walk(table, group, from []byte, visit func(afterGroup, value []b
 		panic(err)
 	}
 }
+
+// Rows counts what is in a table.
+func (s *Store) Rows(table string) (n int) {
+	err := s.view(func(tx *bbolt.Tx) error {
+		return tx.Bucket([]byte(table)).ForEach(func(_, _ []byte) error { n++; return nil })
+	})
+	if err != nil {
+		panic(err)
+	}
+	return n
+}

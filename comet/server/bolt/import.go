@@ -23,8 +23,8 @@ const (
 
 // Import puts the entries of an export into the store in the file at path: all or none, under one revision. The store is made where
 // there is no file; one that is there must not be in use. An empty one takes the key of the export, and a new identity with it; one
-// that has entries must have that key, or the error is contents.ErrOtherKey. Entries that are newer in the store stay. The errors name
-// the store.
+// that has entries must have that key, or the error is contents.ErrOtherKey. Entries that are newer in the store stay. What ages in the
+// store goes on doing so, and all that the export is about as if it were written now. The errors name the store.
 func Import(ctx context.Context, path string, from *contents.File) (did contents.Imported, err error) {
 	err = exchange(path, func(old *os.File, beside string) error {
 		did = contents.Imported{}
@@ -35,7 +35,7 @@ func Import(ctx context.Context, path string, from *contents.File) (did contents
 		did.Made = s.empty
 		err = s.fill(ctx, from.All(), &did)
 		err = errors.Join(err, s.db.Sync(), s.db.Close())
-		if err == nil && !did.Made && did.Added+did.Replaced == 0 {
+		if err == nil && !did.Made && did.Added+did.Replaced == 0 && !s.renewed {
 			return errUnchanged
 		}
 		return err
@@ -49,7 +49,8 @@ func Import(ctx context.Context, path string, from *contents.File) (did contents
 // filling is a store in a file that has no name yet.
 type filling struct {
 	*Store
-	empty bool
+	empty   bool
+	renewed bool // something that ages was
 }
 
 // openToFill opens a copy of the old store or, where that is empty or there is none, a new one with this key.
@@ -61,7 +62,7 @@ func openToFill(old *os.File, beside string, key digest.Key) (*filling, error) {
 		}
 		empty, err := s.isEmpty()
 		if err == nil && !empty && s.digests.Equal(key) {
-			return &filling{s, false}, nil
+			return &filling{Store: s}, nil
 		}
 		if err = errors.Join(err, s.db.Close()); err != nil {
 			return nil, err
@@ -77,7 +78,7 @@ func openToFill(old *os.File, beside string, key digest.Key) (*filling, error) {
 		return nil, err
 	}
 	s, err := open(beside)
-	return &filling{s, true}, err
+	return &filling{Store: s, empty: true}, err
 }
 
 func openCopy(old *os.File, beside string) (*Store, error) {
@@ -92,7 +93,7 @@ func openCopy(old *os.File, beside string) (*Store, error) {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}
-	return open(beside)
+	return open(beside, KeepingAges())
 }
 
 func (s *Store) isEmpty() (empty bool, err error) {
@@ -111,7 +112,7 @@ func (f *filling) fill(ctx context.Context, from contents.Entries, did *contents
 	size := 0
 	var revision uint64
 	commit := func() error {
-		err := f.tryUpdate(func(tx *bbolt.Tx) error { return importPart(tx, &revision, part, did) })
+		err := f.tryUpdate(func(tx *bbolt.Tx) error { return f.importPart(tx, &revision, part, did) })
 		part, size = part[:0], 0
 		return err
 	}
@@ -133,7 +134,7 @@ func (f *filling) fill(ctx context.Context, from contents.Entries, did *contents
 }
 
 // importPart makes its changes under one revision, the one after the newest, which is chosen by the first part.
-func importPart(tx *bbolt.Tx, revision *uint64, part []contents.Entry, did *contents.Imported) error {
+func (f *filling) importPart(tx *bbolt.Tx, revision *uint64, part []contents.Entry, did *contents.Imported) error {
 	t, err := begin(tx)
 	if err != nil {
 		return err
@@ -146,14 +147,15 @@ func importPart(tx *bbolt.Tx, revision *uint64, part []contents.Entry, did *cont
 			return err
 		}
 	}
+	f.renewed = f.renewed || t.renewed
 	return t.meta.Put(metaRevision, encodeRevision(t.revision))
 }
 
 func (t *transaction) importOne(r contents.Entry, revision uint64, did *contents.Imported) (err error) {
 	did.Entries++
 	group := groupKey(r.Name.Context, r.Read)
-	e := edit{Edit: judge.Edit{Change: server.Change{Value: r.Value}, Write: r.Write}, group: group, key: entryKey(group, r.Name)}
-	v := verdict{Verdict: judge.Verdict{Changes: true}}
+	e := edit{Edit: judge.Edit{Change: server.Change{Value: r.Value}, Write: r.Write}, group: group, key: entryKey(group, r.Name), modified: r.Modified}
+	v := verdict{Verdict: judge.Verdict{Changes: true, Owner: r.Owner}}
 	if b := t.entries.Get(e.key); b != nil {
 		now, _, err := parseEntry(b)
 		if err != nil {
@@ -161,7 +163,7 @@ func (t *transaction) importOne(r contents.Entry, revision uint64, did *contents
 		}
 		if !now.modified.Before(r.Modified) {
 			did.Kept++
-			return nil
+			return t.born(group)
 		}
 		did.Replaced++
 		v.last = now.revision
@@ -173,6 +175,6 @@ func (t *transaction) importOne(r contents.Entry, revision uint64, did *contents
 			}
 		}
 	}
-	t.revision, t.now = revision, r.Modified
+	t.revision = revision
 	return t.make(e, v, revision)
 }

@@ -17,6 +17,7 @@ type edit struct {
 	judge.Edit
 	group, key []byte     // of the entry; group is the first part of key
 	topic      wake.Topic // of who waits for it
+	modified   time.Time  // zero: now
 }
 
 func (s *Store) prepare(changes []server.Change) ([]edit, error) {
@@ -156,6 +157,9 @@ func (t *transaction) make(e edit, v verdict, revision uint64) error {
 		err = errors.Join(t.entries.Delete(e.key), t.removed.Put(e.key, encodeRevision(revision)))
 	} else {
 		put := entry{write: e.Write, revision: revision, modified: t.now, owner: v.Owner}
+		if !e.modified.IsZero() {
+			put.modified = e.modified
+		}
 		err = errors.Join(t.entries.Put(e.key, put.encode(e.Value)), t.removed.Delete(e.key), t.born(e.group))
 	}
 	return errors.Join(err,

@@ -15,7 +15,7 @@ import (
 	"github.com/renci-nrig/comet-go/scope"
 )
 
-// Purge looks and removes in one transaction.
+// Purge looks and removes in one transaction. Where the store ages, the removals go when what they are of would have expired.
 func (s *Store) Purge(ctx context.Context, id scope.ContextID, unchangedSince time.Time) (int, error) {
 	select {
 	case <-s.closing:
@@ -29,6 +29,9 @@ func (s *Store) Purge(ctx context.Context, id scope.ContextID, unchangedSince ti
 	err := s.update(func(tx *bbolt.Tx) (err error) {
 		if old, err = oldEntries(tx, id, unchangedSince); err != nil {
 			return err
+		}
+		for _, e := range old {
+			delete(s.crowds, string(e.group)) // to be counted anew
 		}
 		return purge(tx, old)
 	})

@@ -53,6 +53,11 @@ func WithExpiry(expiry time.Duration) Option {
 	return func(s *Store) { s.ageing = ageing{expiry: expiry, opened: time.Now()} }
 }
 
+// KeepingAges is for tools that open a store for a moment, whether it ages or not: nothing expires, reading renews nothing, what is
+// written is as young as if a head had written it, and whoever opens the store WithExpiry next finds all ages as they were. Opened
+// without either, as by a head that has nothing age, a store forgets them.
+func KeepingAges() Option { return func(s *Store) { s.ageing = ageing{kept: true} } }
+
 // Open opens the store in the file at path, or makes it where there is no file, with mode 0600. A file that is something else, has
 // another format, is cut off or is in use is refused with ErrNotStore, ErrFormat, ErrDamaged or ErrInUse, and left as it is. The
 // caller closes the store.

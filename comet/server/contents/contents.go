@@ -91,6 +91,7 @@ type Entry struct {
 	Read, Write digest.Digest // of its tokens
 	Value       string
 	Modified    time.Time // to the millisecond, in UTC
+	Owner       string    // empty where it has none
 }
 
 // Entries are read one after the other; the first error is the last of them.

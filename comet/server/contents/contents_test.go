@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/contents"
 	"github.com/renci-nrig/comet-go/comet/server/internal/digest"
 	"github.com/renci-nrig/comet-go/scope"
@@ -70,6 +71,7 @@ func TestWhatIsWrittenIsRead(t *testing.T) {
 		var entries []contents.Entry
 		for i := range rapid.IntRange(0, 5).Draw(rt, "entries") {
 			r := entry(fmt.Sprint(i), string(rapid.SliceOf(rapid.Byte()).Draw(rt, "value")))
+			r.Owner = rapid.StringN(-1, -1, server.MaxOwner).Draw(rt, "owner")
 			r.Modified = time.UnixMilli(rapid.Int64Range(0, 1<<45).Draw(rt, "modified")).UTC()
 			entries = append(entries, r)
 		}
@@ -147,6 +149,7 @@ func TestLinesThatMakeNoSense(t *testing.T) {
 		"a number":         {`"value":"Planted"`, `"value":1`},
 		"no time":          {`"modified":"2023-11-14T22:13:20.123Z"`, `"modified":"Planted"`},
 		"before all times": {`"modified":"2023`, `"modified":"1923`},
+		"a long owner":     {`"value":"Planted"`, `"value":"Planted","owner":"` + strings.Repeat("x", server.MaxOwner+1) + `"`},
 		"a large value":    {`Planted`, strings.Repeat("x", 1<<20+1)},
 	} {
 		line := strings.Replace(good[1], change[0], change[1], 1)

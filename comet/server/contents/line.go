@@ -40,6 +40,7 @@ type entryLine struct {
 	Key      string    `json:"key"`
 	Write    []byte    `json:"write"`
 	Modified time.Time `json:"modified"`
+	Owner    string    `json:"owner,omitempty"`
 	Value    *string   `json:"value,omitempty"`
 	Bytes    []byte    `json:"bytes,omitempty"`
 }
@@ -68,7 +69,7 @@ func parseHeader(line []byte) (Header, error) {
 func (r Entry) line() entryLine {
 	l := entryLine{
 		Context: r.Name.Context.String(), Read: r.Read[:], Family: r.Name.Family.String(), Key: r.Name.Key.String(),
-		Write: r.Write[:], Modified: r.Modified.UTC(),
+		Write: r.Write[:], Modified: r.Modified.UTC(), Owner: r.Owner,
 	}
 	if utf8.ValidString(r.Value) {
 		l.Value = &r.Value
@@ -94,8 +95,12 @@ func parseEntry(line []byte) (Entry, error) {
 		return Entry{}, errors.New("it has not one of value and bytes")
 	case l.Modified.UnixMilli() < 0:
 		return Entry{}, errors.New("it was modified before 1970")
+	case len(l.Owner) > server.MaxOwner:
+		return Entry{}, errors.New("its owner is longer than stores take")
 	}
-	r := Entry{Name: name, Read: digest.Digest(l.Read), Write: digest.Digest(l.Write), Modified: l.Modified.UTC().Truncate(time.Millisecond)}
+	r := Entry{
+		Name: name, Read: digest.Digest(l.Read), Write: digest.Digest(l.Write), Modified: l.Modified.UTC().Truncate(time.Millisecond), Owner: l.Owner,
+	}
 	if l.Value != nil {
 		r.Value = *l.Value
 	} else {

@@ -106,7 +106,7 @@ func (s *Store) touch(ctx context.Context, g shown, getsSome bool) (expired bool
 		case l.lease == 0:
 			err = s.begin(ctx, g)
 		case l.alive:
-			err = s.keepAlive(ctx, g, l.lease)
+			_, err = s.keepAlive(ctx, g, l.lease)
 		default:
 			expired = true
 			err = s.expire(ctx, g, l.since)
@@ -115,27 +115,29 @@ func (s *Store) touch(ctx context.Context, g shown, getsSome bool) (expired bool
 			return expired, err
 		}
 	}
-	return expired, errors.New("its age changes all the time")
+	return expired, errAgeChanges
 }
+
+var errAgeChanges = errors.New("its age changes all the time")
 
 // maxTouches is how often a touch looks anew because something else happened meanwhile.
 const maxTouches = 20
 
 // keepAlive renews the lease, unless that has ended.
-func (s *Store) keepAlive(ctx context.Context, g shown, lease clientv3.LeaseID) error {
+func (s *Store) keepAlive(ctx context.Context, g shown, lease clientv3.LeaseID) (renewed bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	from := time.Now()
-	_, err := s.client.KeepAliveOnce(ctx, lease)
+	_, err = s.client.KeepAliveOnce(ctx, lease)
 	if errors.Is(err, rpctypes.ErrLeaseNotFound) {
 		pause(ctx, retryPause) // until the members have taken its key away
-		return nil
+		return false, nil
 	}
 	if err != nil {
-		return &callError{fmt.Errorf("%w: renew: %s", ErrUnavailable, s.reach.why(err)), false}
+		return false, &callError{fmt.Errorf("%w: renew: %s", ErrUnavailable, s.reach.why(err)), false}
 	}
 	s.ages.renew(g.changed, from)
-	return nil
+	return true, nil
 }
 
 // begin begins the age of a group, unless somebody else is faster.

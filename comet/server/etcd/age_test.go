@@ -2,6 +2,7 @@ package etcd_test
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -10,9 +11,11 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/renci-nrig/comet-go/comet/server"
+	"github.com/renci-nrig/comet-go/comet/server/contents"
 	"github.com/renci-nrig/comet-go/comet/server/etcd"
 	"github.com/renci-nrig/comet-go/comet/server/internal/etcdtest"
 	"github.com/renci-nrig/comet-go/comet/server/storetest"
@@ -63,6 +66,67 @@ func TestAgeingBeginsWithWhatIsThere(t *testing.T) {
 	c, err := s.Since(t.Context(), name.Context, tokens.Read, 1)
 	require.NoError(t, err)
 	require.True(t, c.Whole && c.Empty)
+}
+
+// An import knows no expiry: it renews what has an age, takes away what had expired, and leaves the rest to heads.
+func TestImportsGiveLife(t *testing.T) {
+	cluster := etcdtest.Start(t, 1)
+	url, client := cluster.URL("/comet"), direct(t, cluster)
+	keys := func(prefix string) []*mvccpb.KeyValue {
+		r, err := client.Get(t.Context(), "/comet/"+prefix, clientv3.WithPrefix())
+		require.NoError(t, err)
+		return r.Kvs
+	}
+	left := func() int64 {
+		r, err := client.TimeToLive(t.Context(), clientv3.LeaseID(binary.BigEndian.Uint64(keys("lease/")[0].Value)))
+		require.NoError(t, err)
+		return r.TTL
+	}
+	s, err := etcd.Open(t.Context(), url, etcd.WithExpiry(30*time.Second))
+	require.NoError(t, err)
+	put(t, s, "vm", "one")
+	f := exportOf(t, s, nil)
+	require.NoError(t, s.Close())
+	require.Eventually(t, func() bool { return left() < 58 }, time.Minute, 10*time.Millisecond)
+	did, err := etcd.Import(t.Context(), url, f, etcd.WithExpiry(time.Minute))
+	require.NoError(t, err)
+	require.Equal(t, contents.Imported{Entries: 1, Kept: 1}, did)
+	require.GreaterOrEqual(t, left(), int64(58))
+
+	_, err = client.Revoke(t.Context(), clientv3.LeaseID(binary.BigEndian.Uint64(keys("lease/")[0].Value)))
+	require.NoError(t, err)
+	did, err = etcd.Import(t.Context(), url, f)
+	require.NoError(t, err)
+	require.Equal(t, contents.Imported{Entries: 1, Added: 1}, did, "it had expired")
+	require.Empty(t, keys("lease/"))
+	require.Len(t, keys("expired/"), 1)
+	s, err = etcd.Open(t.Context(), url, etcd.WithExpiry(30*time.Second))
+	require.NoError(t, err)
+	defer s.Close()
+	require.Eventually(t, func() bool { return len(keys("alive/")) == 1 }, time.Minute, 10*time.Millisecond)
+	requireValue(t, s, "vm", "one")
+}
+
+// What an operator purged leaves removals, for those who watch, until its time is over; a head's own purge and a tool's do the same.
+func TestPurgedEntriesLeaveNothingInTheEnd(t *testing.T) {
+	cluster := etcdtest.Start(t, 1)
+	url, client := cluster.URL("/comet"), direct(t, cluster)
+	keys := func(prefix string) int64 {
+		r, err := client.Get(t.Context(), "/comet/"+prefix, clientv3.WithPrefix(), clientv3.WithCountOnly())
+		require.NoError(t, err)
+		return r.Count
+	}
+	head := open(t, url, etcd.WithExpiry(3*time.Second))
+	for _, tool := range []*etcd.Store{head, open(t, url)} {
+		put(t, head, "vm", "one")
+		n, err := tool.Purge(t.Context(), name.Context, time.Now())
+		require.NoError(t, err)
+		require.Equal(t, 1, n)
+		require.Zero(t, keys("entries/"))
+		for _, left := range []string{"removed/", "lease/", "alive/"} {
+			require.Eventually(t, func() bool { return keys(left) == 0 }, time.Minute, 10*time.Millisecond, left)
+		}
+	}
 }
 
 // Several heads renew, write and take away what is one: nothing acknowledged is lost, and what a head renewed no other takes away.

@@ -98,7 +98,7 @@ func parseWhole(key string, value []byte) (contents.Entry, error) {
 		return contents.Entry{}, err
 	}
 	r, text, err := parseEntry(value)
-	return contents.Entry{Name: name, Read: read, Write: r.write, Value: string(text), Modified: r.modified}, err
+	return contents.Entry{Name: name, Read: read, Write: r.write, Value: string(text), Modified: r.modified, Owner: r.owner}, err
 }
 
 // cutGroup parses the group at the beginning of a key. Digests are any bytes, so it is not cut at the next end of a name.
@@ -112,7 +112,7 @@ func cutGroup(key string) (id scope.ContextID, read digest.Digest, afterGroup st
 }
 
 // Purge looks, and then removes as many entries at once as etcd takes; each transaction demands that its entries are as they were
-// seen. Where a context comes to life meanwhile, it ends.
+// seen. Where a context comes to life meanwhile, it ends. Where the store ages, the removals go when what they are of would have expired.
 func (s *Store) Purge(ctx context.Context, id scope.ContextID, unchangedSince time.Time) (removed int, err error) {
 	leave, err := s.enter(ctx)
 	if err != nil {
@@ -162,7 +162,7 @@ func (s *Store) removeAll(ctx context.Context, edits []edit) (removed int, whole
 		part := edits[:min(len(edits), MaxChanges)]
 		edits = edits[len(part):]
 		b := s.newBatch(nil)
-		b.edits = part
+		b.edits, b.ages = part, false // what expires meanwhile is not as it was seen
 		r, _, err := s.do(ctx, b.transaction())
 		if err != nil {
 			return removed, false, err

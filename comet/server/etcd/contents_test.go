@@ -45,6 +45,11 @@ func exported(t *testing.T, cluster *etcdtest.Cluster, progress func(int)) *cont
 	for i := range 100 {
 		put(t, s, fmt.Sprint("vm-", i), "one")
 	}
+	return exportOf(t, s, progress)
+}
+
+func exportOf(t *testing.T, s *etcd.Store, progress func(int)) *contents.File {
+	t.Helper()
 	var b bytes.Buffer
 	require.NoError(t, s.Export(t.Context(), &b))
 	path := filepath.Join(t.TempDir(), "export")

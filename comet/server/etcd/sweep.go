@@ -11,6 +11,9 @@ import (
 // sweepPage is how many keys a sweep asks for at a time.
 const sweepPage = 1000
 
+// longestSweep is how long leases are followed at most before all is looked at again: what was imported has no age before that.
+const longestSweep = 24 * time.Hour
+
 // sweep takes away what expired, until ctx ends: at once where this head sees a lease end, and what no head saw when it begins. It also
 // begins the age of what was there before there was ageing.
 func (s *Store) sweep(ctx context.Context) {
@@ -26,7 +29,8 @@ func (s *Store) sweep(ctx context.Context) {
 
 // sweepEnded follows the leases until that breaks.
 func (s *Store) sweepEnded(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(clientv3.WithRequireLeader(ctx), max(s.ages.expiry, time.Minute)) // then all is looked at again
+	again := min(max(s.ages.expiry, time.Minute), longestSweep)
+	ctx, cancel := context.WithTimeout(clientv3.WithRequireLeader(ctx), again)
 	defer cancel()
 	for r := range s.client.Watch(ctx, s.key(aliveKeys), clientv3.WithPrefix(), clientv3.WithFilterPut()) {
 		if r.Err() != nil {

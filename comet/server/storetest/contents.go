@@ -40,9 +40,11 @@ func RunContents(t *testing.T, find func(testing.TB) Place) {
 		{"purging", testPurge},
 		{"purged entries are removals", testPurgeIsSeen},
 		{"what came to life is not purged", testPurgeChanged},
+		{"purged entries make room", testPurgeMakesRoom},
 		{"an export holds everything but tokens", testExport},
 		{"entries move with their tokens", testImport},
 		{"imports bring what is newer", testMerge},
+		{"what is owned moves with its owner", testMoveOwned},
 		{"imports under another key are refused", testOtherKey},
 		{"imports of what was altered are refused", testAltered},
 		{"operators who leave", testOperatorLeaves},
@@ -168,6 +170,21 @@ func testPurgeChanged(t *testing.T, find func(testing.TB) Place) {
 	s.put("slice", "new", "x", scope.NewTokens())
 	require.Zero(t, s.purge(old, old.Modified))
 	require.Len(t, s.groups(), 2)
+}
+
+func testPurgeMakesRoom(t *testing.T, find func(testing.TB) Place) {
+	s := openAt(t, find(t))
+	tokens := scope.NewTokens()
+	create := func(key string) error {
+		n := scope.MustName("slice", "hostsall", key)
+		_, err := s.Apply(t.Context(), server.Change{Name: n, Tokens: tokens, Value: "x", MayCreate: true, Room: 1})
+		return err
+	}
+	require.NoError(t, create("first"))
+	require.ErrorIs(t, create("second"), server.ErrFull)
+	require.Equal(t, 1, s.purge(s.entry(scope.MustName("slice", "hostsall", "first"), tokens), time.Now()))
+	require.NoError(t, create("second"))
+	require.ErrorIs(t, create("third"), server.ErrFull)
 }
 
 // export writes an export of the store and opens it.
@@ -297,6 +314,50 @@ func testMerge(t *testing.T, find func(testing.TB) Place) {
 	l, err := s.List(t.Context(), same.Name.Context, tokens.Read, scope.Family{})
 	require.NoError(t, err)
 	require.Len(t, l.Entries, 6)
+}
+
+func testMoveOwned(t *testing.T, find func(testing.TB) Place) {
+	from, to, tokens := openAt(t, find(t)), find(t), scope.NewTokens()
+	const she, he = "CN=she,O=\"Site\"", "CN=he,O=<Säte>"
+	put := func(s *shown, key, value, owner string) {
+		n := scope.MustName("slice", "hostsall", key)
+		_, err := s.Apply(t.Context(), server.Change{Name: n, Tokens: tokens, Value: value, Owner: owner, MayCreate: true})
+		require.NoError(t, err)
+	}
+	remove := func(s *shown, key, owner string) error {
+		_, err := s.Apply(t.Context(), server.Change{Name: scope.MustName("slice", "hostsall", key), Tokens: tokens, Delete: true, Owner: owner})
+		return err
+	}
+	put(from, "hers", "1", she)
+	put(from, "his", "1", he)
+	put(from, "nobody's", "1", "")
+	owners := func(f *contents.File) map[string]string {
+		all := map[string]string{}
+		for e, err := range f.All() {
+			require.NoError(t, err)
+			all[e.Name.Key.String()] = e.Owner
+		}
+		return all
+	}
+	f := from.export()
+	require.Equal(t, map[string]string{"hers": she, "his": he, "nobody's": ""}, owners(f))
+	_, err := to.Import(t.Context(), f)
+	require.NoError(t, err)
+	s := &shown{T: t, Contents: to.Open(t)}
+	require.Equal(t, owners(f), owners(s.export()))
+	require.ErrorIs(t, remove(s, "hers", he), server.ErrOwner)
+	require.NoError(t, remove(s, "nobody's", he))
+	require.NoError(t, remove(s, "his", he))
+	require.NoError(t, s.Close())
+
+	tick(t, from.entry(scope.MustName("slice", "hostsall", "hers"), tokens))
+	put(from, "hers", "2", he) // who changes it does not own it
+	_, err = to.Import(t.Context(), from.export())
+	require.NoError(t, err)
+	s = openAt(t, to)
+	require.Equal(t, owners(f), owners(s.export()))
+	require.ErrorIs(t, remove(s, "hers", he), server.ErrOwner)
+	require.NoError(t, remove(s, "hers", she))
 }
 
 func testOtherKey(t *testing.T, find func(testing.TB) Place) {

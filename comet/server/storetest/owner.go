@@ -35,6 +35,10 @@ func testOwner(s *store) {
 	s.applied(by(she, modify(name, alice, "still")))
 	s.applied(by(he, remove(name, alice)))
 
+	for _, bad := range []string{strings.Repeat("x", server.MaxOwner+1), "CN=\xff"} {
+		_, err := s.s.Apply(s.Context(), by(bad, write(name, alice, "")))
+		require.ErrorContains(s, err, "the owner is longer than 4096 bytes, or not UTF-8")
+	}
 	long := "CN=" + strings.Repeat("é", 1000)
 	s.applied(by(long, write(name, alice, "")))
 	s.holds(name, alice.Read, "")

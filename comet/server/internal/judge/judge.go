@@ -5,6 +5,7 @@ package judge
 import (
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/internal/digest"
@@ -16,9 +17,6 @@ type Edit struct {
 	server.Change
 	Read, Write digest.Digest
 }
-
-// maxOwner is the longest owner, in bytes; stores keep the length in two.
-const maxOwner = 4096
 
 // Edits works out what needs no look at the store. Batches in which a name or a token is missing, or that change an entry twice,
 // are refused with a *[server.ChangeError].
@@ -33,8 +31,8 @@ func Edits(key digest.Key, changes []server.Change) ([]Edit, error) {
 		if c.Name.IsZero() || c.Tokens.Read.IsZero() || c.Tokens.Write.IsZero() {
 			return nil, &server.ChangeError{Index: i, Err: errors.New("the name or a token is missing")}
 		}
-		if len(c.Owner) > maxOwner {
-			return nil, &server.ChangeError{Index: i, Err: fmt.Errorf("the owner is longer than %d bytes", maxOwner)}
+		if len(c.Owner) > server.MaxOwner || !utf8.ValidString(c.Owner) {
+			return nil, &server.ChangeError{Index: i, Err: fmt.Errorf("the owner is longer than %d bytes, or not UTF-8", server.MaxOwner)}
 		}
 		e := Edit{c, key.Read(c.Name.Context, c.Tokens.Read), key.Write(c.Name.Context, c.Tokens.Write)}
 		if seen[entry{c.Name, e.Read}] {
