@@ -65,9 +65,9 @@ func (s *Store) allEntries(ctx context.Context) contents.Entries {
 
 // walk visits all keys of one revision with the prefix, until visit says that it is enough.
 func (s *Store) walk(ctx context.Context, prefix string, visit func(*mvccpb.KeyValue) (more bool, err error)) error {
-	end := clientv3.GetPrefixRangeEnd(prefix)
+	after := clientv3.GetPrefixRangeEnd(prefix)
 	for from, revision := prefix, int64(0); ; {
-		r, _, err := s.do(ctx, clientv3.OpGet(from, clientv3.WithRange(end), clientv3.WithRev(revision), clientv3.WithLimit(walkPage)))
+		r, _, err := s.do(ctx, clientv3.OpGet(from, clientv3.WithRange(after), clientv3.WithRev(revision), clientv3.WithLimit(walkPage)))
 		if err != nil {
 			return certain(err)
 		}

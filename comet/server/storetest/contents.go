@@ -47,6 +47,7 @@ func RunContents(t *testing.T, find func(testing.TB) Place) {
 		{"what is owned moves with its owner", testMoveOwned},
 		{"imports under another key are refused", testOtherKey},
 		{"imports of what was altered are refused", testAltered},
+		{"names that begin alike", testNamesThatBeginAlike},
 		{"operators who leave", testOperatorLeaves},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, find) })
@@ -203,6 +204,26 @@ func openExport(t *testing.T, path string) *contents.File {
 	require.NoError(t, err)
 	t.Cleanup(func() { f.Close() })
 	return f
+}
+
+// Stores are read in parts. No part ends between a name and those that begin with it, whatever comes behind.
+func testNamesThatBeginAlike(t *testing.T, find func(testing.TB) Place) {
+	s := openAt(t, find(t))
+	tokens := scope.NewTokens()
+	var last server.Entry
+	n := 0
+	for i := range 40 {
+		for _, behind := range []string{"", "-0", " 1", ",2", ".3", "~4"} {
+			last = s.put("slice", fmt.Sprintf("vm%02d%s", i, behind), "{}", tokens)
+			n++
+		}
+	}
+	require.Equal(t, n, s.export().Entries)
+	groups := s.groups()
+	require.Len(t, groups, 1)
+	require.Equal(t, n, groups[0].Entries)
+	require.Equal(t, n, s.purge(last, last.Modified.Add(time.Hour)))
+	require.Zero(t, s.export().Entries)
 }
 
 func testExport(t *testing.T, find func(testing.TB) Place) {
