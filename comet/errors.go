@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 )
@@ -96,7 +97,7 @@ func (e *HeadsError) Error() string {
 	for i, h := range e.Heads {
 		said[i] = h.Head + ": " + h.reason()
 	}
-	text := "comet: " + strings.TrimSpace(e.Op+" "+e.Entry) + ": no head answered"
+	text := "comet: " + strings.TrimSpace(e.Op+" "+e.Entry) + ": " + e.summary()
 	if e.Cause != nil {
 		text += " in time (" + e.Cause.Error() + ")"
 	}
@@ -104,6 +105,18 @@ func (e *HeadsError) Error() string {
 		return text
 	}
 	return text + ": " + strings.Join(said, "; ")
+}
+
+func (e *HeadsError) summary() string {
+	for _, h := range e.Heads {
+		if h.Status != http.StatusTooManyRequests {
+			return "no head answered"
+		}
+	}
+	if len(e.Heads) == 0 {
+		return "no head answered"
+	}
+	return "every head asks to come again later"
 }
 
 // Unwrap gives the kind of the failure, the caller's context error, and what each head said.

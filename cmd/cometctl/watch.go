@@ -17,7 +17,8 @@ func watchCommand() *urfave.Command {
 		Name:      "watch",
 		Usage:     "show entries as they change",
 		ArgsUsage: "CONTEXT FAMILY",
-		Description: "Shows what is there, and then each change, until it is interrupted or --timeout, if given, is over. With --output json\n" +
+		Description: "Shows what is there, and then each change, until it is interrupted or --timeout, if given, is over: \"is\"\n" +
+			"for what is there to begin with, then \"changed\" for what is new or other, and \"gone\". With --output json\n" +
 			"each change is one line. Heads that do not offer to wait for changes are asked every now and then.",
 		Flags:  withHeads(cli.ReadTokenFlag(), cli.OutputFlag(), &urfave.DurationFlag{Name: "every", Usage: "`TIME` between two questions to heads that do not wait", Value: 10 * time.Second}),
 		Action: watch,
@@ -40,13 +41,17 @@ func watch(c *urfave.Context) error {
 	if !c.IsSet("timeout") {
 		ctx = c.Context
 	}
+	again := false
 	err = conn.Watch(ctx, comet.Watch{
 		Context:  l.id,
 		Families: []scope.Family{l.family},
 		Read:     []scope.Token{l.read},
 		Every:    c.Duration("every"),
 		Failed:   func(err error) { fmt.Fprintf(c.App.ErrWriter, "%s: %s; asking again\n", c.App.Name, cli.OneLine(err)) },
-	}, func(change comet.Change) error { return showChange(c, change) })
+	}, func(change comet.Change) error {
+		defer func() { again = true }()
+		return showChange(c, change, again)
+	})
 	if err == nil {
 		err = c.Context.Err() // interrupted
 	}
@@ -61,7 +66,8 @@ type shownChange struct {
 	Removed []string     `json:"removed,omitempty"`
 }
 
-func showChange(c *urfave.Context, change comet.Change) error {
+// showChange shows one change. again says that there were others before: a whole state begins anew then.
+func showChange(c *urfave.Context, change comet.Change, again bool) error {
 	shown := shownChange{At: time.Now().UTC(), Whole: change.Whole, Entries: []shownEntry{}}
 	for _, e := range change.Entries {
 		shown.Entries = append(shown.Entries, show(e.Entry))
@@ -72,16 +78,19 @@ func showChange(c *urfave.Context, change comet.Change) error {
 	if c.String("output") != "table" {
 		return json.NewEncoder(c.App.Writer).Encode(shown)
 	}
-	return printChange(c, shown)
+	return printChange(c, shown, again)
 }
 
-func printChange(c *urfave.Context, shown shownChange) error {
+func printChange(c *urfave.Context, shown shownChange, again bool) error {
 	var t cli.Table
 	at := shown.At.Local().Format(time.TimeOnly)
 	row := func(what, key, value string) { t.Rows = append(t.Rows, []string{at, what, key, value}) }
 	what := "changed"
 	if shown.Whole {
 		what = "is"
+		if again {
+			fmt.Fprintln(c.App.ErrWriter, at+"  what was shown before does not count any more: this is all there is")
+		}
 	}
 	for _, e := range shown.Entries {
 		row(what, e.Key, oneLine(e))

@@ -179,6 +179,7 @@ func (h *head) terminate() {
 func TestServeWithNothingButAFolder(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "data")
 	h := serveHead(t, dir, nil)
+	require.NoError(t, h.process.Process.Signal(syscall.SIGHUP), "which elsewhere means reading again")
 	code, body, err := h.call("POST", "//writeScope", "vm", "one")
 	require.NoError(t, err)
 	require.Equal(t, 200, code, body)

@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -39,6 +41,7 @@ func serve(c *urfave.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	signal.Ignore(syscall.SIGHUP) // to others it means reading again, which happens by itself, and never the end
 	// First what may fail without a trace.
 	listeners, err := listen(c, s.addresses)
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -23,7 +24,7 @@ func serveFlags() []urfave.Flag {
 		hostFlag(),
 		boolFlag("strong-tokens", "refuse writes with weak tokens: fewer than 8 characters, no digit, no lower or upper case, or white space"),
 		boolFlag("no-client-certs", "let everybody create and delete who has the tokens, without a client certificate"),
-		stringFlag("creators-file", "let only clients create and delete whose certificates have a subject listed in `FILE`, one a line, such as CN=controller,O=Site"),
+		stringFlag("creators-file", "let only clients create and delete whose certificates have a subject listed in `FILE`, one a line, such as CN=controller,O=Site; it is read at the start alone"),
 		boolFlag("owners", "let an entry be deleted only under the certificate subject that created it"),
 		stringFlag("cacert", "trust clients whose certificates lead to one in `FILE` (DER, PEM)"),
 		stringFlag("cert", "the head's own certificate, with its chain, in `FILE`"),
@@ -136,7 +137,7 @@ func readCreators(c *urfave.Context) (subjects []string, err error) {
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, cli.Input(err)
+		return nil, cli.Input(fmt.Errorf("--creators-file: %w", err))
 	}
 	number := 0
 	for line := range strings.Lines(string(text)) {

@@ -29,7 +29,7 @@ func storeFlags() []urfave.Flag {
 
 // expiryFlag is for those who serve: operators' tools neither renew anything nor take it away.
 func expiryFlag() urfave.Flag {
-	return &urfave.DurationFlag{Name: "expiry", EnvVars: cli.Env("expiry"), Usage: "take away what nobody has read or written for `TIME`, such as 4320h, and at the latest for twice that: all that a read token shows in a context together; 0: nothing"}
+	return &urfave.DurationFlag{Name: "expiry", EnvVars: cli.Env("expiry"), Usage: "take away what nobody has read or written for `TIME`, such as 4320h, at least 10m, and at the latest for twice that: all that a read token shows in a context together; 0: nothing"}
 }
 
 // shortestExpiry is longer than any watch may wait, so that who waits renews.

@@ -63,11 +63,15 @@ func (h *Head) refusal(v *visit, err error) answer {
 	}
 	if v.Context().Err() != nil {
 		h.log.DebugContext(v.Context(), "client left", "call", v.call, "remote", v.RemoteAddr)
-	} else {
-		h.log.ErrorContext(v.Context(), "store failed", "call", v.call, "remote", v.RemoteAddr, "error", err)
+		return (&refusal{codeLeft, "The client left", "client left"}).answer() // for logs and metrics: nobody reads it
 	}
+	h.log.ErrorContext(v.Context(), "store failed", "call", v.call, "remote", v.RemoteAddr, "error", err)
 	return (&refusal{http.StatusInternalServerError, "The head's store failed; whether a change was made is unknown", "store failed"}).answer()
 }
+
+// codeLeft is what logs and metrics show of requests whose client did not wait for the answer, as web servers have it: those are no
+// failures of the head.
+const codeLeft = 499
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 

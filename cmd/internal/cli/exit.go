@@ -97,7 +97,7 @@ func OneLine(err error) string {
 	}
 	text := strings.Join(lines, "; ")
 	if strings.Contains(text, "Unauthorized client") {
-		text += "; the head wants a client certificate that it trusts, see --keystore and --cert"
+		text += "; the head wants a client certificate that it trusts, of a subject that may create and delete; see --keystore and --cert"
 	}
 	return text
 }
