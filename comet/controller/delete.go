@@ -16,6 +16,9 @@ import (
 type Deleted struct{ Removed, Absent int }
 
 func (d Deleted) String() string {
+	if d == (Deleted{}) {
+		return "nothing is there, or the read token is wrong"
+	}
 	if d.Absent == 0 {
 		return fmt.Sprintf("%d entries removed", d.Removed)
 	}
@@ -39,12 +42,16 @@ func (c *Controller) Delete(ctx context.Context, s orca.Slice, tokens Tokens) (D
 }
 
 // Withdraw removes single VMs, or LUNs, of a slice that goes on, as Delete does. Their write tokens are kept, so that it may be
-// repeated. A VM that has no write token is an error, and then nothing is removed.
+// repeated. They need not be in s any more. A VM that has no write token is an error, and then nothing is removed.
 func (c *Controller) Withdraw(ctx context.Context, s orca.Slice, tokens Tokens, vms ...scope.Key) (Deleted, error) {
 	for _, vm := range vms {
 		if tokens.Write[vm].IsZero() {
 			return Deleted{}, fmt.Errorf("withdraw from slice %s: VM %s: %w", s.ID, vm, comet.ErrNoWriteToken)
 		}
+	}
+	s.VMs = nil // what they are called does not matter
+	for _, vm := range vms {
+		s.VMs = append(s.VMs, orca.VM{ReservationID: vm})
 	}
 	deleted, _, err := c.take(ctx, s, tokens, func(key scope.Key) bool { return slices.Contains(vms, key) })
 	if err != nil {
