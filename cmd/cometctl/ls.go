@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	urfave "github.com/urfave/cli/v2"
@@ -47,6 +48,10 @@ func ls(c *urfave.Context) error {
 		return err
 	}
 	defer conn.Close()
+	return listEntries(ctx, c, conn, id, family, token)
+}
+
+func listEntries(ctx context.Context, c *urfave.Context, conn *cli.Connection, id scope.ContextID, family scope.Family, token scope.Token) error {
 	entries, err := conn.List(ctx, id, family, token)
 	if err != nil {
 		return err

@@ -8,12 +8,12 @@ import (
 )
 
 // Controller returns the commands of an ORCA controller.
-func Controller() []*urfave.Command { return commands(nil) }
+func Controller() []*urfave.Command { return commands("", nil) }
 
 // Owner returns the commands of a slice's owner: the same, and files that belong into the instances' metadata and user data.
 func Owner() []*urfave.Command {
-	return commands([]urfave.Flag{
-		&urfave.StringFlag{Name: "metadata-dir", Category: categoryFiles, Usage: "write into `DIR`, mode 0600, what each VM is to be told: HOSTNAME.metadata.json, a body for the OpenStack API; HOSTNAME.heat.yaml, a metadata block for Heat; HOSTNAME.cloud-init.yaml, user data that starts the guest"},
+	return commands(aboutMetadata, []urfave.Flag{
+		&urfave.StringFlag{Name: "metadata-dir", Category: categoryFiles, Usage: "write what each VM is to be told into `DIR`, mode 0600"},
 		&urfave.StringFlag{Name: "guest-url", Category: categoryFiles, Usage: "let cloud-init fetch the guest from `URL`: a .deb, an .rpm, or the program; else the image must have it"},
 		&urfave.StringFlag{Name: "guest-sha256", Category: categoryFiles, Usage: "`SUM` of what is there, 64 hex digits"},
 	})
@@ -24,10 +24,19 @@ const (
 	categoryFiles = "What VMs are told"
 )
 
-// commands returns the commands, those that create with further flags.
-func commands(files []urfave.Flag) []*urfave.Command {
-	return []*urfave.Command{createCommand(files), extendCommand(files), withdrawCommand(), showCommand(), deleteCommand()}
+// commands returns the commands, those that create with further flags and more to say.
+func commands(about string, files []urfave.Flag) []*urfave.Command {
+	create, extend := createCommand(files), extendCommand(files)
+	create.Description += about
+	extend.Description += about
+	return []*urfave.Command{create, extend, withdrawCommand(), showCommand(), deleteCommand()}
 }
+
+const aboutMetadata = "\n\nWith --metadata-dir there is, for each VM:\n\n" +
+	"   HOSTNAME.metadata.json    a body for the OpenStack API that sets an instance's metadata\n" +
+	"   HOSTNAME.heat.yaml        the block metadata of a server in a Heat template\n" +
+	"   HOSTNAME.cloud-init.yaml  user data that brings the CA, installs the guest and starts it\n\n" +
+	"The guest publishes the publicIp that a slice file has for its VM."
 
 // namesSlice are the flags of a command that must know the VMs.
 func namesSlice(more ...[]urfave.Flag) []urfave.Flag {
@@ -38,7 +47,7 @@ func namesSlice(more ...[]urfave.Flag) []urfave.Flag {
 		&urfave.StringSliceFlag{Name: "group", Category: categorySlice, Usage: "`NAME` of a group that the VMs are in (repeatable), in place of a slice file; all where none is given"},
 		tokensFlag(),
 		&urfave.StringFlag{Name: "properties-dir", Category: categoryFiles, Usage: "write the properties that each VM gets into `DIR`/HOSTNAME.properties and .json, mode 0600"},
-		&urfave.BoolFlag{Name: "print-tokens", Category: categoryFiles, Usage: "print these properties, which have tokens in them"},
+		&urfave.BoolFlag{Name: "print-tokens", Category: categoryFiles, Usage: "print each VM's properties, which have tokens in them"},
 	}
 	return withHeads(append(flags, concat(more)...))
 }
