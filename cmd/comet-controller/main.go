@@ -1,4 +1,4 @@
-// Command comet-controller puts down, and takes away, the place-holders that the VMs of a slice fill in: an ORCA controller's part.
+// Command comet-controller puts down, shows and takes away the place-holders that the VMs of a slice fill in: an ORCA controller's part.
 package main
 
 import (
@@ -7,6 +7,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"github.com/renci-nrig/comet-go/cmd/internal/cli"
+	"github.com/renci-nrig/comet-go/cmd/internal/sliceverbs"
 )
 
 func main() { os.Exit(cli.Main(app())) }
@@ -14,10 +15,11 @@ func main() { os.Exit(cli.Main(app())) }
 func app() *urfave.App {
 	return &urfave.App{
 		Name:  "comet-controller",
-		Usage: "create and delete the COMET contexts of a slice",
+		Usage: "create, extend, show and delete the COMET contexts of a slice",
 		Description: "The slice file names the slice and its VMs. The token file, made where it is not there, keeps the slice's read token and a\n" +
 			"write token per VM; it is on disk before anything is created, so that whatever was begun can be finished. A slice file:\n\n" +
-			"   {\"sliceId\":\"my-slice\",\"vms\":[{\"hostName\":\"workers-0\",\"reservationId\":\"vm-1\"}]}",
-		Commands: []*urfave.Command{createCommand(), deleteCommand()},
+			"   {\"sliceId\":\"my-slice\",\"vms\":[{\"hostName\":\"workers-0\",\"reservationId\":\"vm-1\"}]}\n\n" +
+			"The same without one:  --slice-id my-slice --vm workers-0=vm-1",
+		Commands: sliceverbs.Controller(),
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	urfave "github.com/urfave/cli/v2"
@@ -58,6 +59,10 @@ func ls(c *urfave.Context) error {
 		return err
 	}
 	defer conn.Close()
+	return listEntries(ctx, c, conn, l)
+}
+
+func listEntries(ctx context.Context, c *urfave.Context, conn *cli.Connection, l listing) error {
 	entries, err := conn.List(ctx, l.id, l.family, l.read)
 	if err != nil {
 		return err

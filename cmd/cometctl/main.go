@@ -1,4 +1,4 @@
-// Command cometctl is for the people around COMET: operators and slice owners. It reads and writes entries, makes tokens, and shows
+// Command cometctl is for the people around COMET: operators and slice owners. It reads and writes entries, makes tokens, looks after slices, and shows
 // the whole exchange of a slice with quickstart.
 package main
 
@@ -20,7 +20,7 @@ func app() *urfave.App {
 			"and KEY (the VM's reservation ID). A read token makes it visible, a write token allows change.\n\n" +
 			"Try it without any head of your own:  cometctl quickstart",
 		Commands: []*urfave.Command{
-			quickstartCommand(), versionCommand(), readCommand(), writeCommand(), lsCommand(), rmCommand(), watchCommand(), tokenCommand(), doctorCommand(),
+			quickstartCommand(), versionCommand(), readCommand(), writeCommand(), lsCommand(), rmCommand(), watchCommand(), tokenCommand(), sliceCommand(), doctorCommand(),
 		},
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 
@@ -32,7 +33,11 @@ func read(c *urfave.Context) error {
 		return err
 	}
 	defer conn.Close()
-	entry, err := conn.Read(ctx, name, tokens.Read)
+	return showEntry(ctx, c, conn, name, tokens.Read)
+}
+
+func showEntry(ctx context.Context, c *urfave.Context, conn *cli.Connection, name scope.Name, token scope.Token) error {
+	entry, err := conn.Read(ctx, name, token)
 	if err != nil {
 		return err
 	}

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 
 	urfave "github.com/urfave/cli/v2"
 
 	"github.com/renci-nrig/comet-go/cmd/internal/cli"
 	"github.com/renci-nrig/comet-go/comet"
+	"github.com/renci-nrig/comet-go/scope"
 )
 
 func rmCommand() *urfave.Command {
@@ -31,6 +33,10 @@ func rm(c *urfave.Context) error {
 		return err
 	}
 	defer conn.Close()
+	return removeEntry(ctx, c, conn, name, tokens)
+}
+
+func removeEntry(ctx context.Context, c *urfave.Context, conn *cli.Connection, name scope.Name, tokens scope.Tokens) error {
 	shown, done := shownRemoval{shownName: nameOf(name), Removed: true}, "removed "
 	switch err := conn.Delete(ctx, name, tokens); {
 	case errors.Is(err, comet.ErrNotFound):

@@ -1,6 +1,7 @@
 package controller_test
 
 import (
+	"context"
 	"sync/atomic"
 	"testing"
 
@@ -39,7 +40,7 @@ func TestDeleteRemovesWhatEarlierSettingsPutDown(t *testing.T) {
 	assert.Empty(t, seen(t, client, s, tokens))
 }
 
-func TestDeleteLeavesOtherEntriesAlone(t *testing.T) {
+func TestWithdrawLeavesOtherEntriesAlone(t *testing.T) {
 	client, s := comettest.Start(t, 1).Client(), demo(t)
 	tokens := open(t, s)
 	c := controller.New(client, both)
@@ -48,9 +49,7 @@ func TestDeleteLeavesOtherEntriesAlone(t *testing.T) {
 	name := scope.Name{Context: s.ID, Family: scope.FamilyUsers, Key: s.VMs[0].ReservationID}
 	_, err := client.Write(t.Context(), name, other, []byte(`{"val_":"[]"}`))
 	require.NoError(t, err)
-	part := s
-	part.VMs = s.VMs[1:]
-	require.NoError(t, deleted(c.Delete(t.Context(), part, tokens)))
+	require.NoError(t, deleted(c.Withdraw(t.Context(), s, tokens, s.VMs[1].ReservationID, s.VMs[2].ReservationID)))
 	assert.Equal(t, map[string]string{
 		"hostsall/" + s.VMs[0].ReservationID.String():   noIP("workers-0"),
 		"pubkeysall/" + s.VMs[0].ReservationID.String(): noKey,
@@ -107,4 +106,76 @@ func TestDeleteGoesOnAfterARefusal(t *testing.T) {
 	tokens.Write[s.VMs[0].ReservationID] = right
 	require.NoError(t, deleted(c.Delete(t.Context(), s, tokens)))
 	assert.Empty(t, seen(t, client, s, tokens))
+}
+
+// VMs that came by an extend are not in the slice file that there was first; other programs of a VM have their families.
+func TestDeleteTakesAllThatTheTokensKnow(t *testing.T) {
+	heads, s := comettest.Start(t, 1), demo(t)
+	tokens, path := standing(t, heads, s)
+	c := controller.New(heads.Client(), both)
+	done, err := c.Extend(t.Context(), path, s, scope.Token{})
+	require.NoError(t, err)
+	name := scope.Name{Context: s.ID, Family: scope.MustFamily("tokensall"), Key: s.VMs[1].ReservationID}
+	_, err = heads.Client().Write(t.Context(), name, done.Tokens.Of(name.Key), []byte(`{"kubeToken":"x"}`))
+	require.NoError(t, err)
+	first := s
+	first.VMs = s.VMs[:1]
+	gone, err := c.Delete(t.Context(), first, done.Tokens)
+	require.NoError(t, err)
+	assert.Equal(t, controller.Deleted{Removed: 7}, gone)
+	assert.Empty(t, seen(t, heads.Client(), s, tokens))
+}
+
+func TestDeleteSaysWhatItHasNoTokenFor(t *testing.T) {
+	heads, s := comettest.Start(t, 1), demo(t)
+	tokens := open(t, s)
+	c := controller.New(heads.Client(), both)
+	require.NoError(t, created(c.Create(t.Context(), s, tokens)))
+	foreign := scope.Name{Context: s.ID, Family: scope.MustFamily("hostsall"), Key: scope.MustName("s", "f", "stranger").Key}
+	pair := scope.Tokens{Read: tokens.Read, Write: scope.NewToken()}
+	_, err := heads.Client().Write(t.Context(), foreign, pair, []byte(hisIP))
+	require.NoError(t, err)
+	done, err := c.Delete(t.Context(), s, tokens)
+	require.ErrorIs(t, err, comet.ErrNoWriteToken)
+	assert.ErrorContains(t, err, "hostsall/stranger")
+	assert.Equal(t, controller.Deleted{Removed: 6}, done)
+	assert.Len(t, seen(t, heads.Client(), s, tokens), 1)
+}
+
+func TestDeleteThatIsInterruptedIsFinishedByTheNext(t *testing.T) {
+	heads, s := comettest.Start(t, 1, server.WithoutExtensions()), demo(t)
+	tokens := open(t, s)
+	for k := 1; k < 6; k++ {
+		require.NoError(t, created(controller.New(heads.Client(), both).Create(t.Context(), s, tokens)))
+		ctx, cancel := context.WithCancel(t.Context())
+		var deletes atomic.Int32
+		client := heads.Client(comet.WithObserver(func(a comet.Attempt) {
+			if a.Op == "delete" && a.Class == comet.ClassOK && int(deletes.Add(1)) == k {
+				cancel()
+			}
+		}))
+		done, err := controller.New(client, oneByOne).Delete(ctx, s, tokens)
+		require.ErrorIs(t, err, context.Canceled)
+		assert.Equal(t, k, done.Removed)
+		done, err = controller.New(heads.Client(), both).Delete(t.Context(), s, tokens)
+		require.NoError(t, err)
+		assert.Equal(t, controller.Deleted{Removed: 6 - k, Absent: k}, done)
+	}
+}
+
+func TestWithdrawKnowsItsVMs(t *testing.T) {
+	heads, s := comettest.Start(t, 1), demo(t)
+	tokens := open(t, s)
+	c := controller.New(heads.Client(), both)
+	require.NoError(t, created(c.Create(t.Context(), s, tokens)))
+	stranger := scope.MustName("s", "f", "stranger").Key
+	err := deleted(c.Withdraw(t.Context(), s, tokens, s.VMs[0].ReservationID, stranger))
+	require.ErrorIs(t, err, comet.ErrNoWriteToken)
+	assert.ErrorContains(t, err, "VM stranger")
+	assert.Len(t, seen(t, heads.Client(), s, tokens), 6, "nothing half done")
+	fewer := s
+	fewer.VMs = s.VMs[1:]
+	gone, err := c.Withdraw(t.Context(), fewer, tokens, s.VMs[0].ReservationID)
+	require.NoError(t, err)
+	assert.Equal(t, controller.Deleted{Removed: 2}, gone, "of a VM that has left the slice file as well")
 }

@@ -7,6 +7,9 @@
 //	c := controller.New(client, controller.Settings{Hosts: true, PubKeys: true})
 //	created, err := c.Create(ctx, slice, tokens)
 //
+// [Controller.Extend] adds VMs under the read token that the slice has, [Controller.Withdraw] takes single ones away,
+// [Controller.Show] tells which have reported, [Controller.Delete] removes the slice.
+//
 // The slice has one read token and each VM a write token of its own. [OpenTokens] makes them and has them on disk before they are
 // used, so that whatever was begun can be finished. Files' formats are those of package orca; printing belongs to the commands.
 package controller

@@ -38,14 +38,12 @@ func OpenTokens(ctx context.Context, path string, s orca.Slice) (tokens Tokens, 
 }
 
 func openTokens(path string, s orca.Slice) (Tokens, error) {
-	t, err := LoadTokens(path)
+	t, err := loadTokensOf(path, s)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		t = Tokens{SliceID: s.ID, Read: scope.NewToken(), Write: map[scope.Key]scope.Token{}}
 	case err != nil:
 		return Tokens{}, err
-	case t.SliceID != s.ID:
-		return Tokens{}, fmt.Errorf("token file %s belongs to slice %s, not to %s", path, t.SliceID, s.ID)
 	}
 	if t.cover(s) {
 		if err := t.save(path); err != nil {
@@ -53,6 +51,15 @@ func openTokens(path string, s orca.Slice) (Tokens, error) {
 		}
 	}
 	return t, nil
+}
+
+// loadTokensOf loads the tokens of this slice and no other.
+func loadTokensOf(path string, s orca.Slice) (Tokens, error) {
+	t, err := LoadTokens(path)
+	if err == nil && t.SliceID != s.ID {
+		return Tokens{}, fmt.Errorf("token file %s belongs to slice %s, not to %s", path, t.SliceID, s.ID)
+	}
+	return t, err
 }
 
 // cover makes the write tokens that the slice's VMs lack, and reports whether there were any.

@@ -1,0 +1,18 @@
+package main
+
+import (
+	urfave "github.com/urfave/cli/v2"
+
+	"github.com/renci-nrig/comet-go/cmd/internal/sliceverbs"
+)
+
+func sliceCommand() *urfave.Command {
+	return &urfave.Command{
+		Name:  "slice",
+		Usage: "what the owner of a slice does on a cloud without an ORCA controller",
+		Description: "The slice file names the slice and its VMs; --vm says the same without one. The token file, made where it is not there, keeps\n" +
+			"the slice's read token and a write token per VM.\n\n" +
+			"   cometctl slice create --slice-id my-slice --vm workers-0=vm-1 --tokens tokens.json --metadata-dir vms",
+		Subcommands: append(sliceverbs.Owner(), sliceCallCommand()),
+	}
+}

@@ -1,0 +1,86 @@
+package sliceverbs
+
+import (
+	urfave "github.com/urfave/cli/v2"
+
+	"github.com/renci-nrig/comet-go/cmd/internal/cli"
+	"github.com/renci-nrig/comet-go/comet/controller"
+)
+
+// Controller returns the commands of an ORCA controller.
+func Controller() []*urfave.Command { return commands("", nil) }
+
+// Owner returns the commands of a slice's owner: the same, and files that belong into the instances' metadata and user data.
+func Owner() []*urfave.Command {
+	return commands(aboutMetadata, []urfave.Flag{
+		&urfave.StringFlag{Name: "metadata-dir", Category: categoryFiles, Usage: "write what each VM is to be told into `DIR`, mode 0600"},
+		&urfave.StringFlag{Name: "guest-url", Category: categoryFiles, Usage: "let cloud-init fetch the guest from `URL`: a .deb, an .rpm, or the program; else the image must have it"},
+		&urfave.StringFlag{Name: "guest-sha256", Category: categoryFiles, Usage: "`SUM` of what is there, 64 hex digits"},
+	})
+}
+
+const (
+	categorySlice = "The slice"
+	categoryFiles = "What VMs are told"
+)
+
+// commands returns the commands, those that create with further flags and more to say.
+func commands(about string, files []urfave.Flag) []*urfave.Command {
+	create, extend := createCommand(files), extendCommand(files)
+	create.Description += about
+	extend.Description += about
+	return []*urfave.Command{create, extend, withdrawCommand(), showCommand(), deleteCommand()}
+}
+
+const aboutMetadata = "\n\nWith --metadata-dir there is, for each VM:\n\n" +
+	"   HOSTNAME.metadata.json    a body for the OpenStack API that sets an instance's metadata\n" +
+	"   HOSTNAME.heat.yaml        the block metadata of a server in a Heat template\n" +
+	"   HOSTNAME.cloud-init.yaml  user data that brings the CA, installs the guest and starts it\n\n" +
+	"The guest publishes the publicIp that a slice file has for its VM."
+
+// namesSlice are the flags of a command that must know the VMs.
+func namesSlice(more ...[]urfave.Flag) []urfave.Flag {
+	flags := []urfave.Flag{
+		&urfave.StringFlag{Name: "slice", Category: categorySlice, Usage: "slice `FILE`, JSON or YAML"},
+		&urfave.StringSliceFlag{Name: "vm", Category: categorySlice, Usage: "a VM, `NAME=RESERVATION` (repeatable), in place of a slice file"},
+		&urfave.StringFlag{Name: "slice-id", Category: categorySlice, Usage: "the slice's `ID`, in place of a slice file"},
+		&urfave.StringSliceFlag{Name: "group", Category: categorySlice, Usage: "`NAME` of a group that the VMs are in (repeatable), in place of a slice file; all where none is given"},
+		tokensFlag(),
+		&urfave.StringFlag{Name: "properties-dir", Category: categoryFiles, Usage: "write the properties that each VM gets into `DIR`/HOSTNAME.properties and .json, mode 0600"},
+		&urfave.BoolFlag{Name: "print-tokens", Category: categoryFiles, Usage: "print each VM's properties, which have tokens in them"},
+	}
+	return withHeads(append(flags, concat(more)...))
+}
+
+// mayNameSlice are the flags of a command to which the token file says enough.
+func mayNameSlice() []urfave.Flag {
+	return withHeads([]urfave.Flag{
+		&urfave.StringFlag{Name: "slice", Category: categorySlice, Usage: "slice `FILE`, JSON or YAML; without it, what the token file knows"},
+		tokensFlag(),
+	})
+}
+
+func tokensFlag() urfave.Flag {
+	return &urfave.StringFlag{Name: "tokens", Category: categorySlice, Usage: "`FILE` of mode 0600 that keeps the slice's tokens (required)"}
+}
+
+func withHeads(flags []urfave.Flag) []urfave.Flag {
+	return append(append(flags, cli.OutputFlag()), cli.HeadFlags()...)
+}
+
+func concat(lists [][]urfave.Flag) (all []urfave.Flag) {
+	for _, l := range lists {
+		all = append(all, l...)
+	}
+	return all
+}
+
+// open returns the controller that the flags ask for. end takes the progress away.
+func open(c *urfave.Context, conn *cli.Connection, doing string) (ctl *controller.Controller, end func()) {
+	s := controller.Settings{Hosts: true, PubKeys: true}
+	if cli.Given(c, "config") != "" {
+		s = controller.FromConfig(conn.Spec.Config)
+	}
+	s.Bulk.Progress, end = cli.Progress(c, doing)
+	return controller.New(conn.Client, s), end
+}

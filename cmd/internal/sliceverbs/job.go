@@ -1,0 +1,133 @@
+package sliceverbs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"github.com/renci-nrig/comet-go/cmd/internal/cli"
+	"github.com/renci-nrig/comet-go/comet/controller"
+	"github.com/renci-nrig/comet-go/comet/orca"
+)
+
+// job is a slice whose place-holders are being put down.
+type job struct {
+	*controller.Controller
+	c     *urfave.Context
+	ctx   context.Context
+	conn  *cli.Connection
+	slice orca.Slice
+	told  orca.UserData // of the heads; zero where no metadata is asked for
+	end   func()        // takes the progress away
+}
+
+func newJob(c *urfave.Context, slice orca.Slice) (job, error) {
+	ctx, conn, err := cli.Connect(c)
+	if err != nil {
+		return job{}, err
+	}
+	j := job{c: c, ctx: ctx, conn: conn, slice: slice}
+	j.Controller, j.end = open(c, conn, "place-holders")
+	return j, nil
+}
+
+// Close ends the connection.
+func (j job) Close() { j.conn.Close() }
+
+// metadata tells whether files for OpenStack are asked for.
+func (j job) metadata() string { return cli.Given(j.c, "metadata-dir") }
+
+// prepare finds out what would keep the files from being written, and makes their folders.
+func (j *job) prepare() (err error) {
+	if j.metadata() == "" && (cli.Given(j.c, "guest-url") != "" || cli.Given(j.c, "guest-sha256") != "") {
+		return cli.Usage("give --metadata-dir too", "--guest-url and --guest-sha256 are for the files of --metadata-dir")
+	}
+	if j.metadata() != "" {
+		if j.told, err = j.conn.Spec.Told(); err != nil {
+			return err
+		}
+	}
+	for _, vm := range withContext(j.slice) {
+		if _, err := j.files(controller.Tokens{SliceID: j.slice.ID}, vm); err != nil {
+			return cli.Input(err)
+		}
+	}
+	for _, flag := range []string{"properties-dir", "metadata-dir"} {
+		if dir := cli.Given(j.c, flag); dir != "" {
+			if err := os.MkdirAll(dir, 0o700); err != nil {
+				return cli.Input(fmt.Errorf("--%s: %w", flag, err))
+			}
+		}
+	}
+	return nil
+}
+
+// file is one file that somebody needs who sets up a VM. It has tokens in it.
+type file struct {
+	what, path string
+	text       []byte
+}
+
+// files returns the files of one VM.
+func (j job) files(tokens controller.Tokens, vm orca.VM) (all []file, err error) {
+	access := j.Access(j.slice, tokens, vm)
+	if dir := cli.Given(j.c, "properties-dir"); dir != "" {
+		path, list := filepath.Join(dir, vm.HostName), access.Properties()
+		all = append(all, file{"properties", path + ".properties", orca.FormatProperties(list...)}, file{"properties", path + ".json", orca.FormatJSON(list...)})
+	}
+	if j.metadata() == "" || vm.IsLUN() {
+		return all, nil
+	}
+	u := j.told
+	u.SliceID, u.ReservationID, u.HostName, u.Slice = j.slice.ID, vm.ReservationID, vm.HostName, access
+	members, err := u.Metadata()
+	if err != nil {
+		return nil, fmt.Errorf("metadata of %s: %w", vm.HostName, err)
+	}
+	install := orca.Install{URL: cli.Given(j.c, "guest-url"), SHA256: cli.Given(j.c, "guest-sha256")}
+	if vm.PublicIP != "" {
+		if install.Address, err = netip.ParseAddr(vm.PublicIP); err != nil {
+			return nil, fmt.Errorf("publicIp of %s: %w", vm.HostName, err)
+		}
+	}
+	cloud, err := u.CloudInit(install)
+	if err != nil {
+		return nil, fmt.Errorf("user data of %s: %w", vm.HostName, err)
+	}
+	path := filepath.Join(j.metadata(), vm.HostName)
+	return append(all,
+		file{"metadata", path + ".metadata.json", orca.FormatMetadata(members...)},
+		file{"metadata", path + ".heat.yaml", orca.FormatHeat(members...)},
+		file{"user data", path + ".cloud-init.yaml", cloud}), nil
+}
+
+// write writes the files of all VMs and returns what to say about it. The place-holders stand by then: after an error a repeat writes
+// the rest.
+func (j job) write(tokens controller.Tokens) (wrote []string, err error) {
+	var errs []error
+	in := map[string]int{}
+	for _, vm := range withContext(j.slice) {
+		files, err := j.files(tokens, vm)
+		errs = append(errs, err)
+		for _, f := range files {
+			errs = append(errs, orca.SavePrivate(f.what, f.path, f.text))
+			in[filepath.Dir(f.path)]++
+		}
+	}
+	for _, dir := range slices.Sorted(maps.Keys(in)) {
+		wrote = append(wrote, fmt.Sprintf("wrote %d files into %s", in[dir], dir))
+	}
+	return wrote, errors.Join(errs...)
+}
+
+// withContext returns the VMs that have a part in the slice.
+func withContext(s orca.Slice) []orca.VM {
+	return slices.DeleteFunc(slices.Clone(s.VMs), func(vm orca.VM) bool { return !vm.NeedsContext() })
+}

@@ -1,0 +1,107 @@
+package sliceverbs
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"github.com/renci-nrig/comet-go/cmd/internal/cli"
+	"github.com/renci-nrig/comet-go/comet/controller"
+	"github.com/renci-nrig/comet-go/comet/orca"
+	"github.com/renci-nrig/comet-go/scope"
+)
+
+func withdrawCommand() *urfave.Command {
+	return &urfave.Command{
+		Name:      "withdraw",
+		Usage:     "remove single VMs or LUNs of a slice that goes on",
+		ArgsUsage: "VM…",
+		Description: "VM is a host name of the slice file, or a reservation ID. Everything that the slice's read token shows of it goes.\n" +
+			"What is not there is no error, so that it may be repeated. The token file keeps its write token.",
+		Flags: mayNameSlice(),
+		Action: func(c *urfave.Context) error {
+			args, err := cli.Args(c, slices.Repeat([]string{"VM"}, max(1, c.NArg()))...)
+			if err != nil {
+				return err
+			}
+			slice, tokens, err := standing(c)
+			if err != nil {
+				return err
+			}
+			keys, err := keysOf(slice, tokens, args)
+			if err != nil {
+				return err
+			}
+			return remove(c, func(ctx context.Context, ctl *controller.Controller) (controller.Deleted, error) {
+				return ctl.Withdraw(ctx, slice, tokens, keys...)
+			}, slice.ID)
+		},
+	}
+}
+
+func deleteCommand() *urfave.Command {
+	return &urfave.Command{
+		Name:  "delete",
+		Usage: "remove a slice: the entries of all its VMs",
+		Description: "Everything goes that the slice's read token shows of VMs that the token file knows. What is not there is no error,\n" +
+			"so that what was interrupted is finished by a repeat. The token file stays.",
+		Flags: mayNameSlice(),
+		Action: func(c *urfave.Context) error {
+			if _, err := cli.Args(c); err != nil {
+				return err
+			}
+			slice, tokens, err := standing(c)
+			if err != nil {
+				return err
+			}
+			return remove(c, func(ctx context.Context, ctl *controller.Controller) (controller.Deleted, error) {
+				return ctl.Delete(ctx, slice, tokens)
+			}, slice.ID)
+		},
+	}
+}
+
+func remove(c *urfave.Context, do func(context.Context, *controller.Controller) (controller.Deleted, error), id scope.ContextID) error {
+	ctx, conn, err := cli.Connect(c)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	ctl, end := open(c, conn, "removing")
+	deleted, err := do(ctx, ctl)
+	end()
+	if err != nil {
+		return fmt.Errorf("%w; %d entries were removed: repeat it to remove the rest", err, deleted.Removed)
+	}
+	return cli.Say(c, shownDeleted{id, deleted.Removed, deleted.Absent}, fmt.Sprintf("slice %s: %s", id, deleted))
+}
+
+type shownDeleted struct {
+	SliceID scope.ContextID `json:"sliceId"`
+	Removed int             `json:"removed"`
+	Absent  int             `json:"absent"` // gone, never put down, or not shown by these tokens
+}
+
+// keysOf finds VMs by host name or reservation ID. One that nobody knows is an error.
+func keysOf(s orca.Slice, tokens controller.Tokens, names []string) (keys []scope.Key, err error) {
+	for _, name := range names {
+		key, err := scope.ParseKey(name)
+		if err != nil {
+			return nil, cli.Input(fmt.Errorf("VM: %w", err))
+		}
+		i := slices.IndexFunc(s.VMs, func(vm orca.VM) bool {
+			return vm.ReservationID == key || strings.EqualFold(vm.HostName, scope.CanonicalHostName(name))
+		})
+		if i >= 0 {
+			key = s.VMs[i].ReservationID
+		}
+		if tokens.Write[key].IsZero() {
+			return nil, cli.Usage("give a reservation ID, or a host name and --slice FILE", "no VM %q of slice %s has a write token in the token file", name, s.ID)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
