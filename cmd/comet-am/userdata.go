@@ -27,11 +27,14 @@ func userdataCommand() *urfave.Command {
 			&urfave.StringFlag{Name: "save", Usage: "`FILE` for the properties with the VM's tokens, mode 0600 (required)"},
 			&urfave.BoolFlag{Name: "force", Usage: "replace user data with the slice's tokens in it by such without"},
 		),
-		Action: userdata,
+		Action: logged(userdata),
 	}
 }
 
 func userdata(c *urfave.Context) error {
+	if _, err := cli.Args(c); err != nil {
+		return err
+	}
 	if err := cli.Required(c, "out", "save"); err != nil {
 		return err
 	}
