@@ -3,13 +3,23 @@ package main
 
 import (
 	"os"
+	"path/filepath"
+	"slices"
 
 	urfave "github.com/urfave/cli/v2"
 
 	"github.com/renci-nrig/comet-go/cmd/internal/cli"
 )
 
-func main() { os.Exit(cli.Main(app())) }
+// theScript is the command of ORCA's handlers whose place remove takes; a link of that name to this program is enough.
+const theScript = "comet-remove-vm-scope"
+
+func main() {
+	if filepath.Base(os.Args[0]) == theScript {
+		os.Args = slices.Insert(os.Args, 1, "remove")
+	}
+	os.Exit(cli.Main(app()))
+}
 
 func app() *urfave.App {
 	return &urfave.App{

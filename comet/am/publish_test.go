@@ -173,46 +173,6 @@ func TestPublishGoesOnWithAnotherHead(t *testing.T) {
 	assert.Len(t, seen(t, heads.Client(), unit), 5)
 }
 
-func TestRemoveTakesAwayOneVMsEntriesAlone(t *testing.T) {
-	client := comettest.Start(t, 1).Client()
-	leaving, families := load(t, "workers-0")
-	staying, others := load(t, "workers-1")
-	require.NoError(t, am.Publish(t.Context(), client, leaving, families))
-	require.NoError(t, am.Publish(t.Context(), client, staying, others))
-	slice := scope.NewTokens()
-	hosts := scope.Name{Context: leaving.SliceID, Family: scope.MustFamily("hostsall"), Key: leaving.ReservationID}
-	require.NoError(t, client.Create(t.Context(), hosts, slice, []byte(`{"val_":"[]"}`)))
-	before := seen(t, client, staying)
-
-	require.NoError(t, removed(am.Remove(t.Context(), client, leaving)))
-	assert.Empty(t, seen(t, client, leaving))
-	assert.Equal(t, before, seen(t, client, staying))
-	_, err := client.Read(t.Context(), hosts, slice.Read)
-	require.NoError(t, err)
-	require.NoError(t, removed(am.Remove(t.Context(), client, leaving)), "once more")
-}
-
-func TestRemoveGoesOnAndSaysWhatStayed(t *testing.T) {
-	heads := comettest.Start(t, 1)
-	client := heads.Client(quick()...)
-	unit, families := load(t, "master")
-	require.NoError(t, am.Publish(t.Context(), client, unit, families))
-	locked := scope.Name{Context: unit.SliceID, Family: scope.FamilyRoutes, Key: unit.ReservationID}
-	require.NoError(t, client.Delete(t.Context(), locked, unit.Tokens))
-	theirs := scope.Tokens{Read: unit.Tokens.Read, Write: scope.NewToken()}
-	require.NoError(t, client.Create(t.Context(), locked, theirs, []byte(`{"val_":"[]"}`)))
-
-	n, err := am.Remove(t.Context(), client, unit)
-	assert.Equal(t, 4, n)
-	require.ErrorIs(t, err, comet.ErrUnauthorized)
-	assert.ErrorContains(t, err, "/routes/")
-	assert.Equal(t, map[string]string{"routes": `{"val_":"[]"}`}, seen(t, client, unit))
-
-	heads.Stop(0)
-	_, err = am.Remove(t.Context(), client, unit)
-	require.ErrorIs(t, err, comet.ErrUnavailable)
-}
-
 func TestIncompleteUnitsAreRefusedBeforeAnyHeadIsAsked(t *testing.T) {
 	heads := comettest.Start(t, 1)
 	client := heads.Client()
@@ -274,6 +234,3 @@ func TestFailuresShowNoSecret(t *testing.T) {
 		})
 	}
 }
-
-// removed is for tests that do not count what was removed.
-func removed(_ int, err error) error { return err }
