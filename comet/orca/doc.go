@@ -6,6 +6,9 @@
 //	[NewUnit]          who a VM is and what it may see, from its unit properties
 //	[ParseUserData]    the same as the VM itself is told, an ini file; [ParseMetadata] on OpenStack
 //	[ParseSlice]       a slice and its VMs, JSON or YAML
+//	[ParseClientInput] an input file of the Python COMET client
+//
+// and, for VMs on OpenStack, [UserData.Metadata] with [FormatMetadata] and [FormatHeat], and [UserData.CloudInit].
 //
 // Parse takes bytes and does no I/O; Load takes a path. Nothing here speaks to a head or changes a machine. Errors say which
 // file, line and field is wrong and never quote a value, which may be a secret. All types are values, safe to share once made.
