@@ -32,8 +32,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // load returns a VM of the slice in testdata, with tokens, and what is to be put down for it.
 func load(t *testing.T, hostName string) (orca.Unit, am.Families) {
 	t.Helper()
-	p, err := orca.LoadProperties("../../testdata/slice/" + hostName + ".properties")
-	require.NoError(t, err)
+	p := properties(t, hostName)
 	unit, err := orca.NewUnit(p)
 	require.NoError(t, err)
 	unit.Tokens = scope.NewTokens()
@@ -53,6 +52,14 @@ func seen(t *testing.T, client *comet.Client, unit orca.Unit) map[string]string 
 		values[e.Name.Family.String()] = string(e.Value)
 	}
 	return values
+}
+
+// properties are a VM's of the slice in testdata.
+func properties(t testing.TB, hostName string) orca.Properties {
+	t.Helper()
+	p, err := orca.LoadProperties("../../testdata/slice/" + hostName + ".properties")
+	require.NoError(t, err)
+	return p
 }
 
 func quick(more ...comet.Option) []comet.Option {
