@@ -27,7 +27,13 @@ import (
 	"github.com/renci-nrig/comet-go/scope"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(beHead); dir != "" {
+		fmt.Fprintln(os.Stderr, serveHead(dir))
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // load returns a VM of the slice in testdata, with tokens, and what is to be put down for it.
 func load(t *testing.T, hostName string) (orca.Unit, am.Families) {
