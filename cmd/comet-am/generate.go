@@ -43,7 +43,7 @@ func generate(c *urfave.Context) error {
 	if err != nil {
 		return files.blame(err)
 	}
-	ctx, conn, err := cli.Connect(c)
+	ctx, conn, err := connect(c)
 	if err != nil {
 		return err
 	}

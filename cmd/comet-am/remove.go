@@ -33,7 +33,7 @@ func remove(c *urfave.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, conn, err := cli.Connect(c)
+	ctx, conn, err := connect(c)
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,6 @@ import (
 // sliceVM is a VM of the slice file with what is to be put down for it.
 type sliceVM struct {
 	orca.VM
-	files unitFiles
 	am.Member
 }
 
@@ -39,7 +38,7 @@ func generateSlice(c *urfave.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, conn, err := cli.Connect(c)
+	ctx, conn, err := connect(c)
 	if err != nil {
 		return err
 	}
@@ -83,21 +82,22 @@ func loadSlice(c *urfave.Context) ([]sliceVM, error) {
 
 func loadVM(c *urfave.Context, id scope.ContextID, of orca.VM) (vm sliceVM, err error) {
 	vm.VM = of
-	if vm.files, err = readFiles(c, of.Properties); err != nil {
+	files, err := readFiles(c, of.Properties)
+	if err != nil {
 		return vm, err
 	}
-	if vm.Unit, err = orca.NewUnit(vm.files.Properties); err != nil {
-		return vm, vm.files.blame(err)
+	if vm.Unit, err = orca.NewUnit(files.Properties); err != nil {
+		return vm, files.blame(err)
 	}
-	if vm.Families, err = am.Generate(vm.files.Properties); err != nil {
-		return vm, vm.files.blame(err)
+	if vm.Families, err = am.Generate(files.Properties); err != nil {
+		return vm, files.blame(err)
 	}
 	u := &vm.Unit
 	switch {
 	case !u.SliceID.IsZero() && u.SliceID != id:
-		return vm, vm.files.blame(vm.files.Errorf("unit.sliceid", "is not the sliceId of the slice file"))
+		return vm, files.blame(files.Errorf("unit.sliceid", "is not the sliceId of the slice file"))
 	case !u.ReservationID.IsZero() && u.ReservationID != of.ReservationID:
-		return vm, vm.files.blame(vm.files.Errorf("unit.rid", "is not the reservationId of %s in the slice file", of.HostName))
+		return vm, files.blame(files.Errorf("unit.rid", "is not the reservationId of %s in the slice file", of.HostName))
 	}
 	u.SliceID, u.ReservationID, u.HostName = id, of.ReservationID, of.HostName
 	return vm, nil

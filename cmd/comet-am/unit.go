@@ -83,13 +83,35 @@ func readSource(c *urfave.Context, path string) (source, error) {
 	return source{name, p}, nil
 }
 
+// connect is cli.Connect, once it is clear that COMET is configured.
+func connect(c *urfave.Context) (context.Context, *cli.Connection, error) {
+	spec, err := cli.ReadSpec(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	missing := ""
+	switch plain := !strings.Contains(spec.Heads, "https://"); {
+	case spec.Heads == "":
+		missing = "no heads are named; give --comethost, COMETHOST or --config"
+	case plain:
+	case spec.Files.CA == "" && !spec.Names.Insecure:
+		missing = "no CA is named; give --cacert, COMETCACERT or --config"
+	case spec.Files.KeyStore == "" && spec.Files.Cert == "" && spec.Files.Key == "":
+		missing = "no key store and no certificate are named; give --keystore, --cert or --config"
+	}
+	if missing != "" {
+		return nil, nil, cli.Input(errors.New("Comet is not configured: " + missing)) // what ORCA's own programs say
+	}
+	return cli.Connect(c)
+}
+
 // withUnit reads the properties, connects, and does something with the VM's entries.
 func withUnit(c *urfave.Context, do func(context.Context, *comet.Client, orca.Unit) error) error {
 	files, unit, err := load(c)
 	if err != nil {
 		return err
 	}
-	ctx, conn, err := cli.Connect(c)
+	ctx, conn, err := connect(c)
 	if err != nil {
 		return err
 	}
