@@ -18,7 +18,7 @@ import (
 )
 
 func flags(more ...urfave.Flag) []urfave.Flag {
-	own := []urfave.Flag{&urfave.StringSliceFlag{Name: "properties", Usage: "unit properties `FILE`, - for standard input (required, repeatable)"}}
+	own := []urfave.Flag{&urfave.StringSliceFlag{Name: "properties", Usage: "unit properties `FILE`, - for standard input (repeatable)"}}
 	return append(append(own, more...), cli.HeadFlags()...)
 }
 

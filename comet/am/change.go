@@ -71,7 +71,7 @@ func change(ctx context.Context, client *comet.Client, unit orca.Unit, family sc
 		return err
 	}
 	name := scope.Name{Context: unit.SliceID, Family: family, Key: unit.ReservationID}
-	if err := client.Update(ctx, name, unit.Tokens, edit); err != nil || settle <= 0 {
+	if err := update(ctx, client, name, unit.Tokens, edit); err != nil || settle <= 0 {
 		return err
 	}
 	if about, err := client.Version(ctx); err == nil && about.Offers("etag/1") {
@@ -83,6 +83,21 @@ func change(ctx context.Context, client *comet.Client, unit orca.Unit, family sc
 		return ctx.Err()
 	}
 	return stands(ctx, client, name, unit.Tokens.Read, edit)
+}
+
+// updates is how often Update, which tries several times by itself, may end with others having been faster every time. One who changes the
+// same entry on and on wins now and then so often.
+const updates = 8
+
+// update is Update with more patience.
+func update(ctx context.Context, client *comet.Client, name scope.Name, tokens scope.Tokens, edit func(*scope.List) error) (err error) {
+	for range updates {
+		err = client.Update(ctx, name, tokens, edit)
+		if _, noList := errors.AsType[*scope.DecodeError](err); noList || !errors.Is(err, comet.ErrConflict) {
+			return err
+		}
+	}
+	return err
 }
 
 // stands is ErrLost unless the change is there: to make it once more would change nothing.

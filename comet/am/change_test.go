@@ -170,6 +170,18 @@ func TestNothingIsAddedToWhatIsNotThere(t *testing.T) {
 	})
 }
 
+func TestAnEntryThatHoldsNoListStaysAsItIs(t *testing.T) {
+	heads := comettest.Start(t, 1)
+	unit, _ := load(t, "master")
+	client := heads.Client()
+	writeEntry(t, client, unit, scope.FamilyRoutes, `{"val_":"Planted"}`)
+	_, err := am.Add(t.Context(), client, unit, newcomers[scope.FamilyRoutes], 0)
+	require.ErrorIs(t, err, comet.ErrConflict)
+	assert.NotContains(t, err.Error(), "Planted")
+	assert.Equal(t, 1, heads.Calls(0, "readScope"), "asked once")
+	assert.JSONEq(t, `{"val_":"Planted"}`, seen(t, client, unit)["routes"])
+}
+
 // Two aggregate managers at work on one VM lose nothing of each other's.
 func TestTwoAtOnceLoseNothing(t *testing.T) {
 	heads := comettest.Start(t, 2)
@@ -196,8 +208,8 @@ func TestTwoAtOnceLoseNothing(t *testing.T) {
 	require.NoError(t, err)
 	scripts, err := client.Scripts(t.Context(), unit.SliceID, unit.ReservationID, unit.Tokens.Read)
 	require.NoError(t, err)
-	assert.Len(t, routes, len(families.Routes)+each)
-	assert.Len(t, scripts, len(families.Scripts)+each)
+	assert.Equal(t, len(families.Routes)+each, len(routes))
+	assert.Equal(t, len(families.Scripts)+each, len(scripts))
 }
 
 // Without conditional changes another one's older state may land on top of ours. Before Add has read its change back that is mended;
