@@ -1,21 +1,24 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
 	urfave "github.com/urfave/cli/v2"
 
 	"github.com/renci-nrig/comet-go/cmd/internal/cli"
+	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/am"
 	"github.com/renci-nrig/comet-go/comet/orca"
 	"github.com/renci-nrig/comet-go/scope"
 )
 
 func flags(more ...urfave.Flag) []urfave.Flag {
-	own := []urfave.Flag{&urfave.StringSliceFlag{Name: "properties", Usage: "unit properties `FILE` (required, repeatable)"}}
+	own := []urfave.Flag{&urfave.StringSliceFlag{Name: "properties", Usage: "unit properties `FILE`, - for standard input (repeatable)"}}
 	return append(append(own, more...), cli.HeadFlags()...)
 }
 
@@ -33,29 +36,87 @@ type unitFiles struct {
 
 // load reads the properties and who the VM is.
 func load(c *urfave.Context) (unitFiles, orca.Unit, error) {
-	if _, err := cli.Args(c); err != nil {
-		return unitFiles{}, orca.Unit{}, err
-	}
 	if err := cli.Required(c, "properties"); err != nil {
 		return unitFiles{}, orca.Unit{}, err
 	}
-	var files unitFiles
+	files, err := readFiles(c, c.StringSlice("properties")...)
+	if err != nil {
+		return unitFiles{}, orca.Unit{}, err
+	}
+	unit, err := orca.NewUnit(files.Properties)
+	return files, unit, files.blame(err)
+}
+
+// readFiles reads properties from files, later ones win.
+func readFiles(c *urfave.Context, paths ...string) (files unitFiles, err error) {
 	var list []orca.KeyValue
-	for _, path := range c.StringSlice("properties") {
-		p, err := orca.LoadProperties(path)
+	for _, path := range paths {
+		s, err := readSource(c, path)
 		if err != nil {
-			return unitFiles{}, orca.Unit{}, cli.Input(err)
+			return unitFiles{}, cli.Input(err)
 		}
-		files.sources = append(files.sources, source{path, p})
-		for _, key := range p.Keys() {
-			if value, ok := p.Get(key); ok {
-				list = append(list, orca.KeyValue{Key: key, Value: scope.Hide(value), Line: p.Line(key)})
+		files.sources = append(files.sources, s)
+		for _, key := range s.Keys() {
+			if value, ok := s.Get(key); ok {
+				list = append(list, orca.KeyValue{Key: key, Value: scope.Hide(value), Line: s.Line(key)})
 			}
 		}
 	}
 	files.Properties = orca.NewProperties(list...)
-	unit, err := orca.NewUnit(files.Properties)
-	return files, unit, files.blame(err)
+	return files, nil
+}
+
+func readSource(c *urfave.Context, path string) (source, error) {
+	if path != "-" {
+		p, err := orca.LoadProperties(path)
+		return source{path, p}, err
+	}
+	const name = "standard input"
+	text, err := io.ReadAll(c.App.Reader)
+	if err != nil {
+		return source{}, fmt.Errorf("%s: %w", name, err)
+	}
+	p, err := orca.ParseProperties(text)
+	if err != nil {
+		return source{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return source{name, p}, nil
+}
+
+// connect is cli.Connect, once it is clear that COMET is configured.
+func connect(c *urfave.Context) (context.Context, *cli.Connection, error) {
+	spec, err := cli.ReadSpec(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	missing := ""
+	switch plain := !strings.Contains(spec.Heads, "https://"); {
+	case spec.Heads == "":
+		missing = "no heads are named; give --comethost, COMETHOST or --config"
+	case plain:
+	case spec.Files.CA == "" && !spec.Names.Insecure:
+		missing = "no CA is named; give --cacert, COMETCACERT or --config"
+	case spec.Files.KeyStore == "" && spec.Files.Cert == "" && spec.Files.Key == "":
+		missing = "no key store and no certificate are named; give --keystore, --cert or --config"
+	}
+	if missing != "" {
+		return nil, nil, cli.Input(errors.New("Comet is not configured: " + missing)) // what ORCA's own programs say
+	}
+	return cli.Connect(c)
+}
+
+// withUnit reads the properties, connects, and does something with the VM's entries.
+func withUnit(c *urfave.Context, do func(context.Context, *comet.Client, orca.Unit) error) error {
+	files, unit, err := load(c)
+	if err != nil {
+		return err
+	}
+	ctx, conn, err := connect(c)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return files.incomplete(do(ctx, conn.Client, unit))
 }
 
 // blame puts the name of the file in front of an error about a line of it: the last one that sets the property.
@@ -82,62 +143,4 @@ func (f unitFiles) incomplete(err error) error {
 		paths = append(paths, s.path)
 	}
 	return cli.Input(fmt.Errorf("%s: %w", strings.Join(paths, ", "), err))
-}
-
-func generateCommand() *urfave.Command {
-	return &urfave.Command{
-		Name:        "generate",
-		Usage:       "put down a VM's users, interfaces, storage, routes and scripts",
-		Description: "Needs the VM's own tokens, as userdata saves them. Prints iface.list, the interfaces to attach.",
-		Flags:       flags(),
-		Action: func(c *urfave.Context) error {
-			files, unit, err := load(c)
-			if err != nil {
-				return err
-			}
-			families, err := am.Generate(files.Properties)
-			if err != nil {
-				return files.blame(err)
-			}
-			ctx, conn, err := cli.Connect(c)
-			if err != nil {
-				return err
-			}
-			defer conn.Close()
-			if err := am.Publish(ctx, conn.Client, unit, families); err != nil {
-				return files.incomplete(err)
-			}
-			_, err = fmt.Fprintln(c.App.Writer, families.IfaceList())
-			return err
-		},
-	}
-}
-
-func removeCommand() *urfave.Command {
-	return &urfave.Command{
-		Name:        "remove",
-		Usage:       "take away a VM's five families",
-		Description: "What is gone already counts as removed.",
-		Flags:       flags(),
-		Action: func(c *urfave.Context) error {
-			files, unit, err := load(c)
-			if err != nil {
-				return err
-			}
-			ctx, conn, err := cli.Connect(c)
-			if err != nil {
-				return err
-			}
-			defer conn.Close()
-			removed, err := am.Remove(ctx, conn.Client, unit)
-			if err != nil {
-				return files.incomplete(err)
-			}
-			if absent := len(scope.InstanceFamilies()) - removed; absent > 0 {
-				fmt.Fprintf(c.App.ErrWriter, "%s: %d entries removed; %d are not there, or the read token is wrong\n", c.App.Name, removed, absent)
-			}
-			_, err = fmt.Fprintln(c.App.Writer, "OK") // what handlers look for
-			return err
-		},
-	}
 }

@@ -95,11 +95,11 @@ func (u *unit) check(e scope.Element, named map[string]string) {
 	}
 }
 
-// word returns a switch or state as COMET keeps it: lower case, without the = that some handlers put first.
-func (u *unit) word(key, otherwise string) string {
-	text := strings.ToLower(strings.TrimPrefix(u.Text(key), "="))
-	return cmp.Or(strings.TrimSpace(text), otherwise)
-}
+// word returns a property that is a switch or state as COMET keeps it.
+func (u *unit) word(key, otherwise string) string { return cmp.Or(word(u.Text(key)), otherwise) }
+
+// word returns a switch or state as COMET keeps it: lower case, without the = that some handlers put first; empty where it is unset.
+func word(text string) string { return strings.ToLower(unset(strings.TrimPrefix(unset(text), "="))) }
 
 // numbered returns prefix+N for every N that occurs behind the prefix, as prefixN or prefixN.anything, in the order of the numbers.
 func (u *unit) numbered(prefix string) []string {

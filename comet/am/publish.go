@@ -32,18 +32,6 @@ func publish(ctx context.Context, client *comet.Client, items []comet.Item) erro
 	return client.WriteMany(ctx, items, comet.Bulk{Parallel: 1})
 }
 
-// Remove takes away a VM's five families, as far as they are there and the unit's read token shows them, and returns how many it
-// took away. It goes on after an error; the error joins what stayed.
-func Remove(ctx context.Context, client *comet.Client, unit orca.Unit) (removed int, err error) {
-	if err = complete(unit); err == nil {
-		removed, err = client.DeleteMany(ctx, items(unit, Families{}.Values()), comet.Bulk{All: true})
-	}
-	if err != nil {
-		return removed, fmt.Errorf("remove VM %s: %w", unit.HostName, err)
-	}
-	return removed, nil
-}
-
 // items are the VM's entries with these values, in their order.
 func items(unit orca.Unit, values iter.Seq2[scope.Family, []byte]) (list []comet.Item) {
 	for family, value := range values {
@@ -57,13 +45,21 @@ func items(unit orca.Unit, values iter.Seq2[scope.Family, []byte]) (list []comet
 var ErrIncomplete = errors.New("unit properties are incomplete")
 
 func complete(unit orca.Unit) error {
+	if err := identified(unit); err != nil {
+		return err
+	}
+	if unit.Tokens.Read.IsZero() || unit.Tokens.Write.IsZero() {
+		return fmt.Errorf("%w: the VM has no tokens of its own (%s, %s)", ErrIncomplete, orca.PropertyReadToken, orca.PropertyWriteToken)
+	}
+	return nil
+}
+
+func identified(unit orca.Unit) error {
 	switch {
 	case unit.SliceID.IsZero():
 		return fmt.Errorf("%w: unit.sliceid is not set", ErrIncomplete)
 	case unit.ReservationID.IsZero():
 		return fmt.Errorf("%w: unit.rid is not set", ErrIncomplete)
-	case unit.Tokens.Read.IsZero() || unit.Tokens.Write.IsZero():
-		return fmt.Errorf("%w: the VM has no tokens of its own (%s, %s)", ErrIncomplete, orca.PropertyReadToken, orca.PropertyWriteToken)
 	}
 	return nil
 }

@@ -27,13 +27,18 @@ import (
 	"github.com/renci-nrig/comet-go/scope"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(beHead); dir != "" {
+		fmt.Fprintln(os.Stderr, serveHead(dir))
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // load returns a VM of the slice in testdata, with tokens, and what is to be put down for it.
 func load(t *testing.T, hostName string) (orca.Unit, am.Families) {
 	t.Helper()
-	p, err := orca.LoadProperties("../../testdata/slice/" + hostName + ".properties")
-	require.NoError(t, err)
+	p := properties(t, hostName)
 	unit, err := orca.NewUnit(p)
 	require.NoError(t, err)
 	unit.Tokens = scope.NewTokens()
@@ -53,6 +58,14 @@ func seen(t *testing.T, client *comet.Client, unit orca.Unit) map[string]string 
 		values[e.Name.Family.String()] = string(e.Value)
 	}
 	return values
+}
+
+// properties are a VM's of the slice in testdata.
+func properties(t testing.TB, hostName string) orca.Properties {
+	t.Helper()
+	p, err := orca.LoadProperties("../../testdata/slice/" + hostName + ".properties")
+	require.NoError(t, err)
+	return p
 }
 
 func quick(more ...comet.Option) []comet.Option {
@@ -173,46 +186,6 @@ func TestPublishGoesOnWithAnotherHead(t *testing.T) {
 	assert.Len(t, seen(t, heads.Client(), unit), 5)
 }
 
-func TestRemoveTakesAwayOneVMsEntriesAlone(t *testing.T) {
-	client := comettest.Start(t, 1).Client()
-	leaving, families := load(t, "workers-0")
-	staying, others := load(t, "workers-1")
-	require.NoError(t, am.Publish(t.Context(), client, leaving, families))
-	require.NoError(t, am.Publish(t.Context(), client, staying, others))
-	slice := scope.NewTokens()
-	hosts := scope.Name{Context: leaving.SliceID, Family: scope.MustFamily("hostsall"), Key: leaving.ReservationID}
-	require.NoError(t, client.Create(t.Context(), hosts, slice, []byte(`{"val_":"[]"}`)))
-	before := seen(t, client, staying)
-
-	require.NoError(t, removed(am.Remove(t.Context(), client, leaving)))
-	assert.Empty(t, seen(t, client, leaving))
-	assert.Equal(t, before, seen(t, client, staying))
-	_, err := client.Read(t.Context(), hosts, slice.Read)
-	require.NoError(t, err)
-	require.NoError(t, removed(am.Remove(t.Context(), client, leaving)), "once more")
-}
-
-func TestRemoveGoesOnAndSaysWhatStayed(t *testing.T) {
-	heads := comettest.Start(t, 1)
-	client := heads.Client(quick()...)
-	unit, families := load(t, "master")
-	require.NoError(t, am.Publish(t.Context(), client, unit, families))
-	locked := scope.Name{Context: unit.SliceID, Family: scope.FamilyRoutes, Key: unit.ReservationID}
-	require.NoError(t, client.Delete(t.Context(), locked, unit.Tokens))
-	theirs := scope.Tokens{Read: unit.Tokens.Read, Write: scope.NewToken()}
-	require.NoError(t, client.Create(t.Context(), locked, theirs, []byte(`{"val_":"[]"}`)))
-
-	n, err := am.Remove(t.Context(), client, unit)
-	assert.Equal(t, 4, n)
-	require.ErrorIs(t, err, comet.ErrUnauthorized)
-	assert.ErrorContains(t, err, "/routes/")
-	assert.Equal(t, map[string]string{"routes": `{"val_":"[]"}`}, seen(t, client, unit))
-
-	heads.Stop(0)
-	_, err = am.Remove(t.Context(), client, unit)
-	require.ErrorIs(t, err, comet.ErrUnavailable)
-}
-
 func TestIncompleteUnitsAreRefusedBeforeAnyHeadIsAsked(t *testing.T) {
 	heads := comettest.Start(t, 1)
 	client := heads.Client()
@@ -274,6 +247,3 @@ func TestFailuresShowNoSecret(t *testing.T) {
 		})
 	}
 }
-
-// removed is for tests that do not count what was removed.
-func removed(_ int, err error) error { return err }

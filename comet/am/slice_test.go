@@ -1,0 +1,157 @@
+package am_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/renci-nrig/comet-go/comet"
+	"github.com/renci-nrig/comet-go/comet/am"
+	"github.com/renci-nrig/comet-go/comet/comettest"
+	"github.com/renci-nrig/comet-go/comet/server"
+	"github.com/renci-nrig/comet-go/scope"
+)
+
+// crowd is a slice of n VMs like one of the vectors.
+func crowd(t testing.TB, n int) []am.Member {
+	t.Helper()
+	p := properties(t, "workers-0")
+	families, err := am.Generate(p)
+	require.NoError(t, err)
+	vms := make([]am.Member, n)
+	for i := range vms {
+		vms[i].Unit.SliceID, err = scope.ParseContextID("6d3de7cc-7188-49b2-af48-f21497450d84")
+		require.NoError(t, err)
+		vms[i].Unit.ReservationID, err = scope.ParseKey(fmt.Sprintf("%08x-9fb6-4d2e-bae0-b404aa06e36b", i))
+		require.NoError(t, err)
+		vms[i].Unit.HostName = fmt.Sprintf("workers-%d", i)
+		vms[i].Unit.Tokens = scope.NewTokens()
+		vms[i].Families = families
+	}
+	return vms
+}
+
+// outcomes counts results, and says the first error.
+func outcomes(results []am.Result) (count map[am.Outcome]int, first error) {
+	count = map[am.Outcome]int{}
+	for _, r := range results {
+		if count[r.Outcome]++; first == nil {
+			first = r.Err
+		}
+	}
+	return count, first
+}
+
+func TestPublishSlice(t *testing.T) {
+	bothKinds(t, func(t *testing.T, heads *comettest.Heads) {
+		client := heads.Client()
+		vms := crowd(t, 21)
+		for i := range vms {
+			vms[i].Fresh = true
+		}
+		var steps []int
+		count, err := outcomes(am.PublishSlice(t.Context(), client, vms, func(done, total int) {
+			assert.Equal(t, 21, total)
+			steps = append(steps, done)
+		}))
+		require.NoError(t, err)
+		assert.Equal(t, map[am.Outcome]int{am.Written: 21}, count)
+		assert.Equal(t, []int{8, 16, 21}, steps)
+		assert.Zero(t, heads.Calls(0, "enumerateScope"), "they are new")
+		for _, vm := range vms {
+			assert.Len(t, seen(t, client, vm.Unit), 5)
+		}
+
+		for i := range vms {
+			vms[i].Fresh = false
+		}
+		vms[3].Families.Users = nil
+		require.NoError(t, client.Delete(t.Context(), scope.Name{Context: vms[9].Unit.SliceID, Family: scope.FamilyScripts, Key: vms[9].Unit.ReservationID}, vms[9].Unit.Tokens))
+		before := heads.Calls(0, "writeScope") + heads.Calls(0, "writeScopes")
+		count, err = outcomes(am.PublishSlice(t.Context(), client, vms, nil))
+		require.NoError(t, err)
+		assert.Equal(t, map[am.Outcome]int{am.Written: 2, am.Kept: 19}, count)
+		assert.LessOrEqual(t, heads.Calls(0, "writeScope")+heads.Calls(0, "writeScopes")-before, 10)
+		assert.JSONEq(t, `{"val_":"[]"}`, seen(t, client, vms[3].Unit)["users"])
+		assert.Len(t, seen(t, client, vms[9].Unit), 5)
+	})
+}
+
+func TestOneVMThatIsRefusedStopsNoOther(t *testing.T) {
+	bothKinds(t, func(t *testing.T, heads *comettest.Heads) {
+		client := heads.Client()
+		vms := crowd(t, 10)
+		theirs := scope.Tokens{Read: vms[4].Unit.Tokens.Read, Write: scope.NewToken()}
+		routes := scope.Name{Context: vms[4].Unit.SliceID, Family: scope.FamilyRoutes, Key: vms[4].Unit.ReservationID}
+		require.NoError(t, client.Create(t.Context(), routes, theirs, []byte(`{"val_":"[]"}`)))
+		vms[7].Unit.Tokens.Write = scope.Token{}
+		results := am.PublishSlice(t.Context(), client, vms, nil)
+		count, _ := outcomes(results)
+		assert.Equal(t, map[am.Outcome]int{am.Written: 8, am.Failed: 2}, count)
+		require.ErrorIs(t, results[4].Err, comet.ErrUnauthorized)
+		require.ErrorContains(t, results[4].Err, "publish VM workers-4: ")
+		require.ErrorIs(t, results[7].Err, am.ErrIncomplete)
+	})
+}
+
+// A head may die after any request, heard of or not; a repeat puts down what is missing, and rewrites nothing that stands.
+func TestPublishSliceThatBrokeOffIsFinishedByARepeat(t *testing.T) {
+	const n = 20
+	for name, options := range map[string][]server.Option{"with extensions": nil, "without": {server.WithoutExtensions()}} {
+		most := 3
+		if options != nil {
+			most = 2 * 5
+		}
+		for k := range most {
+			t.Run(fmt.Sprint(name, " after ", k), func(t *testing.T) {
+				heads := comettest.Start(t, 1, options...)
+				vms := crowd(t, n)
+				faults := []comettest.Fault{comettest.Status(500).On("writeScope", "writeScopes")}
+				if k > 0 {
+					faults = append([]comettest.Fault{comettest.Cut(-1).On("writeScope", "writeScopes").Times(k)}, faults...)
+				}
+				heads.Set(0, faults...)
+				results := am.PublishSlice(t.Context(), heads.Client(quick()...), vms, nil)
+				for _, r := range results {
+					require.Equal(t, am.Failed, r.Outcome)
+					require.ErrorIs(t, r.Err, comet.ErrUnavailable)
+				}
+				heads.Set(0)
+				client := heads.Client()
+				whole := 0
+				for _, vm := range vms {
+					if len(seen(t, client, vm.Unit)) == 5 {
+						whole++
+					}
+				}
+				count, err := outcomes(am.PublishSlice(t.Context(), client, vms, nil))
+				require.NoError(t, err)
+				assert.Equal(t, n-whole, count[am.Written])
+				assert.Equal(t, whole, count[am.Kept])
+				for _, vm := range vms {
+					assert.Len(t, seen(t, client, vm.Unit), 5)
+				}
+			})
+		}
+	}
+}
+
+func TestPublishSliceEndsWithItsContext(t *testing.T) {
+	heads := comettest.Start(t, 1)
+	heads.Set(0, comettest.Hang().On("writeScopes"))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	client := heads.Client()
+	go func() {
+		heads.Await(ctx, 0, "writeScopes", 1)
+		cancel()
+	}()
+	for _, r := range am.PublishSlice(ctx, client, crowd(t, 300), nil) {
+		assert.Equal(t, am.Failed, r.Outcome)
+		require.ErrorIs(t, r.Err, context.Canceled)
+	}
+	assert.Empty(t, am.PublishSlice(t.Context(), client, nil, nil))
+}
