@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	urfave "github.com/urfave/cli/v2"
@@ -36,7 +37,11 @@ func takeFile(c *urfave.Context) (taken []string, err error) {
 		if c.IsSet(key) {
 			continue
 		}
-		for _, value := range valuesOf(found[key]) {
+		values, wrong := valuesOf(found[key], repeats(c, key))
+		if wrong != "" {
+			return nil, cli.Usage("see cometd serve --help for what it takes", "%s: %s cannot be %s", path, key, wrong)
+		}
+		for _, value := range values {
 			if err := c.Set(key, value); err != nil {
 				return nil, cli.Usage("see cometd serve --help for what it takes", "%s: %s cannot be %q", path, key, value)
 			}
@@ -54,24 +59,45 @@ func sortedKeys(m map[string]any) (keys []string) {
 	return keys
 }
 
-func hasFlag(c *urfave.Context, name string) bool {
-	return slices.ContainsFunc(c.Command.Flags, func(f urfave.Flag) bool { return slices.Contains(f.Names(), name) })
+func hasFlag(c *urfave.Context, name string) bool { return flagOf(c, name) != nil }
+
+// repeats tells whether a flag may be given many times.
+func repeats(c *urfave.Context, name string) bool {
+	_, list := flagOf(c, name).(*urfave.StringSliceFlag)
+	return list
 }
 
-// valuesOf are one or more values as the command line would have them.
-func valuesOf(v any) (values []string) {
+func flagOf(c *urfave.Context, name string) urfave.Flag {
+	i := slices.IndexFunc(c.Command.Flags, func(f urfave.Flag) bool { return slices.Contains(f.Names(), name) })
+	if i < 0 {
+		return nil
+	}
+	return c.Command.Flags[i]
+}
+
+// valuesOf are the values as the command line would have them, or what is wrong with them: only a flag that repeats takes a list.
+func valuesOf(v any, repeats bool) (values []string, wrong string) {
 	switch v := v.(type) {
 	case []any:
-		for _, one := range v {
-			values = append(values, valuesOf(one)...)
+		if !repeats {
+			return nil, "a list"
 		}
-	case float64: // all numbers of JSON
-		values = []string{fmt.Sprintf("%.0f", v)}
+		for _, one := range v {
+			value, wrong := valuesOf(one, false)
+			if wrong != "" {
+				return nil, wrong + " in a list"
+			}
+			values = append(values, value...)
+		}
+	case map[string]any:
+		return nil, "an object"
+	case float64: // all numbers of JSON; not rounded, so that flags of whole numbers refuse others
+		values = []string{strconv.FormatFloat(v, 'f', -1, 64)}
 	case nil:
 	default:
 		values = []string{fmt.Sprint(v)}
 	}
-	return values
+	return values, ""
 }
 
 func configCommand() *urfave.Command {
