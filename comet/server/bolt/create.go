@@ -23,6 +23,7 @@ func create(path string) error {
 		return err
 	}
 	defer os.Remove(beside.Name())
+	_ = give(beside, nil) // or it stays with whoever opens it now
 	if err := beside.Close(); err != nil {
 		return err
 	}

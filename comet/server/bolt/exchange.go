@@ -44,7 +44,7 @@ func exchange(path string, build func(old *os.File, beside string) error) error 
 			return err
 		}
 	}
-	err = beside(path, func(name string) error {
+	err = beside(path, old, func(name string) error {
 		if err := build(old, name); err != nil {
 			return err
 		}
@@ -57,7 +57,7 @@ func exchange(path string, build func(old *os.File, beside string) error) error 
 }
 
 // beside calls build with the name of a new, empty file of mode 0600, which is gone afterwards. So is what a crash has left of others.
-func beside(path string, build func(name string) error) error {
+func beside(path string, old *os.File, build func(name string) error) error {
 	dir, prefix := filepath.Dir(path), filepath.Base(path)+".beside-"
 	files, err := os.ReadDir(dir)
 	if err != nil {
@@ -73,10 +73,36 @@ func beside(path string, build func(name string) error) error {
 		return err
 	}
 	defer os.Remove(f.Name())
-	if err := f.Close(); err != nil {
+	if err := errors.Join(give(f, old), f.Close()); err != nil {
 		return err
 	}
 	return build(f.Name())
+}
+
+// give makes a new file belong to whoever has the old one or, where there is none, the folder: when root makes it, the service that
+// opens it later may be another user. A group that cannot be given is no error, for the mode shows it nothing. Without an old file
+// nobody but root gives anything away.
+func give(f, old *os.File) error {
+	if old == nil && os.Geteuid() != 0 {
+		return nil
+	}
+	var want, have unix.Stat_t
+	var err error
+	if old != nil {
+		err = unix.Fstat(int(old.Fd()), &want)
+	} else {
+		err = unix.Stat(filepath.Dir(f.Name()), &want)
+	}
+	if err = errors.Join(err, unix.Fstat(int(f.Fd()), &have)); err != nil {
+		return fmt.Errorf("find whose the file is to be: %w", err)
+	}
+	if want.Uid == have.Uid && want.Gid == have.Gid {
+		return nil
+	}
+	if err := f.Chown(int(want.Uid), int(want.Gid)); err != nil && want.Uid != have.Uid {
+		return fmt.Errorf("cannot be given to user %d, whose it is to be: %w", want.Uid, err)
+	}
+	return nil
 }
 
 // place is a rename that replaces only what is known.
