@@ -29,7 +29,7 @@ func openCertificates(c *urfave.Context, s settings, log *slog.Logger) (certific
 		if err := makeFolder(s.dir); err != nil {
 			return certificates{}, err
 		}
-		made, err := makeCertificates(filepath.Join(s.dir, "certs"), s.hosts, hostNames(s.addresses))
+		made, err := makeCertificates(s.certificatesDir(), s.hosts, hostNames(s.addresses))
 		if err != nil {
 			return certificates{}, err
 		}
@@ -45,6 +45,8 @@ func openCertificates(c *urfave.Context, s settings, log *slog.Logger) (certific
 	}
 	return certificates{live, client}, nil
 }
+
+func (s settings) certificatesDir() string { return filepath.Join(s.dir, "certs") }
 
 // ownFiles reads the flags that name certificate files; own is false where there are none.
 func ownFiles(c *urfave.Context) (files tlsconfig.Files, own bool, err error) {

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"log/slog"
 	"os"
 	"slices"
 	"strconv"
@@ -123,7 +126,7 @@ func checkConfig(c *urfave.Context) error {
 	if _, err := cli.Logger(c); err != nil {
 		return err
 	}
-	trust, err := s.checkCertificates(c)
+	trust, err := s.checkFiles(c)
 	if err != nil {
 		return err
 	}
@@ -160,19 +163,28 @@ func (s settings) source(c *urfave.Context, name string) string {
 	return "default"
 }
 
-// checkCertificates opens the certificates that the flags name. Those of --data are made when the head starts.
-func (s settings) checkCertificates(c *urfave.Context) (told string, err error) {
-	files, own, err := ownFiles(c)
+// checkFiles does with the folder of --data and the certificates what serve does, but for making them.
+func (s settings) checkFiles(c *urfave.Context) (told string, err error) {
+	_, own, err := ownFiles(c)
 	if err != nil {
 		return "", err
 	}
-	if own {
-		if err := openBriefly(files); err != nil {
+	if !own || s.store.url == "" {
+		if err := s.checkFolder(); err != nil {
+			return "", err
+		}
+	}
+	if dir := s.certificatesDir(); !own && willBeMade(dir) {
+		told = "certificates will be made in " + dir
+	} else {
+		certs, err := openCertificates(c, s, slog.New(slog.DiscardHandler))
+		if err != nil {
+			return "", err
+		}
+		if err := certs.live.Close(); err != nil {
 			return "", err
 		}
 		told = "the certificates can be used"
-	} else {
-		told = "certificates are in " + s.dir + "/certs, or will be made there"
 	}
 	if s.store.files.CA != "" {
 		if err := openBriefly(s.store.files); err != nil {
@@ -180,6 +192,20 @@ func (s settings) checkCertificates(c *urfave.Context) (told string, err error) 
 		}
 	}
 	return told, nil
+}
+
+// checkFolder changes nothing: where something is, making a folder does nothing or fails.
+func (s settings) checkFolder() error {
+	if _, err := os.Lstat(s.dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return makeFolder(s.dir)
+}
+
+// willBeMade tells of a folder of certificates that serve fills. In all others it looks for them.
+func willBeMade(dir string) bool {
+	files, err := os.ReadDir(dir)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && len(files) == 0
 }
 
 func openBriefly(files tlsconfig.Files) error {

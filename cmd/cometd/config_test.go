@@ -54,7 +54,7 @@ func TestSettingsFromFileEnvironmentAndFlags(t *testing.T) {
 	} {
 		require.Equal(t, want, all[name], name)
 	}
-	require.Contains(t, stdout, "the settings are good; certificates are in "+dir+"/certs, or will be made there\n")
+	require.Contains(t, stdout, "the settings are good; certificates will be made in "+dir+"/certs\n")
 	require.NoDirExists(t, dir, "checking makes nothing")
 
 	asJSON := write(t, `{"data": "`+dir+`", "strong-tokens": true, "metrics-listen": "127.0.0.1:0"}`)
@@ -65,6 +65,7 @@ func TestSettingsFromFileEnvironmentAndFlags(t *testing.T) {
 	require.NotEmpty(t, h.ready["metrics"])
 	code, stdout, stderr = output(t, nil, "config", "check", "--config", asJSON)
 	require.Equal(t, 0, code, stderr+stdout) // while a head runs
+	require.Contains(t, stdout, "the settings are good; the certificates can be used\n")
 	h.terminate()
 }
 
@@ -121,6 +122,49 @@ func TestBadSettings(t *testing.T) {
 	code, _, stderr := output(t, nil, "config", "check", "--config", data, "--data", data)
 	require.Equal(t, 2, code)
 	require.Contains(t, stderr, data)
+}
+
+// What is there already is refused by both, and neither changes it.
+func TestCheckRefusesWhatServeRefuses(t *testing.T) {
+	made, junk, damaged := t.TempDir(), t.TempDir(), t.TempDir()
+	for _, dir := range []string{made, damaged} {
+		requireDone(t, "certs", "--out", filepath.Join(dir, "certs"), "--host", "head.example.org")
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(damaged, "certs", "server.key"), []byte("Planted\n"), 0o600))
+	require.NoError(t, os.Mkdir(filepath.Join(junk, "certs"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(junk, "certs", "notes"), []byte("Planted\n"), 0o600))
+	file := write(t, "Planted\n")
+	for _, c := range []struct {
+		name string
+		args []string
+		says string
+	}{
+		{"another name", []string{"--data", made, "--host", "other.example.org"}, "do not name other.example.org"},
+		{"other files", []string{"--data", junk}, "the folder holds other files"},
+		{"a key that is none", []string{"--data", damaged}, "server.key"},
+		{"a file", []string{"--data", file}, "make the folder of --data"},
+		{"below a file", []string{"--data", filepath.Join(file, "data")}, "make the folder of --data"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var said []string
+			for _, command := range [][]string{{"config", "check"}, {"serve"}} {
+				code, stdout, stderr := output(t, nil, append(command, c.args...)...)
+				require.Equal(t, 2, code, stderr+stdout)
+				require.Empty(t, stdout)
+				require.Contains(t, stderr, c.says)
+				require.NotContains(t, stderr, "Planted")
+				said = append(said, stderr)
+			}
+			require.Equal(t, said[1], said[0])
+		})
+	}
+	for _, dir := range []string{made, junk, damaged} {
+		found, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		require.Len(t, found, 1, "certs alone")
+	}
+	requireDone(t, "config", "check", "--data", made, "--host", "head.example.org")
+	requireDone(t, "config", "check", "--data", t.TempDir(), "--host", "other.example.org")
 }
 
 func TestCreatorsFile(t *testing.T) {
