@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.etcd.io/bbolt"
 )
 
 // From a file to etcd and back, with heads that run, clients keep their tokens.
@@ -287,4 +288,43 @@ func TestOperatorsOnAStoreThatAges(t *testing.T) {
 	code, _, stderr := output(t, nil, "export", "--data", dir, "--expiry", "1h", running[1])
 	require.Equal(t, 2, code)
 	require.Contains(t, stderr, "expiry")
+}
+
+// Operators' tools on a head that is stopped know nothing of its expiry, and leave the ages of its store as they are.
+func TestOperatorsLeaveAges(t *testing.T) {
+	dir, files := t.TempDir(), t.TempDir()
+	h := serveHead(t, dir, nil, "--expiry", "1h")
+	h.write("vm", "one")
+	h.terminate()
+	before := agesIn(t, dir)
+	require.Len(t, before, 1)
+	for _, args := range [][]string{
+		{"backup", "--data", dir, filepath.Join(files, "backup")},
+		{"export", "--data", dir, filepath.Join(files, "export")},
+		{"contexts", "list", "--data", dir},
+		{"contexts", "age", "--data", dir},
+		{"contexts", "purge", "--yes", "--data", dir, "other"},
+	} {
+		requireDone(t, args...)
+		require.Equal(t, before, agesIn(t, dir), args)
+	}
+	serveHead(t, dir, nil).terminate()
+	require.Empty(t, agesIn(t, dir), "a head on which nothing ages forgets them")
+}
+
+// agesIn is the table of a store in which its ages are; nil where it has none.
+func agesIn(t *testing.T, dir string) (ages map[string]string) {
+	t.Helper()
+	db, err := bbolt.Open(filepath.Join(dir, storeName), 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Minute})
+	require.NoError(t, err)
+	defer db.Close()
+	require.NoError(t, db.View(func(tx *bbolt.Tx) error {
+		table := tx.Bucket([]byte("renewed"))
+		if table == nil {
+			return nil
+		}
+		ages = map[string]string{}
+		return table.ForEach(func(k, v []byte) error { ages[string(k)] = string(v); return nil })
+	}))
+	return ages
 }
