@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/url"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -40,6 +41,13 @@ func TestFailuresShowNoToken(t *testing.T) {
 			c := controller.New(client, both)
 			show(&out, created(c.Create(t.Context(), s, tokens)))
 			show(&out, deleted(c.Delete(t.Context(), s, tokens)))
+			path := filepath.Join(t.TempDir(), "tokens.json")
+			extended, err := c.Extend(t.Context(), path, s, tokens.Read)
+			show(&out, err)
+			show(&out, deleted(c.Withdraw(t.Context(), s, tokens, s.VMs[0].ReservationID)))
+			status, err := c.Show(t.Context(), s, tokens)
+			show(&out, err)
+			fmt.Fprintf(&out, "%v %+v %#v %+v", extended, extended, extended, status)
 			heads.Stop(0)
 			show(&out, created(c.Create(t.Context(), s, tokens)))
 			ended, cancel := context.WithCancel(t.Context())

@@ -92,19 +92,20 @@ func (i Install) script() (string, error) {
 	if i.URL == "" && i.SHA256 == "" {
 		return "test -x " + guestProgram + " || echo 'comet-guest is not on this image' >&2", nil
 	}
-	if err := i.check(); err != nil {
+	at, err := i.location()
+	if err != nil {
 		return "", err
 	}
-	put := map[string]string{".deb": "dpkg -i ", ".rpm": "rpm -U --replacepkgs "}
-	at, _ := url.Parse(i.URL)
-	name := "/run/" + "comet-guest.fetched" + path.Ext(at.Path)
-	install, known := put[path.Ext(at.Path)]
-	if !known {
-		name = "/run/comet-guest.fetched"
-		install = "install -m 0755 -T "
-		return i.fetch(name) + install + name + " " + guestProgram, nil
+	to := "/run/comet-guest.fetched"
+	switch kind := path.Ext(at.Path); kind {
+	case ".deb":
+		to += kind
+		return i.fetch(to) + "dpkg -i " + to, nil
+	case ".rpm":
+		to += kind
+		return i.fetch(to) + "rpm -U --replacepkgs " + to, nil
 	}
-	return i.fetch(name) + install + name, nil
+	return i.fetch(to) + "install -m 0755 -T " + to + " " + guestProgram, nil
 }
 
 // fetch is the shell's part before the && of what is done with the file.
@@ -112,15 +113,16 @@ func (i Install) fetch(to string) string {
 	return "curl -fsSL --retry 5 -o " + to + " '" + i.URL + "' && echo '" + strings.ToLower(i.SHA256) + "  " + to + "' | sha256sum -c - && "
 }
 
-func (i Install) check() error {
+// location returns the URL, which fits between the shell's single quotes.
+func (i Install) location() (*url.URL, error) {
 	at, err := url.Parse(i.URL)
 	switch sum, hexErr := hex.DecodeString(i.SHA256); {
 	case err != nil || at.Scheme != "https" || at.Host == "" || at.User != nil:
-		return errors.New("the guest's URL is none of the kind https://HOST/PATH")
+		return nil, errors.New("the guest's URL is none of the kind https://HOST/PATH")
 	case strings.ContainsAny(i.URL, "'\\") || strings.ContainsFunc(i.URL, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return errors.New("the guest's URL has a character that does not belong into one")
+		return nil, errors.New("the guest's URL has a character that does not belong into one")
 	case hexErr != nil || len(sum) != 32:
-		return errors.New("the guest's SHA-256 is not 64 hex digits")
+		return nil, errors.New("the guest's SHA-256 is not 64 hex digits")
 	}
-	return nil
+	return at, nil
 }

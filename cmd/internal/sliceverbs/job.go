@@ -113,13 +113,20 @@ func (j job) files(tokens controller.Tokens, vm orca.VM) (all []file, err error)
 func (j job) write(tokens controller.Tokens) (wrote []string, err error) {
 	var errs []error
 	in := map[string]int{}
-	for _, vm := range withContext(j.slice) {
+	vms := withContext(j.slice)
+	step, end := cli.Progress(j.c, "files of VMs")
+	defer end()
+	for i, vm := range vms {
+		if err := j.c.Context.Err(); err != nil {
+			return nil, errors.Join(err, fmt.Errorf("repeat it to write the files of the other %d VMs", len(vms)-i))
+		}
 		files, err := j.files(tokens, vm)
 		errs = append(errs, err)
 		for _, f := range files {
 			errs = append(errs, orca.SavePrivate(f.what, f.path, f.text))
 			in[filepath.Dir(f.path)]++
 		}
+		step(i+1, len(vms))
 	}
 	for _, dir := range slices.Sorted(maps.Keys(in)) {
 		wrote = append(wrote, fmt.Sprintf("wrote %d files into %s", in[dir], dir))

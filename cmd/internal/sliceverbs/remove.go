@@ -74,10 +74,25 @@ func remove(c *urfave.Context, do func(context.Context, *controller.Controller) 
 	deleted, err := do(ctx, ctl)
 	end()
 	if err != nil {
-		return fmt.Errorf("%w; %d entries were removed: repeat it to remove the rest", err, deleted.Removed)
+		return fmt.Errorf("%w; %d entries were removed: repeat it to remove the rest", few{err}, deleted.Removed)
 	}
 	return cli.Say(c, shownDeleted{id, deleted.Removed, deleted.Absent}, fmt.Sprintf("slice %s: %s", id, deleted))
 }
+
+// few tells the first of many errors: of a large slice each batch may have failed in the same way.
+type few struct{ error }
+
+const fewErrors = 4
+
+func (f few) Error() string {
+	lines := strings.Split(f.error.Error(), "\n")
+	if len(lines) <= fewErrors {
+		return f.error.Error()
+	}
+	return strings.Join(lines[:fewErrors], "\n") + fmt.Sprintf("\nand %d more", len(lines)-fewErrors)
+}
+
+func (f few) Unwrap() error { return f.error }
 
 type shownDeleted struct {
 	SliceID scope.ContextID `json:"sliceId"`
