@@ -85,9 +85,13 @@ func findTokens(path string, s orca.Slice, given scope.Token) (tokens Tokens, fr
 	return tokens, from, nil
 }
 
-// learn adds what the unit properties of a VM say, and returns where the read token is from, which may be there.
+// learn adds what the unit properties of a VM say, and returns where the read token is from, which may be there. Those of a VM that
+// is yet to come may not be there.
 func (t *Tokens) learn(vm orca.VM, from string) (string, error) {
 	p, err := orca.LoadProperties(vm.Properties)
+	if errors.Is(err, fs.ErrNotExist) {
+		return from, nil
+	}
 	if err != nil {
 		return "", err
 	}

@@ -73,7 +73,7 @@ func TestExtendFindsTheReadToken(t *testing.T) {
 	require.NoError(t, orca.SaveProperties(properties, c.Access(s, tokens, s.VMs[0]).Properties()...))
 	whole := s
 	whole.VMs = []orca.VM{s.VMs[0], s.VMs[2]}
-	whole.VMs[0].Properties, whole.VMs[1].Properties = properties, ""
+	whole.VMs[0].Properties, whole.VMs[1].Properties = properties, filepath.Join(t.TempDir(), "yet to come.properties")
 	path = filepath.Join(t.TempDir(), "third.json")
 	done, err = c.Extend(t.Context(), path, whole, scope.Token{})
 	require.NoError(t, err)
