@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
@@ -15,6 +16,7 @@ import (
 // ages knows which groups this head has renewed lately.
 type ages struct {
 	expiry time.Duration // 0: nothing ages
+	looked atomic.Bool   // this head has looked at all groups once
 
 	mu      sync.Mutex
 	renewed map[string]time.Time // by group
@@ -55,6 +57,10 @@ func (a *ages) forget(group string) {
 	defer a.mu.Unlock()
 	delete(a.renewed, group)
 }
+
+// grace is while this head has not yet looked at everything: what has lapsed by then did so while no head ran that could renew it, and
+// gets a new life.
+func (a *ages) grace() bool { return !a.looked.Load() }
 
 // ttl is for etcd, which counts seconds.
 func (a *ages) ttl() int64 { return max(int64((2*a.expiry+time.Second-1)/time.Second), 1) }
@@ -103,10 +109,10 @@ func (s *Store) touch(ctx context.Context, g shown, getsSome bool) (expired bool
 		switch {
 		case l.lease == 0 && l.empty && !getsSome:
 			return expired, nil
-		case l.lease == 0:
-			err = s.begin(ctx, g)
+		case l.lease == 0, !l.alive && s.ages.grace():
+			err = s.begin(ctx, g, l.since)
 		case l.alive:
-			_, err = s.keepAlive(ctx, g, l.lease)
+			err = s.keepAlive(ctx, g, l.lease)
 		default:
 			expired = true
 			err = s.expire(ctx, g, l.since)
@@ -124,24 +130,24 @@ var errAgeChanges = errors.New("its age changes all the time")
 const maxTouches = 20
 
 // keepAlive renews the lease, unless that has ended.
-func (s *Store) keepAlive(ctx context.Context, g shown, lease clientv3.LeaseID) (renewed bool, err error) {
+func (s *Store) keepAlive(ctx context.Context, g shown, lease clientv3.LeaseID) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	from := time.Now()
-	_, err = s.client.KeepAliveOnce(ctx, lease)
+	_, err := s.client.KeepAliveOnce(ctx, lease)
 	if errors.Is(err, rpctypes.ErrLeaseNotFound) {
 		pause(ctx, retryPause) // until the members have taken its key away
-		return false, nil
+		return nil
 	}
 	if err != nil {
-		return false, &callError{fmt.Errorf("%w: renew: %s", ErrUnavailable, s.reach.why(err)), false}
+		return &callError{fmt.Errorf("%w: renew: %s", ErrUnavailable, s.reach.why(err)), false}
 	}
 	s.ages.renew(g.changed, from)
-	return true, nil
+	return nil
 }
 
-// begin begins the age of a group, unless somebody else is faster.
-func (s *Store) begin(ctx context.Context, g shown) error {
+// begin begins the age of a group, or a new one in place of the lease named at revision since, unless somebody else is faster.
+func (s *Store) begin(ctx context.Context, g shown, since int64) error {
 	granting, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	from := time.Now()
@@ -150,7 +156,7 @@ func (s *Store) begin(ctx context.Context, g shown) error {
 		return &callError{fmt.Errorf("%w: lease: %s", ErrUnavailable, s.reach.why(err)), false}
 	}
 	r, again, err := s.do(ctx, clientv3.OpTxn(
-		[]clientv3.Cmp{clientv3.Compare(clientv3.CreateRevision(g.lease), "=", 0)},
+		[]clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(g.lease), "=", since)},
 		[]clientv3.Op{
 			clientv3.OpPut(g.lease, string(binary.BigEndian.AppendUint64(nil, uint64(lease.ID)))),
 			clientv3.OpPut(g.alive, "", clientv3.WithLease(lease.ID)),

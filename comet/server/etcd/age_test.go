@@ -32,7 +32,8 @@ func TestStoreAges(t *testing.T) {
 	})
 }
 
-// What expired while no head ran, and what was there before there was ageing, is found by the head that starts.
+// What was there before there was ageing begins its life when a head with an expiry starts, and what lapsed while no head ran, begins
+// another.
 func TestAgeingBeginsWithWhatIsThere(t *testing.T) {
 	cluster := etcdtest.Start(t, 1)
 	url, client := cluster.URL("/comet"), direct(t, cluster)
@@ -58,7 +59,15 @@ func TestAgeingBeginsWithWhatIsThere(t *testing.T) {
 
 	s, err = etcd.Open(t.Context(), url, etcd.WithExpiry(time.Second))
 	require.NoError(t, err)
+	requireValue(t, s, "vm", "one")
+	require.NoError(t, s.Close())
+	require.Eventually(t, func() bool { return keys("alive/") == 0 }, time.Minute, 10*time.Millisecond)
+
+	s, err = etcd.Open(t.Context(), url, etcd.WithExpiry(time.Second))
+	require.NoError(t, err)
 	defer s.Close()
+	require.Eventually(t, func() bool { return keys("alive/") == 1 }, time.Minute, 10*time.Millisecond)
+	require.EqualValues(t, 1, keys("entries/"))
 	require.Eventually(t, func() bool { return keys("entries/") == 0 }, time.Minute, 10*time.Millisecond)
 	require.Zero(t, keys("removed/"))
 	require.Zero(t, keys("lease/"))
@@ -68,7 +77,30 @@ func TestAgeingBeginsWithWhatIsThere(t *testing.T) {
 	require.True(t, c.Whole && c.Empty)
 }
 
-// An import knows no expiry: it renews what has an age, takes away what had expired, and leaves the rest to heads.
+// A head without an expiry cannot renew what it writes. What it writes begins a new life, whatever became of the old one.
+func TestWritesWithoutExpiryGiveLife(t *testing.T) {
+	cluster := etcdtest.Start(t, 1)
+	url, client := cluster.URL("/comet"), direct(t, cluster)
+	keys := func(prefix string) int64 {
+		r, err := client.Get(t.Context(), "/comet/"+prefix, clientv3.WithPrefix(), clientv3.WithCountOnly())
+		require.NoError(t, err)
+		return r.Count
+	}
+	ageing, ageless := open(t, url, etcd.WithExpiry(3*time.Second)), open(t, url)
+	put(t, ageing, "vm", "one")
+	require.EqualValues(t, 1, keys("lease/"))
+	put(t, ageless, "vm", "two")
+	require.Zero(t, keys("lease/"))
+	require.Eventually(t, func() bool { return keys("lease/") == 1 }, time.Minute, 10*time.Millisecond, "the old life ended")
+	require.EqualValues(t, 1, keys("alive/"))
+	requireValue(t, ageless, "vm", "two")
+	put(t, ageless, "other", "one")
+	require.Zero(t, keys("lease/"))
+	put(t, ageing, "vm", "three")
+	requireValue(t, ageless, "other", "one")
+}
+
+// An import knows no expiry: what it is about begins a new life with the next head that does, whether or not it had lapsed.
 func TestImportsGiveLife(t *testing.T) {
 	cluster := etcdtest.Start(t, 1)
 	url, client := cluster.URL("/comet"), direct(t, cluster)
@@ -88,23 +120,23 @@ func TestImportsGiveLife(t *testing.T) {
 	f := exportOf(t, s, nil)
 	require.NoError(t, s.Close())
 	require.Eventually(t, func() bool { return left() < 58 }, time.Minute, 10*time.Millisecond)
-	did, err := etcd.Import(t.Context(), url, f, etcd.WithExpiry(time.Minute))
-	require.NoError(t, err)
-	require.Equal(t, contents.Imported{Entries: 1, Kept: 1}, did)
-	require.GreaterOrEqual(t, left(), int64(58))
-
-	_, err = client.Revoke(t.Context(), clientv3.LeaseID(binary.BigEndian.Uint64(keys("lease/")[0].Value)))
-	require.NoError(t, err)
-	did, err = etcd.Import(t.Context(), url, f)
-	require.NoError(t, err)
-	require.Equal(t, contents.Imported{Entries: 1, Added: 1}, did, "it had expired")
-	require.Empty(t, keys("lease/"))
-	require.Len(t, keys("expired/"), 1)
-	s, err = etcd.Open(t.Context(), url, etcd.WithExpiry(30*time.Second))
-	require.NoError(t, err)
-	defer s.Close()
-	require.Eventually(t, func() bool { return len(keys("alive/")) == 1 }, time.Minute, 10*time.Millisecond)
-	requireValue(t, s, "vm", "one")
+	for _, lapsed := range []bool{false, true} {
+		if lapsed {
+			_, err = client.Revoke(t.Context(), clientv3.LeaseID(binary.BigEndian.Uint64(keys("lease/")[0].Value)))
+			require.NoError(t, err)
+		}
+		did, err := etcd.Import(t.Context(), url, f, etcd.WithExpiry(time.Minute))
+		require.NoError(t, err)
+		require.Equal(t, contents.Imported{Entries: 1, Kept: 1}, did)
+		require.Empty(t, keys("lease/"))
+		s, err = etcd.Open(t.Context(), url, etcd.WithExpiry(30*time.Second))
+		require.NoError(t, err)
+		require.Eventually(t, func() bool { return len(keys("lease/")) == 1 }, time.Minute, 10*time.Millisecond)
+		require.GreaterOrEqual(t, left(), int64(58))
+		requireValue(t, s, "vm", "one")
+		require.NoError(t, s.Close())
+	}
+	require.Empty(t, keys("expired/"))
 }
 
 // What an operator purged leaves removals, for those who watch, until its time is over; a head's own purge and a tool's do the same.

@@ -96,10 +96,7 @@ func (s *Store) apply(ctx context.Context, b *batch) ([]server.Result, error) {
 		if !pause(ctx, wait) {
 			return nil, context.Cause(ctx)
 		}
-		for _, e := range b.edits {
-			s.ages.forget(e.at.changed)
-		}
-		if err := s.renewAll(ctx, b); err != nil {
+		if err := s.renewAgain(ctx, b); err != nil {
 			return nil, certain(err)
 		}
 	}
@@ -118,6 +115,18 @@ func (s *Store) renewAll(ctx context.Context, b *batch) error {
 		}
 	}
 	return nil
+}
+
+// renewAgain is for a batch whose demands failed: what this head knew of the ages may be wrong.
+func (s *Store) renewAgain(ctx context.Context, b *batch) error {
+	if !b.ages {
+		_, _, err := s.do(ctx, b.ageless())
+		return err
+	}
+	for _, e := range b.edits {
+		s.ages.forget(e.at.changed)
+	}
+	return s.renewAll(ctx, b)
 }
 
 // settle finds out what became of a batch whose first transaction was not answered, and whose second found other entries than it

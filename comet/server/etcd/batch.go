@@ -17,7 +17,8 @@ import (
 type batch struct {
 	edits   []edit
 	front   entry    // of all, but for the digest and the owner
-	ages    bool     // the groups must be alive when it is made
+	ages    bool     // the groups must be alive when it is made; else they must have no age
+	purges  bool     // it only takes away what was seen, whatever its age
 	crowded []string // prefixes of the entries of groups that have a limit
 	changes bool     // at least one of them does
 }
@@ -122,7 +123,7 @@ func (b *batch) transaction() clientv3.Op {
 	for _, e := range b.edits {
 		demands = append(demands, e.demands()...)
 	}
-	if b.ages {
+	if !b.purges {
 		demands = append(demands, b.lives()...)
 	}
 	return clientv3.OpTxn(demands, b.writes(), nil)
@@ -145,16 +146,37 @@ func (b *batch) writes() (ops []clientv3.Op) {
 	return ops
 }
 
-// lives are demands that the groups have not expired meanwhile: who takes away what expired demands the opposite.
-func (b *batch) lives() (demands []clientv3.Cmp) {
-	var seen []string
+// groups are those of the edits that are wanted, each once.
+func (b *batch) groups(wanted func(edit) bool) (groups []shown) {
 	for _, e := range b.edits {
-		if e.verdict.Changes && !slices.Contains(seen, e.at.alive) {
-			seen = append(seen, e.at.alive)
-			demands = append(demands, clientv3.Compare(clientv3.CreateRevision(e.at.alive), ">", 0))
+		if wanted(e) && !slices.Contains(groups, e.at) {
+			groups = append(groups, e.at)
+		}
+	}
+	return groups
+}
+
+// lives are demands that nobody takes the groups away as expired: whoever does so demands the opposite. Who does not know the expiry
+// cannot renew them and demands that they have no age, so that a new one begins after the change.
+func (b *batch) lives() (demands []clientv3.Cmp) {
+	for _, g := range b.groups(func(e edit) bool { return e.verdict.Changes }) {
+		if b.ages {
+			demands = append(demands, clientv3.Compare(clientv3.CreateRevision(g.alive), ">", 0))
+		} else {
+			demands = append(demands, clientv3.Compare(clientv3.CreateRevision(g.lease), "=", 0))
 		}
 	}
 	return demands
+}
+
+// ageless makes what lives demands of who does not know the expiry. It is not among the writes, which take all the operations and bytes
+// that etcd allows.
+func (b *batch) ageless() clientv3.Op {
+	var drops []clientv3.Op
+	for _, g := range b.groups(func(edit) bool { return true }) {
+		drops = append(drops, clientv3.OpDelete(g.lease))
+	}
+	return clientv3.OpTxn(nil, drops, nil)
 }
 
 // demands are that the entry is as it was found. One that was absent, came and went has left a removal.

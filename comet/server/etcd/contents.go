@@ -162,7 +162,7 @@ func (s *Store) removeAll(ctx context.Context, edits []edit) (removed int, whole
 		part := edits[:min(len(edits), MaxChanges)]
 		edits = edits[len(part):]
 		b := s.newBatch(nil)
-		b.edits, b.ages = part, false // what expires meanwhile is not as it was seen
+		b.edits, b.purges = part, true // what expires meanwhile is not as it was seen
 		r, _, err := s.do(ctx, b.transaction())
 		if err != nil {
 			return removed, false, err

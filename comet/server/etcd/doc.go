@@ -50,6 +50,10 @@
 // away a head takes away the group, entries and removals in one revision, by a transaction that demands that the key is not there;
 // changes demand that it is, so that none of them is lost between the two.
 //
+// Heads without an expiry, and imports, cannot renew: they take the name of the lease away from what they change, and their changes
+// demand that it is gone. The group then has no age until a head with an expiry looks at it. Such a head, when it opens the store, gives
+// a new life to what lapsed while no head ran to renew it; until it has looked at all groups once it takes nothing away.
+//
 // # Without a quorum
 //
 // Calls are linearizable: without a majority of the members they all fail with ErrUnavailable, reads within the time of WithTimeout and

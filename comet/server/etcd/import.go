@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -31,7 +30,7 @@ const maxPart = 1 << 20
 // the key of the export: heads refuse it, with ErrUnfinished, until all entries are there, and an import that did not end well is
 // begun again by the next. A store that is there must have that key, or the error is contents.ErrOtherKey or ErrHasKey; it gets
 // the entries part by part, which heads on it see, and where that is broken off it can be repeated. Entries that are newer in the
-// store stay. What ages in the store goes on doing so, and all that the export is about is renewed.
+// store stay. All that the export is about is renewed: heads that know the expiry begin its age anew.
 func Import(ctx context.Context, url string, from *contents.File, options ...Option) (contents.Imported, error) {
 	s, err := connect(ctx, url, options)
 	if err != nil {
@@ -181,7 +180,7 @@ func (s *Store) merge(ctx context.Context, part []contents.Entry, did *contents.
 		b.edits = append(b.edits, s.editOf(r))
 	}
 	for wait := conflictPause; wait <= longestPause; wait *= 2 {
-		if err := s.revive(ctx, b); err != nil {
+		if _, _, err := s.do(ctx, b.ageless()); err != nil { // also what stays as it is lives anew
 			return certain(err)
 		}
 		now, _, err := s.do(ctx, b.look())
@@ -211,39 +210,6 @@ func (s *Store) merge(ctx context.Context, part []contents.Entry, did *contents.
 		return nil
 	}
 	return errors.New("heads change the same entries all the time")
-}
-
-// revive makes what a part of an import is about as young as a write does. An import does not know the expiry: where nothing has an age
-// yet, heads begin it.
-func (s *Store) revive(ctx context.Context, b *batch) error {
-	var seen []string
-	for _, e := range b.edits {
-		if slices.Contains(seen, e.at.lease) {
-			continue
-		}
-		seen = append(seen, e.at.lease)
-		if err := s.reviveOne(ctx, e.at); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *Store) reviveOne(ctx context.Context, g shown) error {
-	for range maxTouches {
-		l, err := s.lifeOf(ctx, g)
-		renewed := l.lease == 0
-		switch {
-		case err == nil && l.alive:
-			renewed, err = s.keepAlive(ctx, g, l.lease)
-		case err == nil && !renewed:
-			err = s.expire(ctx, g, l.since)
-		}
-		if err != nil || renewed {
-			return err
-		}
-	}
-	return errAgeChanges
 }
 
 // compare decides by what a look brought: what is older in the store is replaced.

@@ -40,8 +40,9 @@ func WithUser(name string, password tlsconfig.Password) Option {
 func WithTimeout(d time.Duration) Option { return func(s *settings) { s.timeout = d } }
 
 // WithExpiry takes away what nobody reads or writes any more: all that one read token shows in a context goes together, once it was
-// left alone for longer than expiry and at the latest soon after twice that. Without it everything stays. All heads on a store must be
-// given the same, or none.
+// left alone for longer than expiry and at the latest soon after twice that. Without it everything stays. What lapsed while no head ran
+// gets a new life from the first one that opens the store, and what was written without an expiry begins its life when a head with one
+// looks. All heads on a store must be given the same, or none.
 func WithExpiry(expiry time.Duration) Option { return func(s *settings) { s.expiry = expiry } }
 
 // WithLogger tells when the watch of etcd breaks and is whole again. Without it nothing is told.

@@ -14,13 +14,14 @@ const sweepPage = 1000
 // longestSweep is how long leases are followed at most before all is looked at again: what was imported has no age before that.
 const longestSweep = 24 * time.Hour
 
-// sweep takes away what expired, until ctx ends: at once where this head sees a lease end, and what no head saw when it begins. It also
-// begins the age of what was there before there was ageing.
+// sweep takes away what expired, until ctx ends: at once where this head sees a lease end. At first it begins the age of what has none,
+// and of what lapsed while no head ran.
 func (s *Store) sweep(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := s.sweepAll(ctx); err != nil && ctx.Err() == nil {
 			s.log.Warn("what expired in etcd was not taken away; trying again", "store", s.at.String(), "error", err)
 		} else {
+			s.ages.looked.Store(true)
 			s.sweepEnded(ctx)
 		}
 		pause(ctx, rewatchPause)
@@ -64,7 +65,8 @@ func (s *Store) sweepAll(ctx context.Context) error {
 	}
 }
 
-// sweepGroup takes the group away where it expired, and begins its age where it has none. It does not renew.
+// sweepGroup takes the group away where it expired, and begins its age where it has none. In the time of grace what lapsed begins
+// another. It does not renew.
 func (s *Store) sweepGroup(ctx context.Context, name string) error {
 	id, read, err := parseGroup(name)
 	if err != nil {
@@ -75,8 +77,8 @@ func (s *Store) sweepGroup(ctx context.Context, name string) error {
 	switch {
 	case err != nil:
 		return err
-	case l.lease == 0 && !l.empty:
-		err = s.begin(ctx, g)
+	case l.lease == 0 && !l.empty, l.lease != 0 && !l.alive && s.ages.grace():
+		err = s.begin(ctx, g, l.since)
 	case l.lease != 0 && !l.alive:
 		err = s.expire(ctx, g, l.since)
 	}
