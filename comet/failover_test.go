@@ -205,7 +205,7 @@ func TestAHangingHeadIsLeftByCallersInAHurryToo(t *testing.T) {
 		cancel()
 		require.NoError(t, err)
 	}
-	assert.Equal(t, 3, heads.Calls(first, "readScope"))
+	assert.LessOrEqual(t, heads.Calls(first, "readScope"), 3)
 }
 
 // A call that had too little time for an answer is no sign that a resting head is back.
