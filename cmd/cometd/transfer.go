@@ -103,7 +103,8 @@ func importCommand() *urfave.Command {
 		Usage:     "take the entries of an export, or of deployed heads, into a store",
 		ArgsUsage: "[FILE]",
 		Description: "Takes FILE, written by cometd export, into a store that has no entries, which is made where there is none and seen only when\n" +
-			"all is there; or into one that has the key of the export. There what is newer stays. No head may run on the store in DIR.\n\n" +
+			"all is there; or into one that has the key of the export. There what is newer stays. No head may run on the store in DIR, where\n" +
+			"what was removed after the export stays so too; on etcd it comes back.\n\n" +
 			"With --tokens, and no FILE, entries are read from the heads at --comethost. The file of tokens has JSON objects, one after the\n" +
 			"other: {\"context\":…, \"readToken\":…, \"writeToken\":…} for all that the read token shows, and with \"key\" or \"family\" for a\n" +
 			"part of it; token files of comet-controller are taken too. Nothing is written before all of it was read, and what is in the\n" +

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -25,6 +26,10 @@ const (
 // there is no file; one that is there must not be in use. An empty one takes the key of the export, and a new identity with it; one
 // that has entries must have that key, or the error is contents.ErrOtherKey. Entries that are newer in the store stay. What ages in the
 // store goes on doing so, and all that the export is about as if it were written now. The errors name the store.
+//
+// What the store has removed stays removed, and counts as kept, also where nothing else is left in it. The store knows no time of a
+// removal: only an entry that was changed after the file was is known to be newer, and comes back. An import into a store on etcd brings
+// back all that is not in it.
 func Import(ctx context.Context, path string, from *contents.File) (did contents.Imported, err error) {
 	err = exchange(path, func(old *os.File, beside string) error {
 		did = contents.Imported{}
@@ -50,20 +55,25 @@ func Import(ctx context.Context, path string, from *contents.File) (did contents
 type filling struct {
 	*Store
 	empty   bool
-	renewed bool // something that ages was
+	changed time.Time // when the old file last was; nothing in it was removed later
+	renewed bool      // something that ages was
 }
 
-// openToFill opens a copy of the old store or, where that is empty or there is none, a new one with this key.
+// openToFill opens a copy of the old store or, where that is empty and has another key or there is none, a new one with this key.
 func openToFill(old *os.File, beside string, key digest.Key) (*filling, error) {
 	if old != nil {
+		info, err := old.Stat()
+		if err != nil {
+			return nil, err
+		}
 		s, err := openCopy(old, beside)
 		if err != nil {
 			return nil, err
 		}
-		empty, err := s.isEmpty()
-		if err == nil && !empty && s.digests.Equal(key) {
-			return &filling{Store: s}, nil
+		if s.digests.Equal(key) {
+			return &filling{Store: s, changed: info.ModTime()}, nil
 		}
+		empty, err := s.isEmpty()
 		if err = errors.Join(err, s.db.Close()); err != nil {
 			return nil, err
 		}
@@ -143,7 +153,7 @@ func (f *filling) importPart(tx *bbolt.Tx, revision *uint64, part []contents.Ent
 		*revision = t.before + 1
 	}
 	for _, r := range part {
-		if err := t.importOne(r, *revision, did); err != nil {
+		if err := t.importOne(r, *revision, f.changed, did); err != nil {
 			return err
 		}
 	}
@@ -151,7 +161,8 @@ func (f *filling) importPart(tx *bbolt.Tx, revision *uint64, part []contents.Ent
 	return t.meta.Put(metaRevision, encodeRevision(t.revision))
 }
 
-func (t *transaction) importOne(r contents.Entry, revision uint64, did *contents.Imported) (err error) {
+// importOne takes an entry in. Nothing was removed after the store was last changed.
+func (t *transaction) importOne(r contents.Entry, revision uint64, changed time.Time, did *contents.Imported) (err error) {
 	did.Entries++
 	group := groupKey(r.Name.Context, r.Read)
 	e := edit{Edit: judge.Edit{Change: server.Change{Value: r.Value}, Write: r.Write}, group: group, key: entryKey(group, r.Name), modified: r.Modified}
@@ -168,12 +179,16 @@ func (t *transaction) importOne(r contents.Entry, revision uint64, did *contents
 		did.Replaced++
 		v.last = now.revision
 	} else {
-		did.Added++
 		if was := t.removed.Get(e.key); was != nil {
+			if !r.Modified.After(changed) {
+				did.Kept++
+				return nil
+			}
 			if v.last, err = parseRevision(was); err != nil {
 				return err
 			}
 		}
+		did.Added++
 	}
 	t.revision = revision
 	return t.make(e, v, revision)

@@ -60,6 +60,7 @@ func TestOperatorsSeeWhatTheyShould(t *testing.T) {
 	storetest.RunContents(t, func(t testing.TB) storetest.Place {
 		path := filepath.Join(t.TempDir(), "comet.db")
 		return storetest.Place{
+			KeepsRemovals: true,
 			Open: func(t testing.TB) storetest.Contents {
 				s, err := bolt.Open(path)
 				require.NoError(t, err)

@@ -102,7 +102,7 @@ type Imported struct {
 	Entries  int  `json:"entries"`  // in the file
 	Added    int  `json:"added"`    // were not in the store
 	Replaced int  `json:"replaced"` // were there, but older
-	Kept     int  `json:"kept"`     // were there, the same or newer, and stayed
+	Kept     int  `json:"kept"`     // were there, the same or newer, and stayed, or were removed there, and stayed so
 	Made     bool `json:"made"`     // the store was empty and has now the key of the file
 }
 
