@@ -50,9 +50,9 @@ func generateSlice(c *urfave.Context) error {
 	for i, vm := range vms {
 		members[i] = vm.Member
 	}
-	show := newProgress(c.App.ErrWriter, c.App.Name)
-	results := am.PublishSlice(ctx, conn.Client, members, show.step)
-	show.end()
+	show := cli.NewProgress(c, "VMs")
+	results := am.PublishSlice(ctx, conn.Client, members, show.Step)
+	show.End()
 	return tell(c, vms, results)
 }
 

@@ -48,7 +48,7 @@ func backup(c *urfave.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, end()) }()
 	var b bolt.Backup
-	err = save(c, args[0], store.Backup, func(f *os.File, p *progress) (err error) {
+	err = save(c, args[0], store.Backup, func(f *os.File, p *cli.Progress) (err error) {
 		b, err = bolt.CheckBackup(io.TeeReader(f, p))
 		if err != nil {
 			err = fmt.Errorf("what was written %w", err)
@@ -63,13 +63,16 @@ func backup(c *urfave.Context) (err error) {
 }
 
 // save writes a file and checks what it has written.
-func save(c *urfave.Context, path string, write func(context.Context, io.Writer) error, check func(*os.File, *progress) error) error {
-	writing := newProgress(c, "writing", 0)
-	defer writing.end()
+func save(c *urfave.Context, path string, write func(context.Context, io.Writer) error, check func(*os.File, *cli.Progress) error) error {
+	writing := cli.NewProgressOfBytes(c, "writing", -1)
+	defer writing.End()
 	err := contents.Save(path, c.Bool("replace"), func(w io.Writer) error {
 		return write(c.Context, io.MultiWriter(w, writing))
 	}, func(f *os.File) error {
-		return check(f, newProgress(c, "checking", writing.done))
+		writing.End()
+		checking := cli.NewProgressOfBytes(c, "checking", writing.Done())
+		defer checking.End()
+		return check(f, checking)
 	})
 	switch {
 	case errors.Is(err, contents.ErrExists):
@@ -145,10 +148,10 @@ func restore(c *urfave.Context) error {
 	if err := makeFolder(filepath.Dir(path)); err != nil {
 		return err
 	}
-	p := newProgress(c, "restoring", info.Size())
-	defer p.end()
+	p := cli.NewProgressOfBytes(c, "restoring", info.Size())
+	defer p.End()
 	b, identity, err := bolt.Restore(c.Context, path, io.TeeReader(f, p), c.Bool("replace"))
-	p.end()
+	p.End()
 	if err != nil {
 		return restoreError(err, args[0])
 	}

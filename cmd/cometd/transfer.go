@@ -41,8 +41,8 @@ func export(c *urfave.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, end()) }()
 	var wrote contents.File
-	err = save(c, args[0], store.Export, func(f *os.File, p *progress) error {
-		read, err := contents.Read(f, p.add)
+	err = save(c, args[0], store.Export, func(f *os.File, p *cli.Progress) error {
+		read, err := contents.Read(f, p.Add)
 		if err != nil {
 			return fmt.Errorf("what was written %w", err)
 		}
@@ -141,15 +141,15 @@ func importFile(c *urfave.Context, file string, spec storeSpec, path string) err
 	if err != nil {
 		return cli.Input(fmt.Errorf("export: %w", err))
 	}
-	p := newProgress(c, "importing", 2*info.Size()) // it is read once to be checked
-	defer p.end()
-	f, err := contents.Open(file, p.add)
+	p := cli.NewProgressOfBytes(c, "importing", 2*info.Size()) // it is read once to be checked
+	defer p.End()
+	f, err := contents.Open(file, p.Add)
 	if err != nil {
 		return cli.Input(err)
 	}
 	defer f.Close()
 	did, err := importTo(c, f, spec, path)
-	p.end()
+	p.End()
 	switch {
 	case errors.Is(err, bolt.ErrInUse):
 		return fmt.Errorf("%w; stop the head first", err)

@@ -12,13 +12,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/renci-nrig/comet-go/comet/server/etcdtest"
 	"github.com/stretchr/testify/require"
 	"go.etcd.io/bbolt"
 )
 
 // From a file to etcd and back, with heads that run, clients keep their tokens.
 func TestMovingBetweenStores(t *testing.T) {
-	store := "etcd://" + startEtcd(t, "http") + "/comet"
+	store := etcdtest.Start(t, 1).URL("/comet")
 	dir, files := t.TempDir(), t.TempDir()
 	first, second := filepath.Join(files, "first"), filepath.Join(files, "second")
 	h := serveHead(t, dir, nil)
@@ -156,7 +157,7 @@ func TestImportFromAHead(t *testing.T) {
 }
 
 func TestImportFromAHeadIntoEtcd(t *testing.T) {
-	store := "etcd://" + startEtcd(t, "http") + "/comet"
+	store := etcdtest.Start(t, 1).URL("/comet")
 	from := serveHead(t, t.TempDir(), nil)
 	for i := range 90 {
 		from.write(fmt.Sprint("vm-", i), "one")
@@ -219,7 +220,7 @@ func TestContexts(t *testing.T) {
 }
 
 func TestContextsOnEtcd(t *testing.T) {
-	store := "etcd://" + startEtcd(t, "http") + "/comet"
+	store := etcdtest.Start(t, 1).URL("/comet")
 	h := serveHead(t, t.TempDir(), nil, "--store", store)
 	h.write("a", "one")
 	require.Contains(t, requireDone(t, "contexts", "list", "--store", store), "slice")

@@ -2,6 +2,7 @@ package sliceverbs
 
 import (
 	urfave "github.com/urfave/cli/v2"
+	"slices"
 
 	"github.com/renci-nrig/comet-go/cmd/internal/cli"
 	"github.com/renci-nrig/comet-go/comet/controller"
@@ -49,7 +50,7 @@ func namesSlice(more ...[]urfave.Flag) []urfave.Flag {
 		&urfave.StringFlag{Name: "properties-dir", Category: categoryFiles, Usage: "write the properties that each VM gets into `DIR`/HOSTNAME.properties and .json, mode 0600"},
 		&urfave.BoolFlag{Name: "print-tokens", Category: categoryFiles, Usage: "print each VM's properties, which have tokens in them"},
 	}
-	return withHeads(append(flags, concat(more)...))
+	return withHeads(append(flags, slices.Concat(more...)...))
 }
 
 // mayNameSlice are the flags of a command to which the token file says enough.
@@ -68,19 +69,13 @@ func withHeads(flags []urfave.Flag) []urfave.Flag {
 	return append(append(flags, cli.OutputFlag()), cli.HeadFlags()...)
 }
 
-func concat(lists [][]urfave.Flag) (all []urfave.Flag) {
-	for _, l := range lists {
-		all = append(all, l...)
-	}
-	return all
-}
-
 // open returns the controller that the flags ask for. end takes the progress away.
 func open(c *urfave.Context, conn *cli.Connection, doing string) (ctl *controller.Controller, end func()) {
 	s := controller.Settings{Hosts: true, PubKeys: true}
 	if cli.Given(c, "config") != "" {
 		s = controller.FromConfig(conn.Spec.Config)
 	}
-	s.Bulk.Progress, end = cli.Progress(c, doing)
-	return controller.New(conn.Client, s), end
+	p := cli.NewProgress(c, doing)
+	s.Bulk.Progress = p.Step
+	return controller.New(conn.Client, s), p.End
 }

@@ -114,8 +114,8 @@ func (j job) write(tokens controller.Tokens) (wrote []string, err error) {
 	var errs []error
 	in := map[string]int{}
 	vms := withContext(j.slice)
-	step, end := cli.Progress(j.c, "files of VMs")
-	defer end()
+	p := cli.NewProgress(j.c, "files of VMs")
+	defer p.End()
 	for i, vm := range vms {
 		if err := j.c.Context.Err(); err != nil {
 			return nil, errors.Join(err, fmt.Errorf("repeat it to write the files of the other %d VMs", len(vms)-i))
@@ -126,7 +126,7 @@ func (j job) write(tokens controller.Tokens) (wrote []string, err error) {
 			errs = append(errs, orca.SavePrivate(f.what, f.path, f.text))
 			in[filepath.Dir(f.path)]++
 		}
-		step(i+1, len(vms))
+		p.Step(i+1, len(vms))
 	}
 	for _, dir := range slices.Sorted(maps.Keys(in)) {
 		wrote = append(wrote, fmt.Sprintf("wrote %d files into %s", in[dir], dir))
