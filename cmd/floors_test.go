@@ -46,8 +46,9 @@ func TestPackagesStandOnTheFloorsBelow(t *testing.T) {
 		"comet/server/storetest":       {"comet/server", "comet/server/contents", "scope"},
 		"comet/server/ops":             {"comet/server"},
 
-		"comet/server/internal/etcdtest": {},
-		"comet/comettest":                {"comet", "comet/server", "comet/server/bolt", "tlsconfig"},
+		"comet/internal/headtest": {"comet/server", "comet/server/bolt", "tlsconfig"},
+		"comet/server/etcdtest":   {"testdata/needs"},
+		"comet/comettest":         {"comet", "comet/server", "comet/server/bolt", "tlsconfig"},
 	}
 	for _, p := range list(t, "./...") {
 		name := strings.TrimPrefix(p.ImportPath, module)

@@ -3,14 +3,12 @@ package comet_test
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -23,16 +21,15 @@ import (
 
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/comettest"
+	"github.com/renci-nrig/comet-go/comet/internal/headtest"
 	"github.com/renci-nrig/comet-go/scope"
-	"github.com/renci-nrig/comet-go/tlsconfig"
 )
 
 // BenchmarkClient holds the client against bare net/http doing, and decoding, the same over kept-alive mutual TLS. One iteration is
 // two slices of time, one for each, so that both meet the same weather; run it with -benchtime 15x or more. It reports the medians:
 // calls/s of the client, its rate as a part of net/http's, and how many times net/http's bytes it allocates.
 func BenchmarkClient(b *testing.B) {
-	head, files := headProcess(b)
-	config := benchConfig(b, files)
+	head, config := headtest.Start(b)
 	client, err := comet.New(head, config)
 	require.NoError(b, err)
 	defer client.Close()
@@ -63,19 +60,6 @@ func BenchmarkClient(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/%d", op, goroutines), func(b *testing.B) { compare(b, goroutines, ops[op][0], ops[op][1]) })
 		}
 	}
-}
-
-func benchConfig(b *testing.B, files tlsconfig.Files) *tls.Config {
-	read := func(path string) []byte {
-		text, err := os.ReadFile(path)
-		require.NoError(b, err)
-		return text
-	}
-	roots, err := tlsconfig.ParseCA(read(files.CA), tlsconfig.Password{})
-	require.NoError(b, err)
-	identity, err := tlsconfig.ParseKeyPair(read(files.Cert), read(files.Key), tlsconfig.Password{})
-	require.NoError(b, err)
-	return tlsconfig.Client(roots, &identity)
 }
 
 func hasHost(value []byte, err error) error {

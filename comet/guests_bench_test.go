@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/renci-nrig/comet-go/comet"
+	"github.com/renci-nrig/comet-go/comet/internal/headtest"
 	"github.com/renci-nrig/comet-go/scope"
 )
 
@@ -54,8 +55,7 @@ type crowd struct {
 }
 
 func converge(b *testing.B, n int, told bool) (lag time.Duration, timesBytes, requestsEach float64) {
-	head, files := headProcess(b)
-	config := benchConfig(b, files)
+	head, config := headtest.Start(b)
 	proxy, moved := countingProxy(b, head)
 	id := scope.NewToken().Reveal() // a context of its own
 	c := &crowd{value: func(i int) []byte {

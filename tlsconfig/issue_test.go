@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/renci-nrig/comet-go/testdata/needs"
 	"github.com/renci-nrig/comet-go/tlsconfig"
 )
 
@@ -183,10 +184,7 @@ func TestWriteDevelopmentAtOnce(t *testing.T) {
 
 // TestJavaReadsDevelopment asks the JDK, where there is one.
 func TestJavaReadsDevelopment(t *testing.T) {
-	keytool, err := exec.LookPath("keytool")
-	if err != nil {
-		t.Skip("no keytool on this machine")
-	}
+	keytool := needs.Program(t, "keytool", "default-jre-headless")
 	dir := filepath.Join(t.TempDir(), "certs")
 	d, err := tlsconfig.WriteDevelopment(dir)
 	require.NoError(t, err)

@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
+
+	"github.com/renci-nrig/comet-go/testdata/needs"
 )
 
 func read(t *testing.T, path ...string) string {
@@ -47,10 +49,7 @@ func TestPackagedUnit(t *testing.T) {
 	for _, name := range []string{"NoNewPrivileges", "ProtectSystem", "CapabilityBoundingSet", "SystemCallFilter", "RestrictAddressFamilies"} {
 		require.Contains(t, unit, "\n"+name+"=")
 	}
-	verify, err := exec.LookPath("systemd-analyze")
-	if err != nil {
-		t.Skip("there is no systemd-analyze to verify the unit with")
-	}
+	verify := needs.Program(t, "systemd-analyze", "systemd")
 	// The program is not where the package puts it: the one of this test stands in for it.
 	tried := filepath.Join(t.TempDir(), "cometd.service")
 	require.NoError(t, os.WriteFile(tried, []byte(strings.ReplaceAll(unit, "/usr/bin/cometd", os.Args[0])), 0o600))

@@ -4,70 +4,20 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/renci-nrig/comet-go/comet/server/etcdtest"
 	"github.com/renci-nrig/comet-go/tlsconfig"
 )
 
-// startEtcd runs one member with this scheme for clients, and further arguments, and returns its address. The process ends with the
-// test.
-func startEtcd(t *testing.T, scheme string, args ...string) (addr string) {
-	t.Helper()
-	binary, err := exec.LookPath("etcd")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("there is no etcd: install the package etcd-server")
-		}
-		t.Skip("there is no etcd: install the package etcd-server to run this test")
-	}
-	free := freeAddresses(t)
-	c := exec.Command(binary, append([]string{
-		"--name", "m0", "--data-dir", filepath.Join(t.TempDir(), "m0"),
-		"--listen-client-urls", scheme + "://" + free[0], "--advertise-client-urls", scheme + "://" + free[0],
-		"--listen-peer-urls", "http://" + free[1], "--initial-advertise-peer-urls", "http://" + free[1],
-		"--initial-cluster", "m0=http://" + free[1], "--listen-metrics-urls", "http://" + free[2],
-	}, args...)...)
-	c.Env = append(os.Environ(), "ETCD_UNSUPPORTED_ARCH="+runtime.GOARCH)
-	require.NoError(t, c.Start())
-	t.Cleanup(func() { c.Process.Kill(); c.Wait() })
-	require.Eventually(t, func() bool {
-		r, err := http.Get("http://" + free[2] + "/health")
-		if err != nil {
-			return false
-		}
-		defer r.Body.Close()
-		body, _ := io.ReadAll(r.Body)
-		return strings.Contains(string(body), "true")
-	}, time.Minute, 20*time.Millisecond)
-	return free[0]
-}
-
-// freeAddresses are those of ports that nobody has, for a process that is started now.
-func freeAddresses(t *testing.T) (free [3]string) {
-	t.Helper()
-	for i := range free {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		defer l.Close()
-		free[i] = l.Addr().String()
-	}
-	return free
-}
-
 func TestHeadsShareAnEtcd(t *testing.T) {
-	store := "etcd://" + startEtcd(t, "http") + "/comet"
+	store := etcdtest.Start(t, 1).URL("/comet")
 	dirs := []string{filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")}
 	a, b := serveHead(t, dirs[0], nil, "--store", store), serveHead(t, dirs[1], []string{"COMET_STORE=" + store})
 	for i, h := range []*head{a, b} {
@@ -99,7 +49,7 @@ func TestHeadsShareAnEtcd(t *testing.T) {
 func TestStoreOverTLSWithOwnCertificatesAndNoFolder(t *testing.T) {
 	certs, err := tlsconfig.WriteDevelopment(t.TempDir())
 	require.NoError(t, err)
-	store := "etcd://" + startEtcd(t, "https", "--cert-file", certs.Server.Cert, "--key-file", certs.Server.Key, "--client-cert-auth", "--trusted-ca-file", certs.Server.CA) + "/comet"
+	store := etcdtest.StartTLS(t, 1, "https", "--cert-file", certs.Server.Cert, "--key-file", certs.Server.Key, "--client-cert-auth", "--trusted-ca-file", certs.Server.CA).URL("/comet")
 	h := serveHead(t, "", nil, "--store", store, "--store-cacert", certs.Client.CA, "--store-cert", certs.Client.Cert, "--store-key", certs.Client.Key,
 		"--cacert", certs.Server.CA, "--cert", certs.Server.Cert, "--key", certs.Server.Key, "--no-client-certs")
 	code, body, err := h.call("POST", "/writeScope", "vm", "one")

@@ -2,16 +2,11 @@ package am_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/tls"
-	"fmt"
 	"io"
-	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -23,66 +18,10 @@ import (
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/am"
 	"github.com/renci-nrig/comet-go/comet/controller"
+	"github.com/renci-nrig/comet-go/comet/internal/headtest"
 	"github.com/renci-nrig/comet-go/comet/orca"
-	"github.com/renci-nrig/comet-go/comet/server"
-	"github.com/renci-nrig/comet-go/comet/server/bolt"
 	"github.com/renci-nrig/comet-go/scope"
-	"github.com/renci-nrig/comet-go/tlsconfig"
 )
-
-// beHead makes the test binary a head that keeps its things in the folder that the variable names: the benchmark measures what a
-// publisher needs, and wants the head's memory in another process.
-const beHead = "TEST_BE_HEAD"
-
-func serveHead(dir string) error {
-	certs, err := tlsconfig.WriteDevelopment(filepath.Join(dir, "certs"))
-	if err != nil {
-		return err
-	}
-	live, err := tlsconfig.Open(certs.Server, tlsconfig.Names{})
-	if err != nil {
-		return err
-	}
-	store, err := bolt.Open(filepath.Join(dir, "comet.db"))
-	if err != nil {
-		return err
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	fmt.Printf("https://%s\n", l.Addr())
-	log := slog.New(slog.DiscardHandler)
-	return server.Serve(context.Background(), server.New(store, server.WithLogger(log), server.WithTrust(live.Trusted)), live.Server(), l)
-}
-
-// headProcess starts a head in a process of its own and returns its URL and what a client of it is configured with.
-func headProcess(b *testing.B) (url string, config *tls.Config) {
-	dir := b.TempDir()
-	c := exec.Command(os.Args[0])
-	c.Env = append(os.Environ(), beHead+"="+dir)
-	out, err := c.StdoutPipe()
-	require.NoError(b, err)
-	require.NoError(b, c.Start())
-	b.Cleanup(func() {
-		c.Process.Kill()
-		c.Wait()
-	})
-	_, err = fmt.Fscanln(out, &url)
-	require.NoError(b, err)
-	certs, err := tlsconfig.WriteDevelopment(filepath.Join(dir, "certs"))
-	require.NoError(b, err)
-	read := func(path string) []byte {
-		text, err := os.ReadFile(path)
-		require.NoError(b, err)
-		return text
-	}
-	roots, err := tlsconfig.ParseCA(read(certs.Client.CA), tlsconfig.Password{})
-	require.NoError(b, err)
-	identity, err := tlsconfig.ParseKeyPair(read(certs.Client.Cert), read(certs.Client.Key), tlsconfig.Password{})
-	require.NoError(b, err)
-	return strings.TrimSpace(url), tlsconfig.Client(roots, &identity)
-}
 
 // BenchmarkSlice publishes a slice of 1,000 VMs, 5,000 families and 2,000 place-holders, over mutual TLS to a head in a process of its
 // own that has every change on disk before it answers. Then it does the same as existing clients do, one call after the other, each on
@@ -91,7 +30,7 @@ func headProcess(b *testing.B) (url string, config *tls.Config) {
 func BenchmarkSlice(b *testing.B) {
 	const n = 1000
 	for range b.N {
-		head, config := headProcess(b)
+		head, config := headtest.Start(b)
 		slice, vms := crowdSlice(b, n)
 
 		start := time.Now()

@@ -21,6 +21,7 @@ import (
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/am"
 	"github.com/renci-nrig/comet-go/comet/comettest"
+	"github.com/renci-nrig/comet-go/comet/internal/headtest"
 	"github.com/renci-nrig/comet-go/comet/orca"
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/bolt"
@@ -28,10 +29,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(beHead); dir != "" {
-		fmt.Fprintln(os.Stderr, serveHead(dir))
-		os.Exit(1)
-	}
+	headtest.Main()
 	goleak.VerifyTestMain(m)
 }
 

@@ -25,6 +25,7 @@ import (
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/bolt"
 	"github.com/renci-nrig/comet-go/scope"
+	"github.com/renci-nrig/comet-go/testdata/needs"
 	"github.com/renci-nrig/comet-go/tlsconfig"
 )
 
@@ -165,10 +166,7 @@ func TestRawRequests(t *testing.T) {
 func TestCurl(t *testing.T) { eachStore(t, testCurl) }
 
 func testCurl(t *testing.T, open func(*testing.T) server.Store) {
-	curl, err := exec.LookPath("curl")
-	if err != nil {
-		t.Skip("curl is not installed")
-	}
+	curl := needs.Program(t, "curl", "curl")
 	dir := filepath.Join(t.TempDir(), "certs")
 	files, err := tlsconfig.WriteDevelopment(dir)
 	require.NoError(t, err)

@@ -26,7 +26,7 @@ import (
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/bolt"
 	"github.com/renci-nrig/comet-go/comet/server/etcd"
-	"github.com/renci-nrig/comet-go/comet/server/internal/etcdtest"
+	"github.com/renci-nrig/comet-go/comet/server/etcdtest"
 	"github.com/renci-nrig/comet-go/scope"
 	"github.com/renci-nrig/comet-go/tlsconfig"
 )

@@ -11,6 +11,7 @@ import (
 
 	"github.com/renci-nrig/comet-go/comet/orca"
 	"github.com/renci-nrig/comet-go/scope"
+	"github.com/renci-nrig/comet-go/testdata/needs"
 )
 
 // antHandler runs targets of handler.xml as an aggregate manager does.
@@ -22,12 +23,7 @@ type antHandler struct {
 
 func newAntHandler(t *testing.T) antHandler {
 	t.Helper()
-	if _, err := exec.LookPath("ant"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("ant is not installed, and CI must not skip")
-		}
-		t.Skip("ant is not installed")
-	}
+	needs.Program(t, "ant", "ant")
 	h := antHandler{site: newSite(t), program: filepath.Join(t.TempDir(), "comet-am"), temp: t.TempDir()}
 	text, err := exec.CommandContext(t.Context(), "go", "build", "-o", h.program, "../../cmd/comet-am").CombinedOutput()
 	require.NoError(t, err, "%s", text)

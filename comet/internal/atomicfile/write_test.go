@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/renci-nrig/comet-go/comet/internal/atomicfile"
+	"github.com/renci-nrig/comet-go/testdata/needs"
 )
 
 const leftover = ".comet-tmp-state-0123456789abcdef"
@@ -37,9 +38,7 @@ func TestWriteMode(t *testing.T) {
 }
 
 func TestWriteOwner(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root gives files away")
-	}
+	needs.Root(t, "give files away")
 	path := filepath.Join(t.TempDir(), "state")
 	opts := atomicfile.Options{Owner: &atomicfile.Owner{UID: 1234, GID: 2345}, Mode: 0o640}
 	require.NoError(t, atomicfile.Write(path, nil, opts))

@@ -11,13 +11,12 @@ import (
 
 	"github.com/renci-nrig/comet-go/comet/server/bolt"
 	"github.com/renci-nrig/comet-go/comet/server/contents"
+	"github.com/renci-nrig/comet-go/testdata/needs"
 )
 
 // What root makes belongs to whose the folder is, and what root replaces to whose it was.
 func TestStoresMadeByRootBelongToTheService(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root gives files away")
-	}
+	needs.Root(t, "give files away")
 	const service, other = 12345, 23456
 	from := open(t, filepath.Join(t.TempDir(), "comet.db"))
 	put(t, from, "vm", "one")

@@ -14,7 +14,7 @@ import (
 
 	"github.com/renci-nrig/comet-go/comet/server/contents"
 	"github.com/renci-nrig/comet-go/comet/server/etcd"
-	"github.com/renci-nrig/comet-go/comet/server/internal/etcdtest"
+	"github.com/renci-nrig/comet-go/comet/server/etcdtest"
 	"github.com/renci-nrig/comet-go/comet/server/storetest"
 )
 

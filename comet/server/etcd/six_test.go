@@ -18,7 +18,7 @@ import (
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/etcd"
-	"github.com/renci-nrig/comet-go/comet/server/internal/etcdtest"
+	"github.com/renci-nrig/comet-go/comet/server/etcdtest"
 	"github.com/renci-nrig/comet-go/scope"
 	"github.com/renci-nrig/comet-go/tlsconfig"
 )

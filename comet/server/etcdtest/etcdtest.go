@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/renci-nrig/comet-go/testdata/needs"
 )
 
 // patience is how long a member may take to be well.
@@ -49,13 +51,7 @@ func Start(t testing.TB, members int, args ...string) *Cluster {
 // StartTLS is Start with the scheme ("http" or "https") that members speak with clients.
 func StartTLS(t testing.TB, members int, scheme string, args ...string) *Cluster {
 	t.Helper()
-	binary, err := exec.LookPath("etcd")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("there is no etcd: install the package etcd-server")
-		}
-		t.Skip("there is no etcd: install the package etcd-server to run this test")
-	}
+	binary := needs.Program(t, "etcd", "etcd-server")
 	dir := t.TempDir()
 	free := freeAddresses(t, 3*members)
 	var peers []string
