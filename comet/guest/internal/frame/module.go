@@ -1,0 +1,74 @@
+package frame
+
+import (
+	"context"
+	"errors"
+)
+
+// Module keeps one part of the machine as it is wanted. The Runner calls it from one goroutine at a time.
+type Module interface {
+	// Name is what the module is called in settings, in status and in metrics: one word in lower case.
+	Name() string
+
+	// Plan looks and returns what has to be done; it changes nothing, not even the module's own state. With an error, the plan
+	// holds what could be planned all the same.
+	Plan(ctx context.Context) (Plan, error)
+}
+
+// Busy is a module whose steps begin something that goes on after them: scripts, the making of a file system. When it ends, the module
+// calls Machine.Wake, so that what comes next is planned.
+type Busy interface {
+	Module
+
+	// Wait returns when nothing is under way any more, or when ctx ends, with its error.
+	Wait(ctx context.Context) error
+}
+
+// Plan is what a module would do, and what it has to say.
+type Plan struct {
+	Steps []Step // in the order in which they are made; when one fails those behind it are not made
+	Count int    // how many hosts, keys, users… are in place once the steps are made
+	Notes []Note // what is left out, doubted or waited for
+	More  bool   // what has to be done after these steps is only known when they are made; the Runner then asks again
+}
+
+// Merge adds another plan's steps, notes and count behind those of p.
+func (p *Plan) Merge(other Plan) {
+	p.Steps = append(p.Steps, other.Steps...)
+	p.Notes = append(p.Notes, other.Notes...)
+	p.Count += other.Count
+	p.More = p.More || other.More
+}
+
+// Note is something that people should know, and that is not an error of the module.
+type Note struct {
+	Kind  NoteKind `json:"kind"`
+	About string   `json:"about"` // the peer, entry, element or file
+	Why   string   `json:"why"`   // one line without secrets
+}
+
+// NoteKind says what a note means.
+type NoteKind string
+
+const (
+	LeftOut NoteKind = "left out" // wrong or hostile input, which is not applied
+	Doubted NoteKind = "doubted"  // an answer that is not believed; what was there stays
+	Waiting NoteKind = "waiting"  // cannot be done yet
+	Warning NoteKind = "warning"  // done or left, but somebody should look
+)
+
+// Wanted is what is asked of a module, element by element.
+type Wanted[E any] struct {
+	Elements []E
+	Whole    bool   // nothing was left out: what is not among Elements is not wanted any more, and may be withdrawn
+	Notes    []Note // on elements that were left out
+}
+
+// Source returns what is wanted as far as it is known now; it asks nobody. Where nothing is known, the error matches ErrUnknown.
+type Source[E any] func() (Wanted[E], error)
+
+// ErrUnknown says that nobody has told yet what is wanted. Nothing is then changed.
+var ErrUnknown = errors.New("not known yet")
+
+// ErrNeedsRoot says that a module acts on the machine itself, which a root folder other than / keeps it from.
+var ErrNeedsRoot = errors.New("needs /")

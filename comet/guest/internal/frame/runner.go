@@ -1,0 +1,216 @@
+package frame
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/renci-nrig/comet-go/comet/internal/atomicfile"
+)
+
+// Mode switches a module.
+type Mode string
+
+const (
+	On      Mode = "on"
+	Off     Mode = "off"
+	Observe Mode = "observe" // it plans, and says what it would do, and does nothing
+)
+
+// ParseMode reads a mode as settings have it; yes, true and 1 mean on, no, false and 0 off.
+func ParseMode(text string) (Mode, error) {
+	switch strings.ToLower(strings.TrimSpace(text)) {
+	case "on", "yes", "true", "1":
+		return On, nil
+	case "off", "no", "false", "0":
+		return Off, nil
+	case "observe":
+		return Observe, nil
+	}
+	return "", fmt.Errorf("%q is none of on, off, observe", text)
+}
+
+// Runner looks after modules in their order. One goroutine at a time may use it.
+type Runner struct {
+	machine *Machine
+	first   time.Duration
+	longest time.Duration
+	modules []*running
+}
+
+// running is a module with what came of it.
+type running struct {
+	Module
+	mode     Mode
+	failed   string // the plan that failed last, empty after success
+	failures int    // in a row
+	retry    time.Time
+}
+
+// NewRunner returns a runner without modules. A plan that failed is tried again after about first, then after longer and longer pauses up
+// to longest; a second and five minutes where they are zero. Another plan of the same module is tried at once.
+func NewRunner(m *Machine, first, longest time.Duration) *Runner {
+	if first <= 0 {
+		first = time.Second
+	}
+	if longest <= 0 {
+		longest = 5 * time.Minute
+	}
+	return &Runner{machine: m, first: first, longest: longest}
+}
+
+// Add puts a module behind those that are there.
+func (r *Runner) Add(m Module, mode Mode) {
+	r.modules = append(r.modules, &running{Module: m, mode: mode})
+}
+
+// Report is what came of one module.
+type Report struct {
+	Module string
+	Mode   Mode
+	Plan   Plan      // what is left to do: all that was planned, less what was made
+	Done   []string  // the texts of the steps that were made
+	Err    error     // why it stopped
+	Retry  time.Time // when a plan that failed is tried again; zero where it is not pausing
+}
+
+// Plan lets every module look, and changes nothing.
+func (r *Runner) Plan(ctx context.Context) (reports []Report) {
+	for _, m := range r.modules {
+		report := Report{Module: m.Name(), Mode: m.mode}
+		if m.mode != Off {
+			report.Plan, report.Err = m.look(ctx)
+		}
+		reports = append(reports, report)
+	}
+	return reports
+}
+
+// Apply lets every module look and makes the steps that it plans, but for those that observe. Other guests on this machine wait
+// meanwhile. The error says that nothing could be tried; what modules failed at is in the reports.
+func (r *Runner) Apply(ctx context.Context) (reports []Report, err error) {
+	unlock, err := r.machine.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	for _, m := range r.modules {
+		reports = append(reports, r.apply(ctx, m))
+	}
+	return reports, nil
+}
+
+// rounds is how often a module may plan in one pass: after steps that had to come first, or when somebody changed a file meanwhile.
+const rounds = 12
+
+func (r *Runner) apply(ctx context.Context, m *running) (report Report) {
+	report = Report{Module: m.Name(), Mode: m.mode}
+	if m.mode == Off {
+		return report
+	}
+	var changed error
+	for range rounds {
+		report.Plan, report.Err = m.look(ctx)
+		text := report.Plan.text()
+		changed = nil
+		if m.mode == Observe || len(report.Plan.Steps) == 0 {
+			break
+		}
+		if text == m.failed && time.Now().Before(m.retry) {
+			report.Retry = m.retry
+			return report
+		}
+		done, err := report.Plan.make(ctx)
+		report.Done = append(report.Done, done...)
+		if errors.Is(err, atomicfile.ErrChanged) {
+			changed = err
+			continue
+		}
+		if err != nil {
+			report.Err = errors.Join(report.Err, err)
+			r.pause(m, text, &report)
+			return report
+		}
+		if !report.Plan.More {
+			break
+		}
+	}
+	report.Err = errors.Join(report.Err, changed)
+	m.failed, m.failures = "", 0
+	return report
+}
+
+// pause notes that a plan failed.
+func (r *Runner) pause(m *running, plan string, report *Report) {
+	if plan != m.failed {
+		m.failures = 0
+	}
+	wait := min(r.first<<min(m.failures, 20), r.longest)
+	m.failed, m.failures = plan, m.failures+1
+	m.retry = time.Now().Add(wait*3/4 + rand.N(wait/2+1))
+	report.Retry = m.retry
+}
+
+// look is Plan; a module that panics has failed, and no more than that.
+func (m *running) look(ctx context.Context) (p Plan, err error) {
+	defer func() { err = errors.Join(err, recovered(recover())) }()
+	return m.Plan(ctx)
+}
+
+// text tells one plan from another.
+func (p Plan) text() string {
+	var b strings.Builder
+	for _, s := range p.Steps {
+		b.WriteString(s.Text + "\n" + s.Diff + "\n")
+	}
+	return b.String()
+}
+
+// make makes the steps until one fails, and drops those that are made from the plan.
+func (p *Plan) make(ctx context.Context) (done []string, err error) {
+	for len(p.Steps) > 0 {
+		if err := ctx.Err(); err != nil {
+			return done, err
+		}
+		s := p.Steps[0]
+		if err := s.make(ctx); err != nil {
+			return done, fmt.Errorf("%s: %w", s.Text, err)
+		}
+		done, p.Steps = append(done, s.Text), p.Steps[1:]
+	}
+	return done, nil
+}
+
+func (s Step) make(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, recovered(recover())) }()
+	return s.Do(ctx)
+}
+
+// recovered makes an error of a panic, and says where, since nobody else will.
+func recovered(cause any) error {
+	if cause == nil {
+		return nil
+	}
+	what := "panic" // whose text may hold anything
+	if e, ok := cause.(runtime.Error); ok {
+		what = e.Error()
+	}
+	return fmt.Errorf("%s at %s", OneLine(what), OneLine(string(debug.Stack())))
+}
+
+// Wait returns when nothing is under way any more that steps have started, or when ctx ends.
+func (r *Runner) Wait(ctx context.Context) error {
+	for _, m := range r.modules {
+		if b, ok := m.Module.(Busy); ok && m.mode == On {
+			if err := b.Wait(ctx); err != nil {
+				return fmt.Errorf("%s: %w", m.Name(), err)
+			}
+		}
+	}
+	return nil
+}
