@@ -5,11 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
 	"github.com/renci-nrig/comet-go/scope"
@@ -24,6 +22,9 @@ type Watch struct {
 	// Every is how often heads are asked that do not offer to wait for changes, give or take a quarter; 10 s where it is zero.
 	Every time.Duration
 
+	// Pause, where not nil, says before each such question how long to wait instead of Every.
+	Pause func() time.Duration
+
 	// Failed is told why there is nothing to see, each time that one head after the other gave no answer; it may be nil.
 	Failed func(error)
 }
@@ -33,6 +34,10 @@ type Change struct {
 	Whole   bool      // Entries is all that there is: forget what was known before
 	Entries []Watched // as they are now
 	Removed []Watched // names alone: what is not there any more
+
+	// Compared: the head did not tell of changes; they were found by comparing two lists. A list that is too short, for whatever
+	// reason, then looks like removals.
+	Compared bool
 }
 
 // Watched is an entry that somebody watches.
@@ -224,100 +229,4 @@ func (f *follower) learn(change Change) {
 	for _, e := range change.Removed {
 		delete(f.known, watchedName{e.Token, e.Name})
 	}
-}
-
-// poll lists everything, but for the first time after a pause, and finds out what changed.
-func (f *follower) poll(ctx context.Context) (Change, error) {
-	first := f.known == nil
-	if !first && !pause(ctx, f.Every*3/4+rand.N(f.Every/2)) {
-		<-ctx.Done() // its time ends within the pause
-		return Change{}, ctx.Err()
-	}
-	change := Change{Whole: first}
-	now := map[watchedName]string{}
-	for token, read := range f.Read {
-		entries, err := f.c.ListMany(ctx, f.Context, f.Families, read, Bulk{})
-		if err != nil {
-			return Change{}, err
-		}
-		for _, e := range entries {
-			at := watchedName{token, e.Name}
-			now[at] = string(e.Value)
-			if before, known := f.known[at]; !known || before != now[at] {
-				change.Entries = append(change.Entries, Watched{Entry: e, Token: token})
-			}
-		}
-	}
-	for at := range f.known {
-		if _, there := now[at]; !there {
-			change.Removed = append(change.Removed, Watched{Entry: Entry{Name: at.name}, Token: at.token})
-		}
-	}
-	f.known, f.rev = now, "" // a head that waits is asked for everything again
-	return change, nil
-}
-
-// watched is what an answer tells, and up to where.
-type watched struct {
-	Change
-	rev string
-}
-
-// watchAnswer is the value of a watch's answer; comet/server describes it.
-type watchAnswer struct {
-	ContextID string `json:"contextId"`
-	Rev       string `json:"rev"`
-	Whole     bool   `json:"whole"`
-	Families  []struct {
-		Family  string         `json:"family"`
-		Token   int            `json:"token"`
-		Entries []watchedEntry `json:"entries"`
-		Removed []string       `json:"removed"`
-	} `json:"families"`
-}
-
-type watchedEntry struct {
-	Key      string    `json:"key"`
-	Value    string    `json:"value"`
-	Modified time.Time `json:"modified"` // left out where it is that of the entry before
-}
-
-// parse reads an answer, and leaves out what was not asked for.
-func (f *follower) parse(value json.RawMessage) (watched, *Error) {
-	var a watchAnswer
-	if json.Unmarshal(value, &a) != nil || differs(a.ContextID, f.Context.String()) || a.Rev == "" {
-		return watched{}, &Error{Kind: ErrUnavailable, Err: errNotEnvelope}
-	}
-	change := Change{Whole: a.Whole}
-	for _, part := range a.Families {
-		family, err := scope.ParseFamily(part.Family)
-		if err != nil || !slices.Contains(f.Families, family) || part.Token < 0 || part.Token >= len(f.Read) {
-			continue
-		}
-		var modified time.Time
-		for _, e := range part.Entries {
-			if !e.Modified.IsZero() {
-				modified = e.Modified
-			}
-			if w, ok := f.watched(family, e.Key, part.Token); ok {
-				w.Value, w.Modified = []byte(e.Value), modified
-				change.Entries = append(change.Entries, w)
-			}
-		}
-		for _, key := range part.Removed {
-			if w, ok := f.watched(family, key, part.Token); ok {
-				change.Removed = append(change.Removed, w)
-			}
-		}
-	}
-	return watched{change, a.Rev}, nil
-}
-
-func (f *follower) watched(family scope.Family, key string, token int) (Watched, bool) {
-	k, err := scope.ParseKey(key)
-	if err != nil {
-		f.c.logger.Warn("an entry without a proper name is left out", slog.String("context", f.Context.String()), slog.Any("because", err))
-		return Watched{}, false
-	}
-	return Watched{Entry: Entry{Name: scope.Name{Context: f.Context, Family: family, Key: k}}, Token: token}, true
 }
