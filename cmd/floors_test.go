@@ -35,6 +35,7 @@ func TestPackagesStandOnTheFloorsBelow(t *testing.T) {
 		"comet/am":                     {"comet", "comet/orca", "comet/internal/atomicfile", "scope"},
 		"comet/guest":                  {"comet", "comet/orca", "comet/internal/atomicfile", "comet/guest/internal/block", "scope", "tlsconfig"},
 		"comet/guest/internal/block":   {},
+		"comet/guest/internal/known":   {"comet", "comet/orca", "comet/guest/internal/frame", "scope"},
 		"comet/guest/internal/frame":   {"comet/internal/atomicfile", "comet/guest/internal/block"},
 		"comet/server":                 {"scope"},
 		"comet/server/internal/digest": {"scope"},

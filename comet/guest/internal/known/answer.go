@@ -1,0 +1,111 @@
+package known
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/renci-nrig/comet-go/scope"
+)
+
+// Answer is what is known of a group.
+type Answer struct {
+	Peers   []Peer // the other VMs' entries as they were believed last, in the order of their keys
+	Doubt   error  // why what heads say now is not believed, or that they say nothing; nil while all is well
+	Settled bool   // what is not among Peers is gone; until then it may only be missing
+}
+
+// Peer is the entry of another VM.
+type Peer struct {
+	Key      scope.Key
+	Value    []byte    // nil where it is longer than MaxValue
+	Modified time.Time // zero where heads do not say
+}
+
+// Group returns what is known of a group's family.
+func (c *Context) Group(family scope.Family) Answer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := c.families[at{c.slice, family}]
+	if f == nil {
+		return Answer{Doubt: errUnheard}
+	}
+	a := Answer{Doubt: c.because(f), Settled: f.missed.IsZero() && f.believed != nil}
+	for key, e := range f.believed {
+		if key != c.self.ReservationID {
+			a.Peers = append(a.Peers, Peer{key, e.value, e.modified})
+		}
+	}
+	slices.SortFunc(a.Peers, func(x, y Peer) int { return cmp.Compare(x.Key.String(), y.Key.String()) })
+	return a
+}
+
+// because returns why a family is in doubt.
+func (c *Context) because(f *family) error {
+	switch {
+	case f.doubt != nil:
+		return f.doubt
+	case c.failed != nil && f.said == nil:
+		return fmt.Errorf("%w: %w", errUnheard, c.failed)
+	case f.said == nil:
+		return errUnheard
+	}
+	return nil
+}
+
+// Own returns the VM's own entry in a family, as heads say it is now: of a group, or of those that are for this VM alone, where it
+// is the one believed last. known tells whether it is there.
+func (c *Context) Own(family scope.Family) (value []byte, known bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if isGroup(family) {
+		if f := c.families[at{c.slice, family}]; f != nil {
+			e, ok := f.said[c.self.ReservationID]
+			return e.value, ok
+		}
+		return nil, false
+	}
+	if f := c.families[at{c.unit, family}]; f != nil {
+		e, ok := f.believed[c.self.ReservationID]
+		return e.value, ok
+	}
+	return nil, false
+}
+
+// Heard reports whether a head has said anything of a group's family.
+func (c *Context) Heard(family scope.Family) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f := c.families[at{c.slice, family}]; f != nil && f.said != nil {
+		return nil
+	}
+	return c.because(&family0)
+}
+
+var family0 family
+
+// Wrote notes what the VM itself has just written, so that it is not written again before heads tell of it.
+func (c *Context) Wrote(family scope.Family, value []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f := c.families[at{c.slice, family}]; f != nil && f.said != nil {
+		f.said[c.self.ReservationID] = entry{value, time.Time{}}
+	}
+}
+
+// Doubts returns what is in doubt now, by family, in order.
+func (c *Context) Doubts() (families []scope.Family, why []error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for where, f := range c.families {
+		if where.token == c.slice && isGroup(where.family) && c.because(f) != nil {
+			families = append(families, where.family)
+		}
+	}
+	slices.SortFunc(families, func(a, b scope.Family) int { return cmp.Compare(a.String(), b.String()) })
+	for _, name := range families {
+		why = append(why, c.because(c.families[at{c.slice, name}]))
+	}
+	return families, why
+}
