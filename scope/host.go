@@ -9,6 +9,9 @@ import (
 type Host struct {
 	HostName string `json:"hostName"`
 	IP       string `json:"ip"`
+
+	// SSHHostKeys are the VM's SSH host keys, type and base64 each, joined by commas. Deployed programs ignore the member.
+	SSHHostKeys string `json:"sshHostKeys,omitempty"`
 }
 
 // Kind returns "hosts".

@@ -3,10 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/netip"
 	"os"
-	"strings"
 	"time"
 
 	urfave "github.com/urfave/cli/v2"
@@ -50,27 +48,15 @@ func once(c *urfave.Context) error {
 		return err
 	}
 	defer end()
-	report, err := g.Once(c.Context)
-	if cli.LogsJSON(c) { // who reads the log reads no other text
-		logReport(g.Logger, report)
-		return err
-	}
-	for _, h := range report.Hosts {
+	st, err := g.Once(c.Context)
+	hosts, _ := g.Hosts() // what keeps them from being known is in err
+	for _, h := range hosts {
 		fmt.Fprintf(c.App.Writer, "knows %s at %s\n", h.HostName, h.IP)
 	}
-	for _, path := range report.Changed {
-		fmt.Fprintf(c.App.Writer, "wrote %s\n", path)
+	for _, done := range st.Done() {
+		fmt.Fprintln(c.App.Writer, done.Text)
 	}
 	return err
-}
-
-func logReport(log *slog.Logger, r guest.Report) {
-	for _, h := range r.Hosts {
-		log.Info("knows", "host", h.HostName, "address", h.IP)
-	}
-	for _, path := range r.Changed {
-		log.Info("wrote", "file", path)
-	}
 }
 
 func run(c *urfave.Context) error {
@@ -83,9 +69,7 @@ func run(c *urfave.Context) error {
 	}
 	defer end()
 	g.Logger.Info("started", "root", g.Root, "every", g.Every)
-	return g.Run(c.Context, func(r guest.Report) {
-		g.Logger.Info("wrote", "files", strings.Join(r.Changed, " "), "hosts", len(r.Hosts), "keys", r.Keys)
-	})
+	return g.Run(c.Context, nil)
 }
 
 // folder is an error where the root is no folder.
@@ -118,9 +102,11 @@ func open(c *urfave.Context) (*guest.Guest, func(), error) {
 	}
 	s := guest.Settings{Root: c.String("root"), Every: c.Duration("every"), Logger: log}
 	if text := c.String("address"); text != "" {
-		if s.Address, err = netip.ParseAddr(text); err != nil {
+		address, err := netip.ParseAddr(text)
+		if err != nil {
 			return nil, nil, cli.Usage("give one such as 10.0.0.1", "--address %q is no IP address", text)
 		}
+		s.Address = func() (netip.Addr, error) { return address, nil }
 	}
 	if err := folder(s.Root); err != nil {
 		return nil, nil, err
@@ -129,7 +115,7 @@ func open(c *urfave.Context) (*guest.Guest, func(), error) {
 	if err != nil {
 		return nil, nil, cli.Input(fmt.Errorf("%s: %w", c.String("user-data"), err))
 	}
-	g, err := guest.New(client, self, s)
+	g, err := guest.New(s, guest.Member{Client: client, Self: self})
 	if err != nil {
 		return nil, nil, errors.Join(cli.Input(fmt.Errorf("%s: %w", c.String("user-data"), err)), client.Close())
 	}

@@ -1,9 +1,11 @@
 package guest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strings"
 
 	"github.com/renci-nrig/comet-go/comet"
@@ -63,4 +65,13 @@ func findCA(self orca.UserData, path string) (ca []byte, from string, err error)
 		return nil, from, fmt.Errorf("%s: %w", from, err)
 	}
 	return ca, from, nil
+}
+
+// openRoot opens the root folder, / where none is named.
+func openRoot(path string) (*os.Root, error) {
+	root, err := os.OpenRoot(cmp.Or(path, "/"))
+	if err != nil {
+		return nil, fmt.Errorf("root folder: %w", err)
+	}
+	return root, nil
 }

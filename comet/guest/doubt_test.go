@@ -31,30 +31,37 @@ func list(entries string) comettest.Fault {
 
 func TestWhatCannotBeBelievedLeavesTheFilesAlone(t *testing.T) {
 	const a = `{"family":"hostsall","key":"1","value":"{\"val_\":\"[]\"}"}`
-	for name, fault := range map[string]comettest.Fault{
-		"nothing is there":          comettest.Empty(),
-		"the list is empty":         comettest.Empty().On("enumerateScope"),
-		"the list is null":          list("null"),
-		"half a list without us":    list(a),
-		"a list of other names":     list(`{"family":"hostsall","key":"own2","value":"{}"},` + a),
-		"an answer of another type": comettest.Answer(200, "application/json", `{"status":"OK","value":{"entries":7}}`),
-		"no answer at all":          comettest.Hang().On("enumerateScope"),
-		"an error":                  comettest.Status(500),
-		"an error in a good answer": comettest.Answer(200, "application/json", `{"status":"OK","value":{"error":"scope already deleted"}}`),
-		"refused":                   comettest.Status(403),
-		"a page":                    comettest.Page(200),
-		"half an answer":            comettest.Cut(40),
-		"no value":                  comettest.Answer(200, "application/json", `{"status":"OK","message":"success"}`).On("enumerateScope"),
+	const doubt = "the head shows nothing"
+	for name, tt := range map[string]struct {
+		fault comettest.Fault
+		want  string
+	}{
+		"nothing is there":          {comettest.Empty(), doubt},
+		"the list is empty":         {comettest.Empty().On("enumerateScope"), doubt},
+		"the list is null":          {list("null"), doubt},
+		"half a list without us":    {list(a), doubt},
+		"a list of other names":     {list(`{"family":"hostsall","key":"own2","value":"{}"},` + a), doubt},
+		"an answer of another type": {comettest.Answer(200, "application/json", `{"status":"OK","value":{"entries":7}}`), "is not the JSON of a COMET head"},
+		"no answer at all":          {comettest.Hang().On("enumerateScope"), "no answer in time"},
+		"an error":                  {comettest.Status(500), "HTTP 500"},
+		"an error in a good answer": {comettest.Answer(200, "application/json", `{"status":"OK","value":{"error":"scope already deleted"}}`), "scope already deleted"},
+		"refused":                   {comettest.Status(403), "HTTP 403"},
+		"a page":                    {comettest.Page(200), "is not the JSON"},
+		"half an answer":            {comettest.Cut(40), "closed before"},
+		"no value":                  {comettest.Answer(200, "application/json", `{"status":"OK","message":"success"}`).On("enumerateScope"), "is not the JSON"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s, m := settled(t)
 			before := state(t, m.root)
-			s.heads.Set(0, fault)
-			for range 2 {
-				r, err := m.Once(t.Context())
-				require.ErrorContains(t, err, "learn the hosts: group all: ")
-				require.ErrorContains(t, err, "learn the SSH keys: group all: ")
+			s.heads.Set(0, tt.fault)
+			for range 3 {
+				r, err := m.once()
+				require.ErrorContains(t, err, tt.want)
+				if tt.want == doubt {
+					require.ErrorContains(t, err, "hosts: hostsall: "+doubt)
+					require.ErrorContains(t, err, "pubkeys: pubkeysall: "+doubt)
+				}
 				assert.Empty(t, r.Changed)
 				assert.Equal(t, before, state(t, m.root))
 			}
@@ -69,7 +76,7 @@ func TestAHeadThatIsAwayLeavesTheFilesAlone(t *testing.T) {
 	s, m := settled(t)
 	before := state(t, m.root)
 	s.heads.Stop(0)
-	_, err := m.Once(t.Context())
+	_, err := m.once()
 	require.ErrorContains(t, err, "no head answered")
 	assert.Equal(t, before, state(t, m.root))
 	s.heads.Restart(0)
@@ -87,8 +94,8 @@ func TestAWrongReadTokenLeavesTheFilesAlone(t *testing.T) {
 			if !writes {
 				self.Slice.HostsWrite, self.Slice.PubKeysWrite = nil, nil
 			}
-			_, err := s.boot(self, m.root).Once(t.Context())
-			require.ErrorContains(t, err, "learn the hosts: group all: the head shows nothing")
+			_, err := s.boot(self, m.root).once()
+			require.ErrorContains(t, err, "hosts: hostsall: the head shows nothing")
 			assert.Equal(t, before, state(t, m.root))
 		})
 	}
@@ -103,8 +110,8 @@ func TestAGroupOnlyReadThatTurnsEmptyKeepsWhatIsThere(t *testing.T) {
 	m.pass()
 	s.remove("hostslib", "1")
 	s.remove("pubkeyslib", "1")
-	_, err := m.Once(t.Context())
-	require.ErrorContains(t, err, "learn the hosts: group lib: the head shows nothing")
+	_, err := m.once()
+	require.ErrorContains(t, err, "hosts: hostslib: the head shows nothing")
 	assert.Equal(t, hostsBlock("10.0.0.2\ta"), m.file(hosts))
 	assert.Equal(t, keysBlock(key), m.file(keys))
 }
@@ -122,18 +129,19 @@ func TestOneGroupInDoubtStopsNoOther(t *testing.T) {
 	s.put("hostsa", "1", string(scope.Encode(scope.Host{HostName: "moved", IP: "10.0.0.22"})))
 	fresh := s.peer("3", "fresh", "10.0.0.4", "a")
 
-	r, err := m.Once(t.Context())
-	require.ErrorContains(t, err, "learn the hosts: group b: ")
+	r, err := m.once()
+	require.ErrorContains(t, err, "hosts: hostsb: ")
 	assert.Equal(t, foreign+"\n"+hostsBlock("10.0.0.22\tmoved", "10.0.0.3\tin-b", "10.0.0.4\tfresh"), m.file(hosts))
 	assert.Equal(t, keysBlock(sorted(moved, inB, fresh)...), m.file(keys))
 	assert.Len(t, r.Changed, 2)
 	before := state(t, m.root)
-	_, err = m.Once(t.Context())
+	_, err = m.once()
 	require.Error(t, err)
 	assert.Equal(t, before, state(t, m.root))
 
 	s.placeHolders("own", "own", "b")
 	s.remove("hostsb", "2")
+	m.pass()
 	m.pass()
 	assert.Equal(t, foreign+"\n"+hostsBlock("10.0.0.22\tmoved", "10.0.0.4\tfresh"), m.file(hosts), "no doubt any more")
 }
@@ -142,9 +150,9 @@ func TestOneFamilyInDoubtStopsNoOther(t *testing.T) {
 	s, m := settled(t)
 	s.remove("hostsall", "own")
 	fresh := s.peer("3", "fresh", "10.0.0.4", "all")
-	_, err := m.Once(t.Context())
-	require.ErrorContains(t, err, "publish the address: group all: ")
-	require.ErrorContains(t, err, "learn the hosts: group all: ")
+	_, err := m.once()
+	require.ErrorContains(t, err, "publish: hostsall: ")
+	require.ErrorContains(t, err, "hosts: hostsall: ")
 	assert.NotContains(t, err.Error(), "SSH")
 	assert.NotContains(t, m.file(hosts), "fresh")
 	assert.Contains(t, m.file(keys), fresh)

@@ -7,105 +7,158 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"os"
+	"sync"
 	"time"
 
 	"github.com/renci-nrig/comet-go/comet"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/known"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/peers"
 	"github.com/renci-nrig/comet-go/comet/orca"
 	"github.com/renci-nrig/comet-go/scope"
 )
 
-// Settings say where and how a guest works.
+// Member is a context in which the VM takes part, and the client that speaks to its heads. The client stays the caller's to close.
+type Member struct {
+	Client *comet.Client
+	Self   orca.UserData // names the slice, the reservation, and a read token at least; without the slice's write token nothing is published
+}
+
+// Settings say where and how a guest works. The zero value is right but for Address.
 type Settings struct {
-	Root    string        // the folder below which all files lie; "/" where it is empty
-	Address netip.Addr    // what is published as the VM's own address; nothing where it is zero
-	Every   time.Duration // how often Run looks at the machine itself, and at heads that do not tell what changes; 10 s where it is zero
-	Logger  *slog.Logger  // slog.Default() where it is nil
+	Root       string                     // the folder below which all files lie; "/" where it is empty
+	Instance   string                     // names the state: a clone of the machine is another instance; the reservation where it is empty
+	Address    func() (netip.Addr, error) // the VM's own address as it is now, to be published; nil: none is
+	Every      time.Duration              // between looks at the machine, and questions to heads that do not tell of changes; 10 s where it is zero
+	Settled    time.Duration              // between such questions once all have reported; 6 times Every where it is zero
+	Modules    map[string]Mode            // switches by name; those that are not named are as DefaultModes says
+	Domain     string                     // peers' names may have a dot within this domain; that of the VM's own name where it is empty
+	KeyKind    KeyKind                    // of the SSH key pair that is made where root has none; ed25519 where it is empty
+	Loopback   netip.Addr                 // what the VM's own name answers with in /etc/hosts; DefaultLoopback where it is the zero address
+	NoLoopback bool                       // keep no such line
+	Retry      time.Duration              // before what failed is tried again, then longer and longer; 1 s where it is zero
+	Logger     *slog.Logger               // slog.Default() where it is nil
 }
 
 const defaultEvery = 10 * time.Second
 
-// Guest keeps one VM in touch with its slice. One goroutine at a time may use it.
+// Guest keeps one VM as its slice wants it. One goroutine at a time may use it, but for Status and Hosts, which any may
+// call.
 type Guest struct {
 	Settings
-	client *comet.Client
-	self   orca.UserData
-	root   *os.Root
-	log    *slog.Logger
+	machine   *frame.Machine
+	runner    *frame.Runner
+	contexts  []*known.Context
+	directory *peers.Directory
+	kept      time.Time         // when what is known was kept last
+	said      map[string]saying // what was logged
+
+	mu     sync.Mutex
+	status Status
 }
 
-// New returns the guest of the VM that the user data describes. The client stays the caller's to close. The user data must name
-// the slice, the reservation and the slice's read token; without the slice's write token nothing is published.
-func New(client *comet.Client, self orca.UserData, s Settings) (*Guest, error) {
-	switch {
-	case self.SliceID.IsZero():
-		return nil, errors.New("user data: slice_id is not set")
-	case self.ReservationID.IsZero():
-		return nil, errors.New("user data: reservation_id is not set")
-	case self.Slice.Tokens.Read.IsZero():
-		return nil, errors.New("user data: slicecometreadtoken is not set")
+// New returns the guest of a VM that takes part in the contexts of members. The first is the VM's own: what is for this VM alone, and its
+// name, comes from there; of the others it has the groups. What an earlier guest of the same instance knew holds until heads say more.
+func New(s Settings, members ...Member) (*Guest, error) {
+	if len(members) == 0 {
+		return nil, errors.New("the VM takes part in no context")
 	}
-	if s.Every <= 0 {
-		s.Every = defaultEvery
-	}
+	s.Every, s.Retry = cmp.Or(s.Every, defaultEvery), cmp.Or(s.Retry, time.Second)
 	if s.Logger == nil {
 		s.Logger = slog.Default()
 	}
-	root, err := openRoot(s.Root)
+	if s.Address == nil {
+		s.Address = func() (netip.Addr, error) { return netip.Addr{}, nil }
+	}
+	machine, err := frame.Open(s.Root, cmp.Or(s.Instance, folderName(members[0].Self.ReservationID.String())), s.Logger)
 	if err != nil {
 		return nil, err
 	}
-	if self.Slice.Tokens.Write.IsZero() { // it may read what it cannot write
-		self.Slice.HostsWrite, self.Slice.PubKeysWrite = nil, nil
+	g := &Guest{Settings: s, machine: machine, runner: frame.NewRunner(machine, s.Retry, 0), said: map[string]saying{}}
+	for _, m := range members {
+		if err := g.join(m); err != nil {
+			return nil, errors.Join(err, machine.Close())
+		}
 	}
-	return &Guest{Settings: s, client: client, self: self, root: root, log: s.Logger}, nil
+	g.directory = peers.NewDirectory(machine, g.contexts, s.Domain)
+	g.addModules()
+	g.status = g.report(nil)
+	return g, nil
 }
 
-// openRoot opens the root folder, / where none is named.
-func openRoot(path string) (*os.Root, error) {
-	root, err := os.OpenRoot(cmp.Or(path, "/"))
+// join takes part in a context.
+func (g *Guest) join(m Member) error {
+	c, err := known.New(m.Client, m.Self, known.Settings{Every: g.Every, Settled: g.Settled, Changed: g.machine.Wake, Log: g.Logger})
 	if err != nil {
-		return nil, fmt.Errorf("root folder: %w", err)
+		return err
 	}
-	return root, nil
+	g.contexts = append(g.contexts, c)
+	return g.recall(c)
 }
 
-// Close gives the root folder back.
-func (g *Guest) Close() error { return g.root.Close() }
+// Close gives back what the guest has open. Nothing of it may be running.
+func (g *Guest) Close() error { return g.machine.Close() }
 
-// Report is what one pass found and did.
-type Report struct {
-	Hosts   []scope.Host // the other VMs whose address is known, sorted by name
-	Keys    int          // public keys of other VMs
-	Changed []string     // files that were written, below the root
+// Plan asks a head and says what Once would do. It changes nothing.
+func (g *Guest) Plan(ctx context.Context) (Status, error) {
+	err := g.ask(ctx)
+	return g.report(g.runner.Plan(ctx)), err
 }
 
-// Once makes one pass: publish, learn, and write what differs. One part that fails stops no other; the error joins what failed.
-func (g *Guest) Once(ctx context.Context) (Report, error) {
-	return g.pass(ctx, asking{g.client, g.self.SliceID, g.self.Slice.Tokens.Read})
-}
-
-func (g *Guest) pass(ctx context.Context, from source) (Report, error) {
-	var r Report
-	err := errors.Join(
-		wrap("publish the address", g.publishAddress(ctx, from)),
-		wrap("publish the SSH key", g.publishKey(ctx, from)),
-		wrap("learn the hosts", g.learnHosts(ctx, from, &r)),
-		wrap("learn the SSH keys", g.learnKeys(ctx, from, &r)),
-	)
-	return r, err
-}
-
-func wrap(doing string, err error) error {
+// Once asks a head, makes one pass, and waits for what it has started. What fails stops nothing else; the error joins all that did.
+// With no head to be heard, what was known last is applied.
+func (g *Guest) Once(ctx context.Context) (Status, error) {
+	asked := g.ask(ctx)
+	st, err := g.pass(ctx)
 	if err == nil {
-		return nil
+		err = g.runner.Wait(ctx)
 	}
-	return fmt.Errorf("%s: %w", doing, err)
+	return st, errors.Join(asked, err, st.Err(), g.remember(true))
 }
 
-// name is the name of the VM's own entry in a family.
-func (g *Guest) name(family scope.Family) scope.Name {
-	return scope.Name{Context: g.self.SliceID, Family: family, Key: g.self.ReservationID}
+// ask asks a head of each context.
+func (g *Guest) ask(ctx context.Context) error {
+	errs := make([]error, len(g.contexts))
+	var asking sync.WaitGroup
+	for i, c := range g.contexts {
+		asking.Go(func() { errs[i] = c.Ask(ctx) })
+	}
+	asking.Wait()
+	return errors.Join(errs...)
 }
 
-func (g *Guest) hostName() string { return scope.CanonicalHostName(g.self.HostName) }
+// pass lets all modules do what there is to do.
+func (g *Guest) pass(ctx context.Context) (Status, error) {
+	reports, err := g.runner.Apply(ctx)
+	st := g.report(reports)
+	if err == nil {
+		g.mu.Lock()
+		g.status = st
+		g.mu.Unlock()
+	}
+	return st, err
+}
+
+// Status says how things were after the last pass.
+func (g *Guest) Status() Status {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.status
+}
+
+// Hosts returns the other VMs whose address is known, by name.
+func (g *Guest) Hosts() ([]scope.Host, error) { return g.directory.Hosts() }
+
+// folderName makes a name that is safe as that of a folder.
+func folderName(name string) string {
+	out := []rune(name)
+	for i, r := range out {
+		if !(r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '-' || r == '_' || r == '.' && i > 0) {
+			out[i] = '_'
+		}
+	}
+	if len(out) == 0 {
+		return "instance"
+	}
+	return fmt.Sprintf("%.100s", string(out))
+}

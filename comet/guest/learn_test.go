@@ -25,7 +25,7 @@ func TestAVMLearnsTheOthersAndNotItself(t *testing.T) {
 	r := m.pass()
 	assert.Equal(t, hostsBlock("10.0.0.20\ta", "10.0.0.3\tb"), m.file(hosts))
 	assert.Equal(t, keysBlock(sorted(a, b)...), m.file(keys))
-	assert.Equal(t, guest.Report{
+	assert.Equal(t, report{
 		Hosts:   []scope.Host{{HostName: "a", IP: "10.0.0.20"}, {HostName: "b", IP: "10.0.0.3"}},
 		Keys:    2,
 		Changed: []string{"/etc/hosts", "/root/.ssh/authorized_keys"},
@@ -35,6 +35,8 @@ func TestAVMLearnsTheOthersAndNotItself(t *testing.T) {
 	s.peer("3", "not-yet", "10.0.0.4", "all")
 	s.remove("hostsall", "1")
 	s.remove("pubkeysall", "1")
+	m.pass()
+	assert.Contains(t, m.file(hosts), "10.0.0.3\tb\n", "one answer without it may be wrong")
 	m.pass()
 	assert.Equal(t, hostsBlock("10.0.0.20\ta", "10.0.0.4\tnot-yet"), m.file(hosts))
 	assert.NotContains(t, m.file(keys), b, "who left is forgotten")
@@ -52,10 +54,9 @@ func TestAllGroupsStandInOneBlock(t *testing.T) {
 
 func TestWhatPeersWroteIsWrittenInOneForm(t *testing.T) {
 	for name, tt := range map[string]struct{ hostName, ip, want string }{
-		"node group":  {"NodeGroup0/1", "10.0.0.2", "10.0.0.2\tnodegroup0-1"},
-		"upper case":  {"Master", "10.0.0.2", "10.0.0.2\tmaster"},
-		"IPv6":        {"six", "2001:DB8:0:0::1", "2001:db8::1\tsix"},
-		"dotted name": {"a.example.net", "10.0.0.2", "10.0.0.2\ta.example.net"},
+		"node group": {"NodeGroup0/1", "10.0.0.2", "10.0.0.2\tnodegroup0-1"},
+		"upper case": {"Master", "10.0.0.2", "10.0.0.2\tmaster"},
+		"IPv6":       {"six", "2001:DB8:0:0::1", "2001:db8::1\tsix"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSlice(t)
@@ -118,7 +119,7 @@ func TestWhoReadsNoGroupPublishesAllTheSame(t *testing.T) {
 	self.Slice.HostsRead, self.Slice.PubKeysRead = nil, nil
 	m := s.boot(self, "")
 	assert.Empty(t, m.pass().Changed)
-	assert.Contains(t, s.value("hostsall", "own"), ownIP)
+	assert.Contains(t, s.value("hostsall", "own"), ownAddress.String())
 	assert.Empty(t, m.file(hosts))
 	assert.Empty(t, m.file(keys))
 
@@ -130,7 +131,7 @@ func TestWhoReadsNoGroupPublishesAllTheSame(t *testing.T) {
 func TestWithoutAnAddressNoneIsPublished(t *testing.T) {
 	s := newSlice(t)
 	m := s.vm()
-	m.Address = netip.Addr{}
+	m.address.Store(new(netip.Addr))
 	m.pass()
 	assert.Equal(t, string(scope.Encode(scope.Host{HostName: "own"})), s.value("hostsall", "own"))
 	assert.NotEqual(t, string(scope.Encode(scope.PubKey{})), s.value("pubkeysall", "own"))
@@ -143,12 +144,12 @@ func TestUserDataThatIsNotEnough(t *testing.T) {
 	noSlice.SliceID = scope.ContextID{}
 	noKey.ReservationID = scope.Key{}
 	noToken.Slice.Tokens.Read = scope.Token{}
-	_, err := guest.New(s.client, noSlice, guest.Settings{Root: t.TempDir()})
+	_, err := guest.New(guest.Settings{Root: t.TempDir()}, guest.Member{Client: s.client, Self: noSlice})
 	require.EqualError(t, err, "user data: slice_id is not set")
-	_, err = guest.New(s.client, noKey, guest.Settings{Root: t.TempDir()})
+	_, err = guest.New(guest.Settings{Root: t.TempDir(), Instance: "i"}, guest.Member{Client: s.client, Self: noKey})
 	require.EqualError(t, err, "user data: reservation_id is not set")
-	_, err = guest.New(s.client, noToken, guest.Settings{Root: t.TempDir()})
-	require.EqualError(t, err, "user data: slicecometreadtoken is not set")
-	_, err = guest.New(s.client, whole, guest.Settings{Root: t.TempDir() + "/missing"})
+	_, err = guest.New(guest.Settings{Root: t.TempDir()}, guest.Member{Client: s.client, Self: noToken})
+	require.EqualError(t, err, "user data: neither slicecometreadtoken nor cometreadtoken is set")
+	_, err = guest.New(guest.Settings{Root: t.TempDir() + "/missing"}, guest.Member{Client: s.client, Self: whole})
 	require.ErrorContains(t, err, "root folder: ")
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -105,11 +106,15 @@ func (s *slice) userData(key, hostName string, groups ...string) orca.UserData {
 type machine struct {
 	*testing.T
 	*guest.Guest
-	root string
-	log  *buffer
+	root    string
+	log     *buffer
+	address atomic.Pointer[netip.Addr]
+	notes   []guest.Note // of the last pass
 }
 
-const ownIP = "10.0.0.1"
+var ownAddress = netip.MustParseAddr("10.0.0.1")
+
+func (m *machine) ownAddress() (netip.Addr, error) { return *m.address.Load(), nil }
 
 // boot starts the guest of the VM with that user data in a root folder, a new one where it is empty.
 func (s *slice) boot(self orca.UserData, root string) *machine {
@@ -122,7 +127,9 @@ func (s *slice) boot(self orca.UserData, root string) *machine {
 	client, err := guest.Connect(self, root, comet.WithLogger(log), comet.WithAttemptTimeout(300*time.Millisecond),
 		comet.WithRest(time.Millisecond, time.Millisecond))
 	require.NoError(s, err)
-	m.Guest, err = guest.New(client, self, guest.Settings{Root: root, Address: netip.MustParseAddr(ownIP), Every: time.Millisecond, Logger: log})
+	m.address.Store(&ownAddress)
+	m.Guest, err = guest.New(guest.Settings{Root: root, Address: m.ownAddress, Every: time.Millisecond, Modules: map[string]guest.Mode{"hostname": guest.Off}, Logger: log},
+		guest.Member{Client: client, Self: self})
 	require.NoError(s, err)
 	s.Cleanup(func() {
 		require.NoError(s, m.Guest.Close())
@@ -138,10 +145,40 @@ func (s *slice) vm() *machine {
 	return s.boot(s.userData("own", "own", "all"), "")
 }
 
-// pass makes a pass that must go well.
-func (m *machine) pass() guest.Report {
+// report is what a pass found and did.
+type report struct {
+	Hosts   []scope.Host
+	Keys    int
+	Changed []string // files
+}
+
+// once makes a pass.
+func (m *machine) once() (report, error) {
 	m.Helper()
-	r, err := m.Once(m.Context())
+	st, err := m.Once(m.Context())
+	m.notes = nil
+	for _, module := range st.Modules {
+		m.notes = append(m.notes, module.Notes...)
+	}
+	return m.report(st), err
+}
+
+func (m *machine) report(st guest.Status) report {
+	m.Helper()
+	hosts, _ := m.Hosts() // which a file may keep from being known
+	r := report{Hosts: hosts, Keys: st.Module("pubkeys").Count}
+	for _, c := range st.Done() {
+		if file, ok := strings.CutPrefix(c.Text, "write "); ok {
+			r.Changed = append(r.Changed, file)
+		}
+	}
+	return r
+}
+
+// pass makes a pass that must go well.
+func (m *machine) pass() report {
+	m.Helper()
+	r, err := m.once()
 	require.NoError(m, err)
 	return r
 }
@@ -176,6 +213,9 @@ func state(t *testing.T, dir string) map[string]string {
 	require.NoError(t, fs.WalkDir(os.DirFS(dir), ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
+		}
+		if path == "var" { // the guest's own
+			return fs.SkipDir
 		}
 		info, err := d.Info()
 		if err != nil {
@@ -233,11 +273,11 @@ func (b *buffer) String() string {
 	return b.text.String()
 }
 
-// warnings returns the lines that say that something was left out.
+// warnings returns what the last pass left out.
 func (m *machine) warnings() (lines []string) {
-	for line := range strings.Lines(m.log.String()) {
-		if strings.Contains(line, `level=WARN msg="left out"`) {
-			lines = append(lines, line)
+	for _, n := range m.notes {
+		if n.Kind == "left out" {
+			lines = append(lines, n.About+": "+n.Why)
 		}
 	}
 	return lines

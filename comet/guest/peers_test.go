@@ -98,7 +98,7 @@ func requireWarnings(m *machine, family string, peers ...string) {
 	got := m.warnings()
 	require.Len(m, got, len(peers))
 	for i, peer := range peers {
-		assert.Contains(m, got[i], "peer="+peer+" family="+family+" because=")
+		assert.Contains(m, got[i], "peer "+peer+" in "+family+": ")
 	}
 }
 

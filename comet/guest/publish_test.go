@@ -84,15 +84,15 @@ func TestNoOtherElementIsTakenForTheOwn(t *testing.T) {
 	m := s.vm()
 	const others = `{"val_":"[{\"hostName\":\"a\",\"ip\":\"\"},{\"hostName\":\"b\",\"ip\":\"\"}]"}`
 	s.put("hostsall", "own", others)
-	_, err := m.Once(t.Context())
-	require.ErrorContains(t, err, "publish the address: group all: the entry has no element for own")
+	_, err := m.once()
+	require.ErrorContains(t, err, "publish: hostsall: the entry has no element for own")
 	assert.Equal(t, others, s.value("hostsall", "own"))
 	assert.NotContains(t, s.value("pubkeysall", "own"), `\"\"`, "the key is published all the same")
 }
 
 func TestWithoutAPlaceHolderNothingIsPublished(t *testing.T) {
 	s := newSlice(t)
-	_, err := s.boot(s.userData("own", "own", "all"), "").Once(t.Context())
+	_, err := s.boot(s.userData("own", "own", "all"), "").once()
 	require.ErrorIs(t, err, comet.ErrNotFound)
 	entries, err := s.client.List(t.Context(), s.id, scope.Family{}, s.read)
 	require.NoError(t, err)
@@ -190,12 +190,12 @@ func TestAPrivateKeyWithoutItsPublicHalfIsNotReplaced(t *testing.T) {
 			s := newSlice(t)
 			m := s.vm()
 			m.write("root/.ssh/id_rsa", text)
-			_, err := m.Once(t.Context())
-			require.ErrorContains(t, err, "publish the SSH key: /root/.ssh/id_rsa is there without its .pub")
+			_, err := m.once()
+			require.ErrorContains(t, err, "publish: /root/.ssh/id_rsa is there without its .pub")
 			assert.NotContains(t, err.Error(), "hunter2")
 			assert.Equal(t, text, m.file("root/.ssh/id_rsa"))
 			assert.Empty(t, m.file(own))
-			assert.Contains(t, s.value("hostsall", "own"), ownIP, "the address is published all the same")
+			assert.Contains(t, s.value("hostsall", "own"), ownAddress.String(), "the address is published all the same")
 		})
 	}
 }
@@ -211,8 +211,8 @@ func TestAPublicKeyFileThatIsNoneIsNotPublished(t *testing.T) {
 			s := newSlice(t)
 			m := s.vm()
 			m.write(own+".pub", text)
-			_, err := m.Once(t.Context())
-			require.ErrorContains(t, err, "publish the SSH key: /root/.ssh/id_ed25519.pub: ")
+			_, err := m.once()
+			require.ErrorContains(t, err, "publish: /root/.ssh/id_ed25519.pub: ")
 			assert.NotContains(t, err.Error(), "hunter2")
 			assert.Equal(t, string(scope.Encode(scope.PubKey{})), s.value("pubkeysall", "own"))
 		})

@@ -2,6 +2,7 @@ package guest_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"os"
@@ -41,9 +42,12 @@ func TestFailuresShowNoSecret(t *testing.T) {
 			s.put("pubkeysall", "2", `{"val_":"[{\"publicKey\":[\"`+planted+`\"],\"privateKey\":\"`+planted+`\"}]"}`)
 			s.put("pubkeysall", "own", `{"val_":"[{\"publicKey\":\"\",\"privateKey\":\"`+planted+`\"}]"}`)
 			var errs []error
+			var said []string
 			once := func(ctx context.Context) {
-				_, err := m.Once(ctx)
-				errs = append(errs, err)
+				st, err := m.Once(ctx)
+				text, failed := json.Marshal(st)
+				require.NoError(t, failed)
+				errs, said = append(errs, err), append(said, string(text))
 			}
 			once(t.Context())
 			private := m.file(own)
@@ -57,7 +61,7 @@ func TestFailuresShowNoSecret(t *testing.T) {
 			s.heads.Stop(0)
 			once(t.Context())
 
-			out := m.log.String() + fmt.Sprintf("%v %+v %#v %+v", errs, errs, errs, s.userData("own", "own", "all"))
+			out := m.log.String() + fmt.Sprintf("%v %+v %#v %s %+v", errs, errs, errs, said, s.userData("own", "own", "all"))
 			require.Contains(t, out, "no head answered")
 			require.Contains(t, out, "left out")
 			require.NotEmpty(t, private)

@@ -25,10 +25,10 @@ type vm struct {
 
 	client  *comet.Client
 	guest   *guest.Guest
-	reports chan guest.Report
+	reports chan guest.Status
 	cancel  context.CancelFunc // nil while no guest runs
 	ended   chan error
-	last    guest.Report
+	last    guest.Status
 }
 
 // foreign is what stands in a VM's hosts file before any guest comes; it must stay.
@@ -80,16 +80,21 @@ func (v *vm) start(log *slog.Logger) error {
 	if v.client, err = guest.Connect(self, v.root(), comet.WithLogger(log)); err != nil {
 		return err
 	}
-	v.guest, err = guest.New(v.client, self, guest.Settings{Root: v.root(), Address: address, Every: passEvery, Logger: log})
+	v.guest, err = guest.New(guest.Settings{
+		Root:    v.root(),
+		Address: func() (netip.Addr, error) { return address, nil },
+		Every:   passEvery,
+		Logger:  log,
+	}, guest.Member{Client: v.client, Self: self})
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	v.cancel, v.ended, v.reports = cancel, make(chan error, 1), make(chan guest.Report, 1)
+	v.cancel, v.ended, v.reports = cancel, make(chan error, 1), make(chan guest.Status, 1)
 	go func() {
-		v.ended <- v.guest.Run(ctx, func(r guest.Report) {
+		v.ended <- v.guest.Run(ctx, func(st guest.Status) {
 			select {
-			case v.reports <- r:
+			case v.reports <- st:
 			case <-ctx.Done():
 			}
 		})
@@ -120,7 +125,7 @@ func (s *Story) waitForAll(ctx context.Context) error {
 			select {
 			case v.last = <-v.reports:
 			case <-ctx.Done():
-				return fmt.Errorf("%s knows %d addresses and %d keys of %d: %w", v.HostName, len(v.last.Hosts), v.last.Keys, len(s.vms)-1, ctx.Err())
+				return fmt.Errorf("%s knows %d addresses and %d keys of %d: %w", v.HostName, v.last.Module("hosts").Count, v.last.Module("pubkeys").Count, len(s.vms)-1, ctx.Err())
 			}
 		}
 	}
@@ -133,7 +138,9 @@ func (s *Story) waitForAll(ctx context.Context) error {
 	return nil
 }
 
-func (v *vm) knows(others int) bool { return len(v.last.Hosts) == others && v.last.Keys == others }
+func (v *vm) knows(others int) bool {
+	return v.last.Module("hosts").Count == others && v.last.Module("pubkeys").Count == others
+}
 
 // check looks into the VM's files.
 func (v *vm) check(all []*vm) error {
@@ -170,7 +177,11 @@ func (s *Story) showGuests(context.Context) error {
 			return err
 		}
 		of := keysByOwner(string(keys))
-		for i, h := range v.last.Hosts {
+		hosts, err := v.guest.Hosts()
+		if err != nil {
+			return err
+		}
+		for i, h := range hosts {
 			name := ""
 			if i == 0 {
 				name = v.HostName

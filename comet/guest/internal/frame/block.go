@@ -46,8 +46,9 @@ func (m *Machine) BlockLines(b Block) ([]string, error) {
 	return lines, err
 }
 
-// Foreign returns what stands in a file outside the block, as it would be without the block.
-func (m *Machine) Foreign(b Block) ([]byte, error) {
+// Foreign returns what stands in a file outside the block, as it would be without the block. Of a block that has lost its end, those
+// lines count as the guest's for which own is true.
+func (m *Machine) Foreign(b Block, own func(line string) bool) ([]byte, error) {
 	file, err := m.Read(b.File, b.NoLinks)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -55,5 +56,5 @@ func (m *Machine) Foreign(b Block) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return block.Set(file, block.NEuca(b.Name), nil, block.Options{Spaced: b.Spaced})
+	return block.Set(file, block.NEuca(b.Name), nil, block.Options{Own: own, Spaced: b.Spaced})
 }

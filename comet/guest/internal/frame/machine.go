@@ -53,6 +53,9 @@ func (m *Machine) Woken() <-chan struct{} { return m.woken }
 // Close gives the root folder back.
 func (m *Machine) Close() error { return m.root.Close() }
 
+// Instance names whose state is kept.
+func (m *Machine) Instance() string { return m.instance }
+
 // Needs returns ErrNeedsRoot unless the machine is the one that the guest runs on, and it runs as root.
 func (m *Machine) Needs() error {
 	switch {
@@ -71,7 +74,7 @@ func (m *Machine) lock(ctx context.Context) (unlock func() error, err error) {
 	}
 	unlock, err = atomicfile.Lock(ctx, filepath.Join(m.root.Name(), StateFolder, "lock"))
 	if err != nil {
-		return nil, fmt.Errorf("another guest works on this machine: %w", err)
+		return nil, fmt.Errorf("wait for other guests on this machine: %w", err)
 	}
 	return unlock, nil
 }

@@ -104,3 +104,6 @@ func folderMode(file fs.FileMode) fs.FileMode { return 0o700 | file&0o044 | file
 
 // Root is the folder below which all files lie. Modules that need more than Put, Read and Remove use it for their own files.
 func (m *Machine) Root() *os.Root { return m.root }
+
+// WriteNew writes a file that is not there. One that came meanwhile is not replaced: the error then matches atomicfile.ErrChanged.
+func (m *Machine) WriteNew(f File) error { return m.put(f, []byte{}) }

@@ -41,17 +41,17 @@ func (c *Context) Group(family scope.Family) Answer {
 	return a
 }
 
-// because returns why a family is in doubt.
+// because returns why a family is in doubt; nil stands for one that is not followed.
 func (c *Context) because(f *family) error {
 	switch {
-	case f.doubt != nil:
+	case f != nil && f.doubt != nil:
 		return f.doubt
-	case c.failed != nil && f.said == nil:
+	case f != nil && f.said != nil:
+		return nil
+	case c.failed != nil:
 		return fmt.Errorf("%w: %w", errUnheard, c.failed)
-	case f.said == nil:
-		return errUnheard
 	}
-	return nil
+	return errUnheard
 }
 
 // Own returns the VM's own entry in a family, as heads say it is now: of a group, or of those that are for this VM alone, where it
@@ -73,17 +73,15 @@ func (c *Context) Own(family scope.Family) (value []byte, known bool) {
 	return nil, false
 }
 
-// Heard reports whether a head has said anything of a group's family.
-func (c *Context) Heard(family scope.Family) error {
+// Unheard returns why nothing is known of what heads say of a group now, nil where it is known, believed or not.
+func (c *Context) Unheard(family scope.Family) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if f := c.families[at{c.slice, family}]; f != nil && f.said != nil {
 		return nil
 	}
-	return c.because(&family0)
+	return c.because(nil)
 }
-
-var family0 family
 
 // Wrote notes what the VM itself has just written, so that it is not written again before heads tell of it.
 func (c *Context) Wrote(family scope.Family, value []byte) {

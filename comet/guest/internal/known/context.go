@@ -38,6 +38,7 @@ type Context struct {
 	heard    time.Time // when a head answered last
 	moved    time.Time // when something changed last
 	dirty    bool      // there is something to keep
+	turn     int       // counts what was heard
 }
 
 // at is a family as one read token shows it.
@@ -109,8 +110,13 @@ func (c *Context) Self() orca.UserData { return c.self }
 // Client speaks to the heads of the context.
 func (c *Context) Client() *comet.Client { return c.client }
 
-// Follow keeps what is known true until ctx ends. Failures are logged, once in a while, and tried again.
+// Follow keeps what is known true until ctx ends, and then returns nil. Failures are logged, once in a while, and tried again.
 func (c *Context) Follow(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var confirming sync.WaitGroup
+	defer confirming.Wait()
+	defer cancel()
+	confirming.Go(func() { c.confirm(ctx) })
 	err := c.client.Watch(ctx, c.watch, func(change comet.Change) error {
 		c.take(change)
 		return nil
@@ -119,6 +125,22 @@ func (c *Context) Follow(ctx context.Context) error {
 		c.fail(err)
 	}
 	return err
+}
+
+// confirm asks for a second answer where something is missing that no head told to be removed.
+func (c *Context) confirm(ctx context.Context) {
+	ticks := time.NewTicker(c.Every)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticks.C:
+			if c.Unsettled() {
+				_ = c.Ask(ctx) // a failure is noted, and time will come again
+			}
+		}
+	}
 }
 
 // Ask asks a head once for all that there is.
@@ -138,6 +160,7 @@ func (c *Context) take(change comet.Change) {
 	defer c.mu.Unlock()
 	now := time.Now()
 	c.heard, c.failed = now, nil
+	c.turn++
 	if change.Whole {
 		for _, f := range c.families {
 			f.said = map[scope.Key]entry{}
@@ -180,6 +203,7 @@ func (c *Context) fail(err error) {
 			slog.String("because", oneLine(err)))
 	}
 	c.failed = err
+	c.turn++
 	c.news()
 }
 
@@ -220,6 +244,13 @@ func (c *Context) unsettled() bool {
 		}
 	}
 	return false
+}
+
+// Turn changes whenever what the context answers may have changed.
+func (c *Context) Turn() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.turn
 }
 
 // Failing returns why no head is heard, nil while one is, and when one was heard last.

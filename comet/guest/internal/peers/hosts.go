@@ -1,0 +1,86 @@
+package peers
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
+)
+
+// Hosts is the module that keeps the other VMs in /etc/hosts.
+type Hosts struct{ *Directory }
+
+// Name is "hosts".
+func (Hosts) Name() string { return "hosts" }
+
+// Plan makes the block hold the VMs of all groups, sorted. In doubt it loses nothing.
+func (h Hosts) Plan(context.Context) (p frame.Plan, err error) {
+	l, err := h.list()
+	if err != nil {
+		return p, err
+	}
+	have, err := h.machine.BlockLines(HostsBlock)
+	if err != nil {
+		return p, err
+	}
+	p.Notes = l.notes
+	lines := l.lines()
+	if !l.sure {
+		if len(lines) == 0 {
+			p.Count = len(have)
+			return p, nil
+		}
+		lines = append(lines, h.staying(have, l)...)
+	}
+	p.Count = len(lines)
+	if len(h.groups()) == 0 && !h.kept() {
+		return p, nil // what stands there is somebody else's
+	}
+	p.Steps, err = h.machine.SetBlock(HostsBlock, lines)
+	if l.changed { // in this order: who stands in the file has its name
+		p.Steps = append([]frame.Step{{Text: "remember who has which host name", Do: func(context.Context) error {
+			return h.machine.Save(namesState, l.first)
+		}}}, p.Steps...)
+	}
+	return p, err
+}
+
+// kept reports whether the guest has kept the block before.
+func (h Hosts) kept() bool {
+	first := map[string]string{}
+	found, err := h.machine.Load(namesState, &first)
+	return found && err == nil
+}
+
+// lines are those of the VMs whose address is known.
+func (l listing) lines() (lines []string) {
+	for _, name := range slices.Sorted(maps.Keys(l.accepted)) {
+		if a := l.accepted[name].address; a.IsValid() {
+			lines = append(lines, a.String()+"\t"+name)
+		}
+	}
+	return lines
+}
+
+// staying returns the lines that stand there and that nobody contradicts.
+func (h Hosts) staying(have []string, l listing) (stay []string) {
+	for _, line := range have {
+		name, address, ok := h.hostLine(line)
+		if a, known := l.accepted[name]; ok && (!known || !a.address.IsValid()) {
+			stay = append(stay, address.String()+"\t"+name)
+		}
+	}
+	return stay
+}
+
+// fingerprint tells one map from another.
+func fingerprint(m map[string]string) string {
+	var b strings.Builder
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		fmt.Fprintf(&b, "%q %q\n", k, m[k])
+	}
+	return b.String()
+}

@@ -1,0 +1,80 @@
+package peers
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/sshkey"
+)
+
+// KnownHostsBlock is where the other VMs' SSH host keys stand, in the file that ssh reads for all users.
+var KnownHostsBlock = frame.Block{File: "etc/ssh/ssh_known_hosts", Name: "comet host keys", Mode: 0o644}
+
+// KnownHosts is the module that keeps the other VMs' SSH host keys in ssh's list of known hosts: each under the name that its VM has in
+// the hosts file, so that nobody has to be asked whether to trust it, and under nothing else.
+type KnownHosts struct{ *Directory }
+
+// Name is "known-hosts".
+func (KnownHosts) Name() string { return "known-hosts" }
+
+const maxHostKeys = 8
+
+// Plan makes the block hold the host keys of the VMs whose name is accepted, sorted. In doubt it loses nothing.
+func (k KnownHosts) Plan(context.Context) (p frame.Plan, err error) {
+	l, err := k.list()
+	if err != nil {
+		return p, err
+	}
+	have, err := k.machine.BlockLines(KnownHostsBlock)
+	if err != nil {
+		return p, err
+	}
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(l.accepted)) {
+		c := l.accepted[name]
+		for _, key := range hostKeys(name, c, &p.Notes) {
+			lines = append(lines, name+" "+key)
+		}
+	}
+	if !l.sure {
+		if len(lines) == 0 {
+			p.Count = len(have)
+			return p, nil
+		}
+		for _, line := range have {
+			name, key, _ := strings.Cut(line, " ")
+			if canonical, err := sshkey.Canonical(key); err == nil && canonical == key && l.accepted[name].hostKeys == "" && checkName(name, k.ownDomain(), k.headNames()) == nil {
+				lines = append(lines, line)
+			}
+		}
+	}
+	p.Count = len(lines)
+	p.Steps, err = k.machine.SetBlock(KnownHostsBlock, lines)
+	return p, err
+}
+
+// hostKeys returns a peer's host keys in canonical form.
+func hostKeys(name string, c claim, notes *[]frame.Note) (keys []string) {
+	if c.hostKeys == "" {
+		return nil
+	}
+	for i, text := range strings.Split(c.hostKeys, ",") {
+		line, err := sshkey.Canonical(text)
+		if err != nil || i >= maxHostKeys {
+			why := "has more host keys than a VM has"
+			if err != nil {
+				why = "sshHostKeys: " + err.Error()
+			}
+			*notes = append(*notes, frame.Note{Kind: frame.LeftOut, About: "peer " + frame.OneLine(c.who), Why: name + " " + frame.OneLine(why)})
+			if i >= maxHostKeys {
+				break
+			}
+			continue
+		}
+		keys = append(keys, sshkey.WithoutComment(line))
+	}
+	return keys
+}

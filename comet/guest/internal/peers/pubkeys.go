@@ -1,0 +1,120 @@
+package peers
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/known"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/sshkey"
+	"github.com/renci-nrig/comet-go/scope"
+)
+
+// KeysBlock is where the other VMs' SSH keys stand.
+var KeysBlock = frame.Block{File: "root/.ssh/authorized_keys", Name: "comet pubkeys", Mode: 0o600}
+
+// keysState tells that the guest has kept the block before.
+const keysState = "pubkeys.json"
+
+// PubKeys is the module that keeps the other VMs' SSH keys in root's authorized_keys. One goroutine at a time may use it.
+type PubKeys struct {
+	machine  *frame.Machine
+	contexts []*known.Context
+
+	turn  int // of the contexts when the keys were read
+	now   keyring
+	fresh bool
+}
+
+// keyring is the keys of the other VMs.
+type keyring struct {
+	lines []string
+	types map[string]bool // type and base64 of each
+	notes []frame.Note
+	sure  bool
+}
+
+// NewPubKeys returns the module for the contexts' VMs.
+func NewPubKeys(m *frame.Machine, contexts []*known.Context) *PubKeys {
+	return &PubKeys{machine: m, contexts: contexts}
+}
+
+// Name is "pubkeys".
+func (*PubKeys) Name() string { return "pubkeys" }
+
+// Plan makes the block hold the keys of all groups, sorted. In doubt it loses nothing.
+func (k *PubKeys) Plan(context.Context) (p frame.Plan, err error) {
+	ring := k.read()
+	have, err := k.machine.BlockLines(KeysBlock)
+	if err != nil {
+		return p, err
+	}
+	p.Notes = ring.notes
+	lines := ring.lines
+	if !ring.sure {
+		if len(lines) == 0 {
+			p.Count = len(have)
+			return p, nil
+		}
+		lines = append(slices.Clone(lines), ring.staying(have)...)
+	}
+	p.Count = len(lines)
+	kept := false
+	if found, err := k.machine.Load(keysState, &kept); err != nil || len(k.groups()) == 0 && !found {
+		return p, err // what stands there is somebody else's
+	}
+	p.Steps, err = k.machine.SetBlock(KeysBlock, lines)
+	if len(p.Steps) > 0 && !kept {
+		p.Steps = append(p.Steps, frame.Step{Text: "remember that the block of keys is the guest's", Do: func(context.Context) error {
+			return k.machine.Save(keysState, true)
+		}})
+	}
+	return p, err
+}
+
+func (k *PubKeys) groups() []group {
+	return groups(k.contexts, scope.PubKeysOf, func(c *known.Context) []string { return c.Self().Slice.PubKeysRead })
+}
+
+// read returns the keys that are known now.
+func (k *PubKeys) read() keyring {
+	turn := 0
+	for _, c := range k.contexts {
+		turn += c.Turn()
+	}
+	if !k.fresh || turn != k.turn {
+		k.now, k.turn, k.fresh = k.make(), turn, true
+	}
+	return k.now
+}
+
+func (k *PubKeys) make() keyring {
+	r := keyring{types: map[string]bool{}}
+	lines := map[string]bool{}
+	r.sure = answers(k.groups(), &r.notes, func(g group, p known.Peer) {
+		each(p, g.family, &r.notes, func(e scope.PubKey) error {
+			if e.ElementKey() == "" {
+				return nil // not filled in yet
+			}
+			line, err := sshkey.Canonical(e.PublicKey)
+			if err == nil {
+				lines[line], r.types[sshkey.WithoutComment(line)] = true, true
+			}
+			return err
+		})
+	})
+	r.lines = slices.Sorted(maps.Keys(lines))
+	return r
+}
+
+// staying returns the keys that stand there and are not among those that are known.
+func (r keyring) staying(have []string) (stay []string) {
+	for _, line := range have {
+		if plain, err := sshkey.Canonical(line); err == nil && !r.types[sshkey.WithoutComment(plain)] && !strings.ContainsAny(line, "\r\x00") {
+			stay = append(stay, line)
+		}
+	}
+	return stay
+}

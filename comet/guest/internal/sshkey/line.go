@@ -1,0 +1,75 @@
+package sshkey
+
+import (
+	"crypto/rsa"
+	"errors"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// Canonical parses text that must hold one public key and nothing else, and writes it anew, as one line without its end, without what a
+// stranger could hide in it: options, further lines, control characters. Errors do not quote it.
+func Canonical(text string) (string, error) {
+	text = strings.TrimSpace(text)
+	if strings.ContainsAny(text, "\n\r\x00") {
+		return "", errors.New("has more than one line")
+	}
+	key, comment, options, rest, err := ssh.ParseAuthorizedKey([]byte(text))
+	switch {
+	case err != nil:
+		return "", errors.New("is not an SSH public key")
+	case len(options) > 0:
+		return "", errors.New("is an SSH public key with options")
+	case len(rest) > 0:
+		return "", errors.New("has more than one line")
+	}
+	if err := strong(key); err != nil {
+		return "", err
+	}
+	return Line(key, comment), nil
+}
+
+// strong refuses keys that cannot be trusted with a login, and certificates, which are none in such a place.
+func strong(key ssh.PublicKey) error {
+	if _, ok := key.(*ssh.Certificate); ok {
+		return errors.New("is an SSH certificate, not a key")
+	}
+	if key.Type() == "ssh-dss" {
+		return errors.New("is a DSA key, which SSH servers do not take any more")
+	}
+	if crypto, ok := key.(ssh.CryptoPublicKey); ok {
+		if r, ok := crypto.CryptoPublicKey().(*rsa.PublicKey); ok && r.N.BitLen() < minRSA {
+			return errors.New("is an RSA key of less than 2048 bits")
+		}
+	}
+	return nil
+}
+
+const minRSA = 2048
+
+// Line writes a public key as one line without its end.
+func Line(key ssh.PublicKey, comment string) string {
+	return strings.TrimSpace(strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))) + " " + CleanComment(comment))
+}
+
+// WithoutComment returns the type and the base64 of a canonical line.
+func WithoutComment(line string) string {
+	if fields := strings.Fields(line); len(fields) > 2 {
+		return fields[0] + " " + fields[1]
+	}
+	return line
+}
+
+const maxComment = 200
+
+// CleanComment keeps what a comment usually has: letters, digits and some signs.
+func CleanComment(comment string) string {
+	comment = strings.Map(func(r rune) rune {
+		if r > ' ' && r < 0x7f && r != '#' || r == ' ' {
+			return r
+		}
+		return -1
+	}, comment)
+	return strings.TrimSpace(comment[:min(len(comment), maxComment)])
+}

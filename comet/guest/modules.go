@@ -1,0 +1,79 @@
+package guest
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/hostname"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/peers"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/sshkey"
+)
+
+// Mode switches a module: On, Off, or Observe, in which it says what it would do and does nothing.
+type Mode = frame.Mode
+
+const (
+	On      = frame.On
+	Off     = frame.Off
+	Observe = frame.Observe
+)
+
+// ParseMode reads a mode: on, off or observe.
+func ParseMode(text string) (Mode, error) { return frame.ParseMode(text) }
+
+// KeyKind is a kind of SSH key pair.
+type KeyKind = sshkey.Kind
+
+const (
+	Ed25519 = sshkey.Ed25519
+	RSA     = sshkey.RSA
+)
+
+// DefaultLoopback is the address that the VM's own name answers with in /etc/hosts: 127.255.255.1.
+var DefaultLoopback = hostname.DefaultLoopback
+
+// exchange are the modules that keep VMs in touch with each other; they are all that is on by default where the user created the slice.
+var exchange = []string{"publish", "hosts", "pubkeys", "known-hosts"}
+
+// DefaultModes returns the modules in their order with their default switches. chameleon: the VM was told who it is by OpenStack metadata,
+// and its user created the slice.
+func DefaultModes(chameleon bool) map[string]Mode {
+	modes := map[string]Mode{}
+	for _, name := range ModuleNames() {
+		modes[name] = On
+		if chameleon && !slices.Contains(exchange, name) {
+			modes[name] = Off
+		}
+	}
+	return modes
+}
+
+// ModuleNames returns the names of all modules in the order in which they work.
+func ModuleNames() []string {
+	return []string{"hostname", "publish", "hosts", "pubkeys", "known-hosts"}
+}
+
+// addModules puts the modules in their order.
+func (g *Guest) addModules() {
+	self := g.contexts[0].Self()
+	loopback := g.Loopback
+	if !loopback.IsValid() && !g.NoLoopback {
+		loopback = DefaultLoopback
+	}
+	kind := g.KeyKind
+	if kind == "" {
+		kind = Ed25519
+	}
+	modes := DefaultModes(false)
+	maps.Copy(modes, g.Modules)
+	for _, m := range []frame.Module{
+		hostname.HostName{Machine: g.machine, Wanted: self.HostName, Loopback: loopback},
+		&peers.Publish{Machine: g.machine, Contexts: g.contexts, Address: g.Address, KeyKind: kind, HostKeys: modes["known-hosts"] != Off},
+		peers.Hosts{Directory: g.directory},
+		peers.NewPubKeys(g.machine, g.contexts),
+		peers.KnownHosts{Directory: g.directory},
+	} {
+		g.runner.Add(m, modes[m.Name()])
+	}
+}

@@ -1,0 +1,156 @@
+package guest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
+)
+
+// Status says how things are on a VM. It holds no secret.
+type Status struct {
+	At       time.Time       `json:"at"`
+	Instance string          `json:"instance"`
+	Root     string          `json:"root"`
+	Contexts []ContextStatus `json:"contexts"`
+	Modules  []ModuleStatus  `json:"modules"` // in the order in which they work
+}
+
+// ContextStatus says how the VM stands with a context's heads.
+type ContextStatus struct {
+	Context  string    `json:"context"`
+	Key      string    `json:"key"`
+	HostName string    `json:"hostName"`
+	Heard    time.Time `json:"heard,omitzero"`  // when a head answered last
+	Error    string    `json:"error,omitempty"` // why none answers now
+}
+
+// ModuleStatus says what one module did and what it has to say.
+type ModuleStatus struct {
+	Name  string      `json:"name"`
+	Mode  Mode        `json:"mode"`
+	State ModuleState `json:"state"`
+	Count int         `json:"count"`           // how many hosts, keys, users… are in place
+	Done  []Change    `json:"done,omitempty"`  // what the last pass changed
+	Plan  []Change    `json:"plan,omitempty"`  // what there is to do
+	Notes []Note      `json:"notes,omitempty"` // what is left out, doubted, waited for
+	Error string      `json:"error,omitempty"`
+	Retry time.Time   `json:"retry,omitzero"` // when what failed is tried again
+
+	err error
+}
+
+// Note is something that people should know, and that is not an error of the module.
+type Note = frame.Note
+
+// Change is one step of a plan.
+type Change struct {
+	Text string `json:"text"`
+	Diff string `json:"diff,omitempty"` // a unified diff where a file changes that everybody may see
+}
+
+// ModuleState sums up a module.
+type ModuleState string
+
+const (
+	StateOK      ModuleState = "ok"
+	StateOff     ModuleState = "off"
+	StatePending ModuleState = "pending" // something is waited for, or only observed
+	StateUnknown ModuleState = "unknown" // nobody has told yet what is wanted
+	StateDoubted ModuleState = "doubted" // what heads say is not believed; what was there stays
+	StateFailed  ModuleState = "failed"
+)
+
+// Err joins what modules failed at and what they doubt; nil where all is well.
+func (s Status) Err() error {
+	var errs []error
+	for _, m := range s.Modules {
+		if m.State == StateFailed {
+			errs = append(errs, fmt.Errorf("%s: %w", m.Name, m.err))
+		}
+		for _, n := range m.Notes {
+			if n.Kind == frame.Doubted {
+				errs = append(errs, fmt.Errorf("%s: %s: %s", m.Name, n.About, n.Why))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Changes reports whether there is something to do.
+func (s Status) Changes() bool {
+	return slices.ContainsFunc(s.Modules, func(m ModuleStatus) bool { return len(m.Plan) > 0 })
+}
+
+// Done returns what the last pass changed, in order.
+func (s Status) Done() (done []Change) {
+	for _, m := range s.Modules {
+		done = append(done, m.Done...)
+	}
+	return done
+}
+
+// Module returns what a module has to say; the zero status where there is none of that name.
+func (s Status) Module(name string) ModuleStatus {
+	for _, m := range s.Modules {
+		if m.Name == name {
+			return m
+		}
+	}
+	return ModuleStatus{}
+}
+
+// report makes a status of what modules said.
+func (g *Guest) report(reports []frame.Report) Status {
+	st := Status{At: time.Now().Truncate(time.Millisecond), Instance: g.machine.Instance(), Root: g.machine.Root().Name()}
+	for _, c := range g.contexts {
+		self := c.Self()
+		err, heard := c.Failing()
+		cs := ContextStatus{Context: self.SliceID.String(), Key: self.ReservationID.String(), HostName: self.HostName, Heard: heard}
+		if err != nil {
+			cs.Error = frame.OneLine(err.Error())
+		}
+		st.Contexts = append(st.Contexts, cs)
+	}
+	for _, r := range reports {
+		st.Modules = append(st.Modules, moduleStatus(r))
+	}
+	return st
+}
+
+func moduleStatus(r frame.Report) ModuleStatus {
+	m := ModuleStatus{Name: r.Module, Mode: r.Mode, State: stateOf(r), Count: r.Plan.Count, Notes: r.Plan.Notes, Retry: r.Retry, err: r.Err}
+	if r.Err != nil {
+		m.Error = frame.OneLine(r.Err.Error())
+	}
+	for _, text := range r.Done {
+		m.Done = append(m.Done, Change{Text: text})
+	}
+	for _, s := range r.Plan.Steps {
+		m.Plan = append(m.Plan, Change{Text: s.Text, Diff: s.Diff})
+	}
+	return m
+}
+
+func stateOf(r frame.Report) ModuleState {
+	has := func(kind frame.NoteKind) bool {
+		return slices.ContainsFunc(r.Plan.Notes, func(n Note) bool { return n.Kind == kind })
+	}
+	switch {
+	case r.Mode == Off:
+		return StateOff
+	case errors.Is(r.Err, frame.ErrUnknown):
+		return StateUnknown
+	case errors.Is(r.Err, frame.ErrNeedsRoot):
+		return StatePending
+	case r.Err != nil:
+		return StateFailed
+	case has(frame.Doubted):
+		return StateDoubted
+	case len(r.Plan.Steps) > 0, has(frame.Waiting):
+		return StatePending
+	}
+	return StateOK
+}
