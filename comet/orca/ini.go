@@ -196,3 +196,35 @@ func holds(key, value string) bool {
 	entries := f.sections[0].entries
 	return len(entries) == 1 && entries[0].Key == key && entries[0].Value.Reveal() == value
 }
+
+// INI is an ini file, read as user data is: as the RawConfigParser of Python 2.7 does; section and key names ignore case. It prints no
+// value.
+type INI struct{ read hidden[iniFile] }
+
+// ParseINI reads an ini file. A line that is none of its forms is a *LineError.
+func ParseINI(data []byte) (INI, error) {
+	f, err := parseINI(data)
+	if err != nil {
+		return INI{}, err
+	}
+	return INI{hide(f)}, nil
+}
+
+// Sections returns the names of the sections, in lower case and in their order.
+func (f INI) Sections() (names []string) {
+	if read := f.read.get(); read != nil {
+		for _, s := range read.sections {
+			names = append(names, s.name)
+		}
+	}
+	return names
+}
+
+// Section returns the entries of a section in their order, with their lines; keys are in lower case.
+func (f INI) Section(name string) []KeyValue {
+	if read := f.read.get(); read != nil {
+		entries, _ := read.section(name)
+		return slices.Clone(entries)
+	}
+	return nil
+}

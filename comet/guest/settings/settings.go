@@ -1,0 +1,121 @@
+// Package settings reads what a site or a user has decided about the guest of a VM: which modules work, where it learns who it is, what
+// it publishes. An ini file says so; all of it has defaults that are right for a VM made by ORCA. The settings of neuca-guest-tools are
+// understood as far as they mean something here.
+//
+// What the settings mean is done elsewhere; who the VM is does not come from here.
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/renci-nrig/comet-go/comet/guest"
+	"github.com/renci-nrig/comet-go/comet/orca"
+)
+
+// File and OldFile are where the settings lie on a VM: the guest's own, and those of neuca-guest-tools, which count where the own ones
+// say nothing.
+const (
+	File    = "/etc/comet/guest.conf"
+	OldFile = "/etc/neuca/config"
+)
+
+// Settings are what a site or a user has decided. The zero value is not of use; Defaults is.
+type Settings struct {
+	Source   string // where the VM learns who it is: auto, ec2, openstack, config-drive, or the path of a file
+	Metadata string // the address of the metadata service
+	Address  string // what is published as the VM's own: auto, public, private, interface NAME, an address, or none
+
+	CACert     string   // a file; empty: the user data's, else /etc/comet/ca.pem
+	ServerName []string // names that heads may bear beside the host in their URL; empty: the user data's
+	AnyName    bool     // heads may bear any name under the CA
+	Insecure   bool     // heads are not verified and may be http://
+
+	Every   time.Duration // between looks at the machine, and questions to heads that do not tell of changes
+	Settled time.Duration // between such questions once all have reported
+	Domain  string        // peers' names may have a dot within it; empty: that of the VM's own name
+	KeyKind guest.KeyKind // of the SSH key pair that is made where root has none
+
+	Loopback   netip.Addr // what the VM's own name answers with in /etc/hosts
+	NoLoopback bool
+
+	IgnoreMACs  []string      // network interfaces that are left alone; 12 hex digits, in any form
+	OldState    string        // where neuca-guest-tools keep their state
+	ScriptLimit time.Duration // after which a script is ended
+	ScriptAgain bool          // a script that a crash has cut short is run again
+
+	StatusFile    string // where a guest that runs writes how things are
+	MetricsListen string // a loopback address with a port, where metrics are served; empty: nowhere
+	MetricsFile   string // where metrics are written, for a node exporter; empty: nowhere
+	LogLevel      string
+
+	Modules map[string]guest.Mode // those that were switched; the others are as guest.DefaultModes says
+}
+
+// Load reads the settings of a machine whose files lie below root: path, File where it is empty, and OldFile. A file that is not there
+// says nothing, unless path names it.
+func Load(root, path string) (Settings, error) {
+	s := Defaults()
+	if err := s.read(root, OldFile, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return s, err
+	}
+	if path != "" {
+		return s, s.read("", path, known)
+	}
+	if err := s.read(root, File, known); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return s, err
+	}
+	return s, nil
+}
+
+func (s *Settings) read(root, path string, keys table) error {
+	data, err := os.ReadFile(strings.TrimSuffix(root, "/") + path)
+	if err != nil {
+		return fmt.Errorf("settings: %w", err)
+	}
+	if err := s.set(data, keys); err != nil {
+		return fmt.Errorf("settings %s: %w", path, err)
+	}
+	return nil
+}
+
+// Parse reads settings over the defaults. A key that is not known, or a value that makes no sense, is an *orca.LineError.
+func Parse(data []byte) (Settings, error) {
+	s := Defaults()
+	return s, s.set(data, known)
+}
+
+func (s *Settings) set(data []byte, keys table) error {
+	file, err := orca.ParseINI(data)
+	if err != nil {
+		return err
+	}
+	for _, section := range file.Sections() {
+		for _, kv := range file.Section(section) {
+			k, ok := keys.find(section, kv.Key)
+			if !ok && keys.strict {
+				return &orca.LineError{Line: kv.Line, Field: kv.Key, Reason: "is no setting of [" + section + "]"}
+			}
+			if !ok {
+				continue
+			}
+			if err := k.set(s, strings.TrimSpace(kv.Value.Reveal())); err != nil {
+				return &orca.LineError{Line: kv.Line, Field: kv.Key, Reason: err.Error()}
+			}
+		}
+	}
+	return nil
+}
+
+// ModesFor returns the switch of every module. chameleon: see guest.DefaultModes.
+func (s Settings) ModesFor(chameleon bool) map[string]guest.Mode {
+	modes := guest.DefaultModes(chameleon)
+	maps.Copy(modes, s.Modules)
+	return modes
+}

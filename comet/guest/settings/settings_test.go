@@ -1,0 +1,108 @@
+package settings_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/renci-nrig/comet-go/comet/guest"
+	"github.com/renci-nrig/comet-go/comet/guest/settings"
+)
+
+// What the packages install explains all settings, and says nothing but the defaults.
+func TestTheInstalledFileIsTheExample(t *testing.T) {
+	const file = "../../../cmd/comet-guest/package/guest.conf"
+	installed, err := os.ReadFile(file)
+	require.NoError(t, err)
+	if os.Getenv("UPDATE") != "" {
+		require.NoError(t, os.WriteFile(file, settings.Example(), 0o644))
+	}
+	assert.Equal(t, string(settings.Example()), string(installed), "UPDATE=1 writes it anew")
+
+	s, err := settings.Parse(installed)
+	require.NoError(t, err)
+	assert.Equal(t, settings.Defaults(), s)
+	said, err := settings.Parse(regexp.MustCompile(`(?m)^#([a-z][a-z-]* =)`).ReplaceAll(installed, []byte("$1")))
+	require.NoError(t, err)
+	assert.Equal(t, guest.DefaultModes(false), said.Modules)
+	said.Modules = map[string]guest.Mode{}
+	assert.Equal(t, s, said)
+}
+
+func TestSettingsThatMakeNoSense(t *testing.T) {
+	for text, want := range map[string]string{
+		"[guest]\nevrey = 10s\n":                  "line 2: evrey: is no setting of [guest]",
+		"[modules]\n\nhosts = maybe\n":            `line 3: hosts: "maybe" is none of on, off, observe`,
+		"[guest]\nevery = 10\n":                   "line 2: every: is not a time such as 10s or 5m",
+		"[guest]\nevery = -1s\n":                  "line 2: every: is not a time such as 10s or 5m",
+		"[guest]\nsource = user-data\n":           "line 2: source: is none of auto, ec2, openstack, config-drive, and not an absolute path",
+		"[guest]\nmetrics-listen = 0.0.0.0:1\n":   "line 2: metrics-listen: is no loopback address with a port, such as 127.0.0.1:9160",
+		"[guest]\nloopback = 10.0.0.1\n":          "line 2: loopback: is no loopback address such as 127.255.255.1",
+		"[guest]\nkey = dsa\n":                    "line 2: key: is neither ed25519 nor rsa",
+		"[interfaces]\nignore = 00:11:22:33:44\n": `line 2: ignore: "00:11:22:33:44" is no hardware address`,
+		"[trust]\ninsecure = perhaps\n":           "line 2: insecure: is neither yes nor no",
+		"every = 1s\n":                            "line 1: stands before the first [section]; this is no ini file",
+	} {
+		_, err := settings.Parse([]byte(text))
+		assert.EqualError(t, err, want, text)
+	}
+}
+
+func TestTheSettingsOfOlderToolsCountWhereTheOwnSayNothing(t *testing.T) {
+	root := t.TempDir()
+	write := func(name, text string) {
+		path := filepath.Join(root, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+	}
+	s, err := settings.Load(root, "")
+	require.NoError(t, err)
+	assert.Equal(t, settings.Defaults(), s, "no file says nothing")
+
+	write(settings.OldFile, "[runtime]\nset-loopback-hostname = False\ndataplane-macs-to-ignore = FE:16:3E:00:00:01, fe163e000002\n"+
+		"state-directory = /srv/neuca\ncommand-timeout = 60\n[linux]\nudev-directory = /etc/udev\n[logging]\nlog-level = WARNING\nlog-file-size = x\n")
+	s, err = settings.Load(root, "")
+	require.NoError(t, err)
+	assert.True(t, s.NoLoopback)
+	assert.Equal(t, []string{"fe163e000001", "fe163e000002"}, s.IgnoreMACs)
+	assert.Equal(t, "/srv/neuca", s.OldState)
+	assert.Equal(t, "warn", s.LogLevel)
+
+	write(settings.File, "[guest]\nloopback = 127.0.0.9\nevery = 1s\n[modules]\nhosts = observe\n")
+	s, err = settings.Load(root, "")
+	require.NoError(t, err)
+	assert.False(t, s.NoLoopback)
+	assert.Equal(t, "127.0.0.9", s.Loopback.String())
+	assert.Equal(t, time.Second, s.Every)
+	assert.Equal(t, "/srv/neuca", s.OldState)
+	assert.Equal(t, guest.Observe, s.ModesFor(false)["hosts"])
+	assert.Equal(t, guest.Observe, s.ModesFor(true)["hosts"])
+	assert.Equal(t, guest.Off, s.ModesFor(true)["hostname"])
+
+	_, err = settings.Load(root, filepath.Join(root, "missing"))
+	require.ErrorContains(t, err, "settings: open ")
+	write(settings.File, "[guest]\nnothing\n")
+	_, err = settings.Load(root, "")
+	require.ErrorContains(t, err, "settings "+settings.File+": line 2: ")
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(settings.Example())
+	f.Add([]byte("[guest]\nevery = 1s\n[modules]\nhosts = off\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := settings.Parse(data)
+		if err != nil {
+			return
+		}
+		require.Positive(t, s.Every)
+		again, err := settings.Parse(bytes.Clone(data))
+		require.NoError(t, err)
+		require.Equal(t, s, again)
+	})
+}
