@@ -13,6 +13,7 @@ import (
 // Files names what is read and watched. Each is told by its content, whatever its name.
 type Files struct {
 	CA         string   // trusted certificates: DER, PEM, JKS or PKCS#12
+	CAText     string   // what is in CA, where that is no file: its name then only says in errors where this came from
 	CAPassword Password // where the CA is a key store
 
 	KeyStore         string   // JKS, PKCS#12, or PEM with certificate and key in one
@@ -24,10 +25,14 @@ type Files struct {
 	Key  string // private key, PEM or DER; "" where Cert holds it too
 }
 
-// paths lists the files named, each once.
+// paths lists the files to read, each once.
 func (f Files) paths() []string {
+	ca := f.CA
+	if f.CAText != "" {
+		ca = ""
+	}
 	var paths []string
-	for _, path := range []string{f.CA, f.KeyStore, f.Cert, f.Key} {
+	for _, path := range []string{ca, f.KeyStore, f.Cert, f.Key} {
 		if path != "" && !slices.Contains(paths, path) {
 			paths = append(paths, path)
 		}

@@ -348,6 +348,34 @@ func TestOpenRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "no host")
 }
 
+// TestCAText takes a CA that is in no file: one of that name does not count.
+func TestCAText(t *testing.T) {
+	ours, public := authority(t, "ours"), authority(t, "public root")
+	old, err := tlsconfig.SelfSigned(tlsconfig.Template{CommonName: "old", CA: true, NotAfter: time.Now().Add(-time.Minute)})
+	require.NoError(t, err)
+	f := newFolder(t)
+	files := tlsconfig.Files{CA: f.put(t, "ca.pem", certPEM(authority(t, "other").Certificate())), CAText: string(ours.Certificate().Raw)}
+	head := serve(t, tlsconfig.Server(issue(t, ours, tlsconfig.Template{CommonName: "h", Hosts: []string{"127.0.0.1"}, Server: true}), nil))
+	live := open(t, files, tlsconfig.Names{})
+	for range 2 {
+		_, err := call(live.Client(head.addr), head.addr)
+		require.NoError(t, err)
+		require.NoError(t, live.Reload())
+	}
+	require.Equal(t, files.CA, live.Status().Files[0].Path)
+
+	for text, want := range map[string]string{
+		"hunter2":                        "CA told: malformed",
+		string(public.Certificate().Raw): "CA told: any server name refused under a public CA",
+		string(old.Leaf.Raw):             `CA told: certificate "CN=old" expired`,
+	} {
+		_, err := tlsconfig.Open(tlsconfig.Files{CA: "told", CAText: text}, tlsconfig.Names{Any: true}, quiet,
+			tlsconfig.WithPublicRoots(pool(public.Certificate())))
+		require.ErrorContains(t, err, want)
+		require.NotContains(t, err.Error(), "hunter2")
+	}
+}
+
 func TestStatus(t *testing.T) {
 	ours := authority(t, "ours")
 	f := newFolder(t)

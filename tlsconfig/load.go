@@ -40,7 +40,7 @@ func (ld loader) load(files reading, before *material, now time.Time) (*material
 
 func (ld loader) loadCA(m *material, files reading, now time.Time) error {
 	path := ld.files.CA
-	if path == "" {
+	if path == "" && ld.files.CAText == "" {
 		m.anchors = anchorsOf(nil, "")
 		if ld.names.Insecure {
 			return nil
@@ -50,7 +50,7 @@ func (ld loader) loadCA(m *material, files reading, now time.Time) error {
 		}
 		return fmt.Errorf("%w: name the file of the CA that issued the certificates of the heads (DER, PEM, JKS or PKCS#12)", ErrNoCA)
 	}
-	data, err := files.get(path)
+	data, err := ld.ca(files)
 	if err != nil {
 		return fmt.Errorf("CA: %w", err)
 	}
@@ -75,6 +75,13 @@ func (ld loader) loadCA(m *material, files reading, now time.Time) error {
 		}
 	}
 	return nil
+}
+
+func (ld loader) ca(files reading) ([]byte, error) {
+	if ld.files.CAText != "" {
+		return []byte(ld.files.CAText), nil
+	}
+	return files.get(ld.files.CA)
 }
 
 // oneValid wants at least one certificate in its period: bundles hold old ones.

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/renci-nrig/comet-go/comet"
@@ -18,53 +21,110 @@ import (
 const DefaultCA = "etc/comet/ca.pem"
 
 // ErrNoTrust: nothing says which heads to trust, so none is asked.
-var ErrNoTrust = errors.New("no CA: put one into the user data (cometcacert) or into /" + DefaultCA)
+var ErrNoTrust = errors.New("no CA says which heads to trust: name one with --cacert, or put it into the user data (cometcacert) or into /" + DefaultCA)
 
-// Connect returns a client of the heads in the user data. The CA is the one in the user data, else the file DefaultCA below root;
-// without either the error is ErrNoTrust. The name that heads' certificates must bear may come with the user data as well. Heads
-// without TLS are refused.
+// Trust is what a VM's settings say of whom it trusts. The zero value leaves it to the user data and to DefaultCA.
+type Trust struct {
+	// Files has the CA, which comes before that of the user data, and perhaps an identity to show to heads.
+	Files tlsconfig.Files
+	// Names are the names that heads may bear; the host in their URL is accepted always. Where there are none those of the user data
+	// count. Any name under the CA is accepted only where it is asked for here, and never under a public CA. With Insecure heads are
+	// not verified, need no CA, and may be http://.
+	Names tlsconfig.Names
+	// Logger gets warnings about certificates, such as of their end; where it is nil nobody does.
+	Logger *slog.Logger
+}
+
+// Connect is Trust.Connect for a VM without settings.
 func Connect(self orca.UserData, root string, options ...comet.Option) (*comet.Client, error) {
+	return Trust{}.Connect(self, root, options...)
+}
+
+// Connect returns a client of the heads in the user data. Their CA is that of the settings, else that of the user data, else the file
+// DefaultCA below root; without any the error is ErrNoTrust. The files are followed: each handshake takes what is in them then.
+func (t Trust) Connect(self orca.UserData, root string, options ...comet.Option) (*comet.Client, error) {
 	heads, err := comet.ParseHeads(self.CometHost)
 	if err != nil {
-		return nil, fmt.Errorf("user data: comethost: %w", err)
+		return nil, fmt.Errorf("comethost: %w", err)
 	}
-	for _, head := range heads {
-		if !strings.HasPrefix(head, "https://") {
-			return nil, fmt.Errorf("user data: comethost: %s has no TLS; the slice's tokens would be there for all to read", head)
+	isPlain := func(head string) bool { return strings.HasPrefix(head, "http://") }
+	if i := slices.IndexFunc(heads, isPlain); i >= 0 {
+		if !t.Names.Insecure {
+			return nil, fmt.Errorf("comethost: %s has no TLS, so that all could read the slice's tokens: use https://, or --insecure if you must", heads[i])
 		}
+		options = slices.Concat(options, []comet.Option{comet.WithoutTLS()})
 	}
-	ca, from, err := findCA(self, root)
+	live, err := t.open(self, root)
 	if err != nil {
 		return nil, err
 	}
-	roots, err := tlsconfig.ParseCA(ca, tlsconfig.Password{})
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", from, err)
-	}
-	config := tlsconfig.Client(roots, nil)
-	config.ServerName = self.ServerName
-	return comet.New(self.CometHost, config, options...)
+	return comet.New(self.CometHost, nil, slices.Concat(options, []comet.Option{comet.WithTrust(live)})...)
 }
 
-// findCA returns the CA and where it comes from.
-func findCA(self orca.UserData, path string) (ca []byte, from string, err error) {
-	if len(self.CACert) > 0 {
-		return self.CACert, "user data: cometcacert", nil
+// open returns the trust, which need not be closed: nothing of it runs between handshakes.
+func (t Trust) open(self orca.UserData, root string) (*tlsconfig.Live, error) {
+	files, err := t.files(self, root)
+	if err != nil {
+		return nil, err
 	}
+	names, err := t.names(self)
+	if err != nil {
+		return nil, err
+	}
+	return tlsconfig.Open(files, names, tlsconfig.WithInterval(0), tlsconfig.WithLogger(cmp.Or(t.Logger, slog.New(slog.DiscardHandler))))
+}
+
+// files are those of the settings, with the CA that counts.
+func (t Trust) files(self orca.UserData, root string) (tlsconfig.Files, error) {
+	f := t.Files
+	switch {
+	case f.CA != "" || t.Names.Insecure:
+		return f, nil
+	case len(self.CACert) > 0:
+		f.CA, f.CAText = "user data (cometcacert)", string(self.CACert)
+		return f, nil
+	}
+	f.CA = "/" + DefaultCA
+	text, err := readCA(root)
+	if filepath.Clean(cmp.Or(root, "/")) != "/" { // it is not the file of that name
+		f.CAText = text
+	}
+	return f, err
+}
+
+// readCA reads DefaultCA below root, out of which no link leads.
+func readCA(path string) (string, error) {
 	root, err := openRoot(path)
 	if err != nil {
-		return nil, "", err
+		return "", err
 	}
 	defer root.Close()
-	from = "CA /" + DefaultCA
-	ca, err = atomicfile.Read(root, DefaultCA, atomicfile.ReplaceOptions{})
+	text, err := atomicfile.Read(root, DefaultCA, atomicfile.ReplaceOptions{})
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, from, ErrNoTrust
+		return "", ErrNoTrust
 	case err != nil:
-		return nil, from, fmt.Errorf("%s: %w", from, err)
+		return "", fmt.Errorf("CA /%s: %w", DefaultCA, err)
+	case len(text) == 0:
+		return "", fmt.Errorf("CA /%s: %w", DefaultCA, errEmptyFile)
 	}
-	return ca, from, nil
+	return string(text), nil
+}
+
+var errEmptyFile = errors.New("it is empty")
+
+// names are those of the settings, else those of the user data.
+func (t Trust) names(self orca.UserData) (tlsconfig.Names, error) {
+	n := t.Names
+	if n.Any || n.Insecure || len(n.Accept) > 0 {
+		return n, nil
+	}
+	accept, err := tlsconfig.ParseNames(strings.FieldsFunc(self.ServerName, func(r rune) bool { return r == ',' || r == ' ' }))
+	if err != nil {
+		return n, fmt.Errorf("user data: cometservername: %w", err)
+	}
+	n.Accept = accept
+	return n, nil
 }
 
 // openRoot opens the root folder, / where none is named.

@@ -36,6 +36,23 @@ func ParseMetadata(data []byte) (UserData, error) {
 	return u, nil
 }
 
+// IsMetadata reports whether the text is metadata that is meant for COMET: a JSON object whose meta has a slice or heads. What
+// ParseMetadata finds wrong in such a text has to be mended; other text is of a VM that has nothing to do with COMET.
+func IsMetadata(data []byte) bool {
+	var instance struct {
+		Meta map[string]json.RawMessage `json:"meta"`
+	}
+	if json.Unmarshal(data, &instance) != nil {
+		return false
+	}
+	for name := range instance.Meta {
+		if n := lower(name); n == "slice_id" || n == "comethost" {
+			return true
+		}
+	}
+	return false
+}
+
 // setMember sets the field of that name, if there is one, to a JSON string without the blanks around it.
 func (u *UserData) setMember(name string, raw json.RawMessage) error {
 	if fieldNamed(lower(name)) < 0 {

@@ -3,6 +3,7 @@ package orca
 import (
 	"bytes"
 	"slices"
+	"strings"
 
 	"github.com/renci-nrig/comet-go/scope"
 )
@@ -15,7 +16,7 @@ type UserData struct {
 	ReadToken  scope.Token // of the VM's own entries
 	Slice      SliceAccess
 	CACert     []byte // cometcacert: DER or PEM, in the file as base64
-	ServerName string // cometservername: the name that the heads' certificates bear
+	ServerName string // cometservername: names that the heads' certificates may bear, separated by commas: NAME, *.NAME, HOST:PORT=NAME
 
 	read hidden[iniFile] // all that was read
 }
@@ -43,6 +44,25 @@ func ParseUserData(data []byte) (UserData, error) {
 		}
 	}
 	return u, nil
+}
+
+// IsUserData reports whether the text is user data by its beginning: an ini file at least as far as its section [global]. What
+// ParseUserData finds wrong in such a text has to be mended; other text is meant for others, such as cloud-init.
+func IsUserData(data []byte) bool {
+	text, err := plainText(data)
+	if err != nil {
+		return false
+	}
+	r := iniReader{sections: map[string]*openSection{}}
+	for line := range strings.SplitSeq(text, "\n") {
+		if r.read(0, line) != "" {
+			return false
+		}
+		if r.sections[globalSection] != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // noGlobal names what stands where [global] should: other programs' sections are left alone beside it, not in its place.

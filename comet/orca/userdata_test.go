@@ -89,6 +89,23 @@ func TestUserDataErrors(t *testing.T) {
 	}
 }
 
+// What is meant for others stands where user data does; what is meant for us may be wrong.
+func TestIsUserData(t *testing.T) {
+	for text, want := range map[string]bool{
+		"[global]\n": true,
+		"[Global] x": true,
+		"\ufeff# of this VM\n\n[users]\nroot=no:key\n[GLOBAL]\nslice_id=\x01\nhunter2\n": true,
+		"":                       false,
+		"[users]\nroot=no:key\n": false,
+		"#cloud-config\nwrite_files:\n- content: |\n    [global]\n    a=b\n": false,
+		"#!/bin/sh\ncat <<E\n[global]\nE\n":                                  false,
+		"[unit]\nhunter2\n[global]\n":                                        false,
+		"[global]\x00":                                                       false,
+	} {
+		assert.Equal(t, want, orca.IsUserData([]byte(text)), "%q", text)
+	}
+}
+
 func TestUserDataThatNoFileCanHold(t *testing.T) {
 	tests := map[string]orca.UserData{
 		"slice_name":     {Identity: orca.Identity{SliceName: "two ;words"}},
@@ -171,6 +188,23 @@ func TestParseMetadataErrors(t *testing.T) {
 	}
 }
 
+func TestIsMetadata(t *testing.T) {
+	for text, want := range map[string]bool{
+		`{"meta":{"slice_id":"a"}}`:                 true,
+		`{"hostname":7,"meta":{"CometHost":[1]}}`:   true,
+		`{"meta":{"router":"true"},"slice_id":"a"}`: false,
+		`{"meta":{}}`:                        false,
+		`{"meta":null}`:                      false,
+		`{"meta":"slice_id"}`:                false,
+		`["slice_id"]`:                       false,
+		`{"meta":{"slice_id":"a"}} and more`: false,
+		"<html><body>slice_id comethost</body></html>": false,
+		"": false,
+	} {
+		assert.Equal(t, want, orca.IsMetadata([]byte(text)), text)
+	}
+}
+
 func FuzzParseUserData(f *testing.F) {
 	for _, pattern := range []string{"../../testdata/slice/*.ini", "testdata/ini/*.ini"} {
 		for _, file := range fixtures(f, pattern) {
@@ -184,6 +218,7 @@ func FuzzParseUserData(f *testing.F) {
 			require.ErrorAs(t, err, &at)
 			return
 		}
+		require.True(t, orca.IsUserData(data))
 		written, err := u.INI()
 		require.NoError(t, err)
 		again, err := orca.ParseUserData(written)

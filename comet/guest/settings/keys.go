@@ -38,7 +38,7 @@ func (t table) find(section, name string) (key, bool) {
 
 // known are the guest's own settings, in the order in which they are shown.
 var known = table{strict: true, keys: slices.Concat([]key{
-	{"guest", "source", "where the VM learns who it is: auto, ec2, openstack, config-drive, or the path of a file", "auto", source},
+	{"guest", "source", "where the VM learns who it is: auto, metadata, config-drive, or the path of a file", "auto", source},
 	{"guest", "metadata", "the address of the metadata service", "http://169.254.169.254", text(func(s *Settings) *string { return &s.Metadata })},
 	{"guest", "address", "what is published as the VM's own: auto, public, private, interface NAME, an address, or none", "auto", text(func(s *Settings) *string { return &s.Address })},
 	{"guest", "domain", "names of other VMs may have a dot within this domain; empty: that of the VM's own name", "", text(func(s *Settings) *string { return &s.Domain })},
@@ -137,8 +137,8 @@ func file(at func(*Settings) *string) func(*Settings, string) error {
 }
 
 func source(s *Settings, v string) error {
-	if !path.IsAbs(v) && !slices.Contains([]string{"auto", "ec2", "openstack", "config-drive"}, v) {
-		return errors.New("is none of auto, ec2, openstack, config-drive, and not an absolute path")
+	if !path.IsAbs(v) && !slices.Contains([]string{"auto", "metadata", "config-drive"}, v) {
+		return errors.New("is none of auto, metadata, config-drive, and not an absolute path")
 	}
 	s.Source = v
 	return nil

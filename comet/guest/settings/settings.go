@@ -28,7 +28,7 @@ const (
 
 // Settings are what a site or a user has decided. The zero value is not of use; Defaults is.
 type Settings struct {
-	Source   string // where the VM learns who it is: auto, ec2, openstack, config-drive, or the path of a file
+	Source   string // where the VM learns who it is: auto, metadata, config-drive, or the path of a file
 	Metadata string // the address of the metadata service
 	Address  string // what is published as the VM's own: auto, public, private, interface NAME, an address, or none
 

@@ -41,7 +41,7 @@ func TestSettingsThatMakeNoSense(t *testing.T) {
 		"[modules]\n\nhosts = maybe\n":            `line 3: hosts: "maybe" is none of on, off, observe`,
 		"[guest]\nevery = 10\n":                   "line 2: every: is not a time such as 10s or 5m",
 		"[guest]\nevery = -1s\n":                  "line 2: every: is not a time such as 10s or 5m",
-		"[guest]\nsource = user-data\n":           "line 2: source: is none of auto, ec2, openstack, config-drive, and not an absolute path",
+		"[guest]\nsource = user-data\n":           "line 2: source: is none of auto, metadata, config-drive, and not an absolute path",
 		"[guest]\nmetrics-listen = 0.0.0.0:1\n":   "line 2: metrics-listen: is no loopback address with a port, such as 127.0.0.1:9160",
 		"[guest]\nloopback = 10.0.0.1\n":          "line 2: loopback: is no loopback address such as 127.255.255.1",
 		"[guest]\nkey = dsa\n":                    "line 2: key: is neither ed25519 nor rsa",
