@@ -20,7 +20,7 @@ import (
 
 // Member is a context in which the VM takes part, and the client that speaks to its heads. The client stays the caller's to close.
 type Member struct {
-	Client *comet.Client
+	Client *comet.Client // nil where the user data has no heads: all that the VM needs is then in it
 	Self   orca.UserData // names the slice, the reservation, and a read token at least; without the slice's write token nothing is published
 }
 
@@ -50,6 +50,7 @@ type Guest struct {
 	runner    *frame.Runner
 	contexts  []*known.Context
 	directory *peers.Directory
+	self      orca.UserData     // the VM's own
 	kept      time.Time         // when what is known was kept last
 	said      map[string]saying // what was logged
 
@@ -74,7 +75,7 @@ func New(s Settings, members ...Member) (*Guest, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Guest{Settings: s, machine: machine, runner: frame.NewRunner(machine, s.Retry, 0), said: map[string]saying{}}
+	g := &Guest{Settings: s, machine: machine, runner: frame.NewRunner(machine, s.Retry, 0), said: map[string]saying{}, self: members[0].Self}
 	for _, m := range members {
 		if err := g.join(m); err != nil {
 			return nil, errors.Join(err, machine.Close())
@@ -88,6 +89,9 @@ func New(s Settings, members ...Member) (*Guest, error) {
 
 // join takes part in a context.
 func (g *Guest) join(m Member) error {
+	if m.Client == nil {
+		return nil
+	}
 	c, err := known.New(m.Client, m.Self, known.Settings{Every: g.Every, Settled: g.Settled, Changed: g.machine.Wake, Log: g.Logger})
 	if err != nil {
 		return err

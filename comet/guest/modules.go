@@ -56,7 +56,6 @@ func ModuleNames() []string {
 
 // addModules puts the modules in their order.
 func (g *Guest) addModules() {
-	self := g.contexts[0].Self()
 	loopback := g.Loopback
 	if !loopback.IsValid() && !g.NoLoopback {
 		loopback = DefaultLoopback
@@ -68,7 +67,7 @@ func (g *Guest) addModules() {
 	modes := DefaultModes(false)
 	maps.Copy(modes, g.Modules)
 	for _, m := range []frame.Module{
-		hostname.HostName{Machine: g.machine, Wanted: self.HostName, Loopback: loopback},
+		hostname.HostName{Machine: g.machine, Wanted: g.self.HostName, Loopback: loopback},
 		&peers.Publish{Machine: g.machine, Contexts: g.contexts, Address: g.Address, KeyKind: kind, HostKeys: modes["known-hosts"] != Off},
 		peers.Hosts{Directory: g.directory},
 		peers.NewPubKeys(g.machine, g.contexts),

@@ -85,13 +85,18 @@ func (m *Machine) Read(name string, noLinks bool) ([]byte, error) {
 
 // MakeFolder makes what is missing of a folder's path; the last one gets this mode, those above it 0755.
 func (m *Machine) MakeFolder(name string, mode fs.FileMode) error {
+	return MakeFolder(m.root, name, mode)
+}
+
+// MakeFolder does the same below any root.
+func MakeFolder(root *os.Root, name string, mode fs.FileMode) error {
 	for at := 0; at < len(name); {
 		next := strings.IndexByte(name[at:], '/')
 		part, with := name, mode
 		if next >= 0 {
 			part, with = name[:at+next], fs.FileMode(0o755)
 		}
-		if err := m.root.Mkdir(part, with); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := root.Mkdir(part, with); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
 		at = len(part) + 1

@@ -1,0 +1,120 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync/atomic"
+
+	"github.com/renci-nrig/comet-go/comet"
+	"github.com/renci-nrig/comet-go/comet/guest"
+	"github.com/renci-nrig/comet-go/comet/guest/identity"
+	"github.com/renci-nrig/comet-go/comet/guest/settings"
+	"github.com/renci-nrig/comet-go/tlsconfig"
+)
+
+// opened is a guest with all that it stands on.
+type opened struct {
+	guest   *guest.Guest
+	clients []*comet.Client
+	self    atomic.Pointer[identity.Identity] // the addresses in it may change while the guest runs
+}
+
+// open makes the guest of the VM.
+func (s *Service) open(set settings.Settings, self identity.Identity) (o *opened, err error) {
+	o = &opened{}
+	o.self.Store(&self)
+	defer func() {
+		if err != nil {
+			o.close()
+		}
+	}()
+	contexts, err := s.contexts(self)
+	if err != nil {
+		return o, err
+	}
+	trust, err := trustOf(set)
+	if err != nil {
+		return o, err
+	}
+	var members []guest.Member
+	for _, c := range contexts {
+		m, err := s.member(trust, c)
+		if err != nil {
+			return o, fmt.Errorf("%s: %w", c.Source, err)
+		}
+		if m.Client != nil {
+			o.clients = append(o.clients, m.Client)
+		}
+		members = append(members, m)
+	}
+	gs, err := s.guestSettings(set, contexts[0], o)
+	if err != nil {
+		return o, err
+	}
+	o.guest, err = guest.New(gs, members...)
+	return o, err
+}
+
+func (o *opened) close() error {
+	var errs []error
+	if o.guest != nil {
+		errs = append(errs, o.guest.Close())
+	}
+	for _, c := range o.clients {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// member connects to the heads of a context. User data without heads has all that the VM needs in it.
+func (s *Service) member(t guest.Trust, self identity.Identity) (guest.Member, error) {
+	m := guest.Member{Self: self.UserData}
+	if self.UserData.CometHost == "" {
+		return m, nil
+	}
+	t.Logger = s.log()
+	client, err := t.Connect(self.UserData, s.Root, comet.WithLogger(s.log()), comet.WithObserver(s.measured.attempt))
+	if err != nil {
+		return m, err
+	}
+	m.Client = client
+	return m, nil
+}
+
+// trustOf is what the settings say of heads.
+func trustOf(set settings.Settings) (guest.Trust, error) {
+	accept, err := tlsconfig.ParseNames(set.ServerName)
+	if err != nil {
+		return guest.Trust{}, fmt.Errorf("settings: server-name: %w", err)
+	}
+	return guest.Trust{
+		Files: tlsconfig.Files{CA: set.CACert},
+		Names: tlsconfig.Names{Accept: accept, Any: set.AnyName, Insecure: set.Insecure},
+	}, nil
+}
+
+func (s *Service) guestSettings(set settings.Settings, main identity.Identity, o *opened) (guest.Settings, error) {
+	gs := guest.Settings{
+		Root:       s.Root,
+		Instance:   main.InstanceID,
+		Every:      set.Every,
+		Settled:    set.Settled,
+		Modules:    set.ModesFor(main.OpenStack || s.Given != nil),
+		Domain:     set.Domain,
+		KeyKind:    set.KeyKind,
+		Loopback:   set.Loopback,
+		NoLoopback: set.NoLoopback,
+		Logger:     s.log(),
+	}
+	if set.Address == "none" {
+		return gs, nil
+	}
+	choice, err := identity.ParseAddress(set.Address)
+	if err != nil {
+		return gs, fmt.Errorf("settings: %w", err)
+	}
+	gs.Address = func() (netip.Addr, error) { return choice.Of(context.Background(), *o.self.Load()) }
+	return gs, nil
+}

@@ -1,0 +1,204 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/renci-nrig/comet-go/comet/guest"
+	"github.com/renci-nrig/comet-go/comet/guest/identity"
+	"github.com/renci-nrig/comet-go/comet/guest/settings"
+)
+
+// Run keeps the VM's guest running until ctx ends, and then returns nil. A value on reload makes it read the settings again and find
+// out again who the VM is; settings that make no sense leave it as it was. Run says at once that it is ready, so that a machine's start
+// waits for nothing that is told over a network. An error that matches *InputError says that it could not begin; one that matches
+// ErrRunning, that another guest runs on this machine.
+func (s *Service) Run(ctx context.Context, reload <-chan struct{}) error {
+	set, err := s.Settings()
+	if err != nil {
+		return &InputError{err}
+	}
+	unlock, err := s.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	r := &run{Service: s, set: set, reload: reload, began: time.Now()}
+	if err := r.beginMetrics(ctx); err != nil {
+		return err
+	}
+	defer r.endMetrics()
+	s.notify("READY=1")
+	defer s.notify("STOPPING=1")
+	self, kept := s.recall()
+	for ctx.Err() == nil {
+		if !kept {
+			if self, err = r.wait(ctx); err != nil {
+				return r.ended(ctx, err)
+			}
+		}
+		if self, kept, err = r.live(ctx, self); err != nil {
+			return r.ended(ctx, err)
+		}
+	}
+	return nil
+}
+
+// run is a service under way.
+type run struct {
+	*Service
+	set     settings.Settings
+	reload  <-chan struct{}
+	began   time.Time
+	written Status // as the status file has it
+	metrics *metricsServer
+}
+
+// ended tells the end that was asked for from others.
+func (r *run) ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// wait waits until somebody says who the VM is.
+func (r *run) wait(ctx context.Context) (identity.Identity, error) {
+	for {
+		r.tell(Status{State: StateSearching, Reason: "nobody has said yet who the VM is"})
+		searching, cancel := context.WithCancel(ctx)
+		found := r.find(searching, identity.Identity{})
+		select {
+		case <-ctx.Done():
+			cancel()
+			<-found
+			return identity.Identity{}, ctx.Err()
+		case <-r.reload:
+			cancel()
+			<-found
+			r.reread()
+		case self := <-found:
+			cancel()
+			return self, r.keep(self)
+		}
+	}
+}
+
+// find looks for who the VM is until it is found or ctx ends.
+func (r *run) find(ctx context.Context, before identity.Identity) <-chan identity.Identity {
+	found := make(chan identity.Identity, 1)
+	search := r.search(r.set, before)
+	go func() {
+		defer close(found)
+		if self, err := search.Wait(ctx); err == nil {
+			found <- self
+		}
+	}()
+	return found
+}
+
+// reread takes up changed settings.
+func (r *run) reread() {
+	r.notify("RELOADING=1\nMONOTONIC_USEC=%d", monotonic())
+	set, err := r.Settings()
+	if err != nil {
+		r.log().Error("the settings make no sense; those of before hold", slog.Any("because", err))
+	} else {
+		r.set = set
+		r.log().Info("settings read again")
+	}
+	r.notify("READY=1")
+}
+
+// live keeps a guest running until it is another VM's or its settings have changed, and returns who the VM is then.
+func (r *run) live(ctx context.Context, self identity.Identity) (next identity.Identity, kept bool, err error) {
+	o, err := r.open(r.set, self)
+	if err != nil {
+		return r.mend(ctx, self, err)
+	}
+	living, cancel := context.WithCancel(ctx)
+	passes := make(chan guest.Status, 1)
+	ended := make(chan error, 1)
+	go func() { ended <- o.guest.Run(living, func(st guest.Status) { latest(passes, st) }) }()
+	found := r.find(living, self)
+	defer func() {
+		cancel()
+		if found != nil {
+			for range found { // it ends with living
+			}
+		}
+		err = errors.Join(err, <-ended, o.close())
+	}()
+	again := time.NewTicker(lookAgain)
+	defer again.Stop()
+	beat := r.heartbeat()
+	defer beat.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return self, true, nil
+		case <-r.reload:
+			r.reread()
+			return self, true, nil
+		case st := <-passes:
+			r.tell(Status{Status: st, State: StateRunning, Source: self.Source})
+		case <-beat.C:
+			r.beat(o.guest.Status())
+		case <-again.C:
+			if found == nil { // nobody is being asked
+				found = r.find(living, self)
+			}
+		case now, ok := <-found:
+			if !ok {
+				found = nil
+				continue
+			}
+			if !same(self, now) {
+				r.log().Info("the VM is told something new of itself", slog.String("source", now.Source))
+				return now, true, r.keep(now)
+			}
+			o.self.Store(&now)
+		}
+	}
+}
+
+// mend waits until what says who the VM is, or the settings, have changed, after they could not be used.
+func (r *run) mend(ctx context.Context, self identity.Identity, err error) (identity.Identity, bool, error) {
+	r.log().Error("the guest cannot begin", slog.Any("because", err))
+	r.tell(Status{State: StateFailed, Reason: err.Error(), Source: self.Source})
+	retry := time.NewTicker(time.Minute)
+	defer retry.Stop()
+	beat := r.heartbeat()
+	defer beat.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return self, true, nil
+		case <-beat.C:
+			r.notify("WATCHDOG=1")
+		case <-r.reload:
+			r.reread()
+		case <-retry.C:
+		}
+		if now, err := r.search(r.set, self).Find(ctx); err == nil {
+			return now, true, r.keep(now)
+		}
+		return self, true, nil
+	}
+}
+
+// same reports whether two identities say the same but for addresses.
+func same(a, b identity.Identity) bool {
+	return a.InstanceID == b.InstanceID && a.Text.Reveal() == b.Text.Reveal()
+}
+
+// latest puts a value into a channel of one, in the place of one that nobody took.
+func latest[T any](c chan T, v T) {
+	select {
+	case <-c:
+	default:
+	}
+	c <- v
+}

@@ -1,0 +1,115 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/renci-nrig/comet-go/comet/guest"
+	"github.com/renci-nrig/comet-go/comet/guest/identity"
+	"github.com/renci-nrig/comet-go/comet/guest/settings"
+)
+
+// Service is the guest of one machine. One goroutine at a time may use it.
+type Service struct {
+	Root     string                            // the folder below which all files lie; "/" where it is empty
+	Settings func() (settings.Settings, error) // reads the settings, at the start and after each reload
+	Given    *identity.Given                   // who the VM is, where flags say so and no metadata is asked; may be nil
+	Log      *slog.Logger                      // slog.Default() where it is nil
+	Version  string                            // of the program, for the status
+	Notify   func(state string)                // tells systemd, as sd_notify(3) describes; may be nil
+
+	measured measured
+}
+
+// lookAgain is how often a guest that runs asks whether it is still the same VM, at the same addresses.
+const lookAgain = 5 * time.Minute
+
+// Once finds out who the VM is, makes one pass, and waits for what it has started. Where nobody says who the VM is now, it goes by what was
+// found last time.
+func (s *Service) Once(ctx context.Context) (guest.Status, error) {
+	return s.single(ctx, (*guest.Guest).Once)
+}
+
+// Plan finds out who the VM is and says what Once would do. It changes nothing, but for what the guest keeps of who the VM is.
+func (s *Service) Plan(ctx context.Context) (guest.Status, error) {
+	return s.single(ctx, (*guest.Guest).Plan)
+}
+
+func (s *Service) single(ctx context.Context, do func(*guest.Guest, context.Context) (guest.Status, error)) (guest.Status, error) {
+	set, err := s.Settings()
+	if err != nil {
+		return guest.Status{}, &InputError{err}
+	}
+	self, err := s.identify(ctx, set)
+	if err != nil {
+		return guest.Status{}, err
+	}
+	o, err := s.open(set, self)
+	if err != nil {
+		return guest.Status{}, &InputError{err}
+	}
+	defer o.close()
+	return do(o.guest, ctx)
+}
+
+// InputError says that settings, or what says who the VM is, cannot be used as they are.
+type InputError struct{ Err error }
+
+func (e *InputError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *InputError) Unwrap() error { return e.Err }
+
+// identify asks once who the VM is, and falls back on what was found last time.
+func (s *Service) identify(ctx context.Context, set settings.Settings) (identity.Identity, error) {
+	before, kept := s.recall()
+	self, err := s.search(set, before).Find(ctx)
+	switch {
+	case err == nil:
+		return self, s.keep(self)
+	case kept && !errors.Is(err, identity.ErrBroken) && ctx.Err() == nil:
+		s.log().Warn("who the VM is: what was found last time holds", slog.String("because", err.Error()))
+		return before, nil
+	case errors.Is(err, identity.ErrBroken):
+		return self, &InputError{err}
+	}
+	return self, err
+}
+
+// search is how to find out who the VM is.
+func (s *Service) search(set settings.Settings, before identity.Identity) identity.Search {
+	p := identity.Places{Metadata: identity.Metadata{Base: set.Metadata}, Drive: identity.ConfigDrive{Root: s.Root}}
+	search := identity.Search{Before: before, Tell: func(reason error) {
+		s.log().Warn("nobody says yet who the VM is", slog.String("because", reason.Error()))
+	}}
+	switch {
+	case s.Given != nil:
+		search.Sources = []identity.Source{*s.Given}
+	case set.Source == "auto":
+		search.Sources = p.Sources()
+	case set.Source == "metadata":
+		search.Sources = []identity.Source{p.Metadata}
+	case set.Source == "config-drive":
+		search.Sources = []identity.Source{p.Drive}
+	default:
+		p.File = set.Source
+		search.Sources = p.Sources()
+	}
+	return search
+}
+
+func (s *Service) log() *slog.Logger {
+	if s.Log == nil {
+		return slog.Default()
+	}
+	return s.Log
+}
+
+func (s *Service) notify(format string, args ...any) {
+	if s.Notify != nil {
+		s.Notify(fmt.Sprintf(format, args...))
+	}
+}

@@ -1,0 +1,169 @@
+package service
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/renci-nrig/comet-go/comet/guest"
+	"github.com/renci-nrig/comet-go/comet/guest/settings"
+	"github.com/renci-nrig/comet-go/comet/internal/atomicfile"
+)
+
+// State sums up a service.
+type State string
+
+const (
+	StateSearching State = "searching" // nobody has said yet who the VM is
+	StateRunning   State = "running"
+	StateFailed    State = "failed"  // what says who the VM is, or the settings, cannot be used
+	StateStopped   State = "stopped" // no guest runs
+)
+
+// Status is how things are on a machine whose guest runs. It holds no secret.
+type Status struct {
+	State   State     `json:"state"`
+	Reason  string    `json:"reason,omitempty"` // why it is not running
+	Version string    `json:"version"`
+	PID     int       `json:"pid"`
+	Since   time.Time `json:"since"`            // when the service was started
+	Source  string    `json:"source,omitempty"` // who said who the VM is
+	guest.Status
+}
+
+// statusAgain is how often the status file is written anew when nothing has changed but the time.
+const statusAgain = time.Minute
+
+// tell writes the status file, where something has changed, and tells systemd.
+func (r *run) tell(st Status) {
+	st.Version, st.PID, st.Since = r.Version, os.Getpid(), r.began.Truncate(time.Second)
+	r.measured.status(st)
+	before := r.written
+	quiet := st
+	quiet.At, quiet.Contexts = before.At, heardOf(before, quiet)
+	if reflect.DeepEqual(before, quiet) && time.Since(before.At) < statusAgain {
+		return
+	}
+	r.written = st
+	r.notify("STATUS=%s", strings.ReplaceAll(st.line(), "\n", " "))
+	if err := r.writeStatus(st); err != nil {
+		r.log().Warn("status is not written", slog.Any("because", err))
+	}
+	r.writeMetrics()
+}
+
+// heardOf returns the contexts with the times of before, which change all the time.
+func heardOf(before, now Status) []guest.ContextStatus {
+	contexts := append([]guest.ContextStatus(nil), now.Contexts...)
+	for i := range contexts {
+		if i < len(before.Contexts) {
+			contexts[i].Heard = before.Contexts[i].Heard
+		}
+	}
+	return contexts
+}
+
+// line is the status in one line.
+func (s Status) line() string {
+	if s.State != StateRunning {
+		return string(s.State) + ": " + s.Reason
+	}
+	var parts []string
+	for _, m := range s.Modules {
+		if m.State != guest.StateOff && m.State != guest.StateOK {
+			parts = append(parts, fmt.Sprintf("%s %s", m.Name, m.State))
+		}
+	}
+	if len(parts) == 0 {
+		parts = []string{"all is well"}
+	}
+	return fmt.Sprintf("%d hosts, %d keys; %s", s.Module("hosts").Count, s.Module("pubkeys").Count, strings.Join(parts, ", "))
+}
+
+func (r *run) writeStatus(st Status) error {
+	data, err := json.MarshalIndent(st, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeBelow(r.Root, r.set.StatusFile, append(data, '\n'))
+}
+
+// writeBelow writes a file that everybody may read, making its folder.
+func writeBelow(root, path string, data []byte) error {
+	path = below(root, path)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return atomicfile.Write(path, data, atomicfile.Options{Mode: 0o644})
+}
+
+func below(root, path string) string { return filepath.Join("/", root, path) }
+
+// lockFile is held by the service that runs, beside the status file.
+func lockFile(root, statusFile string) string {
+	return filepath.Join(filepath.Dir(below(root, statusFile)), "run.lock")
+}
+
+// ErrRunning says that a guest runs on the machine already.
+var ErrRunning = errors.New("a guest runs on this machine already")
+
+// lock makes sure that one guest runs on the machine.
+func (s *Service) lock() (unlock func() error, err error) {
+	set, err := s.Settings()
+	if err != nil {
+		return nil, &InputError{err}
+	}
+	path := lockFile(s.Root, set.StatusFile)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, errors.Join(ErrRunning, f.Close())
+	}
+	return f.Close, nil
+}
+
+// ReadStatus returns how things are on a machine: what its guest wrote last, and StateStopped where none runs.
+func ReadStatus(root string, set settings.Settings) (Status, error) {
+	var st Status
+	data, err := os.ReadFile(below(root, set.StatusFile))
+	if err != nil {
+		return Status{State: StateStopped, Reason: "no guest has run since the machine was started"}, notThere(err)
+	}
+	if err := json.Unmarshal(data, &st); err != nil {
+		return st, fmt.Errorf("status file %s: %w", set.StatusFile, err)
+	}
+	if !running(lockFile(root, set.StatusFile)) {
+		st.State, st.Reason = StateStopped, "no guest runs; this is how it left things"
+	}
+	return st, nil
+}
+
+func notThere(err error) error {
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// running reports whether somebody holds the lock.
+func running(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) != nil
+}
