@@ -34,6 +34,7 @@ func TestPackagesStandOnTheFloorsBelow(t *testing.T) {
 		"comet/controller":             {"comet", "comet/orca", "comet/internal/atomicfile", "scope"},
 		"comet/am":                     {"comet", "comet/orca", "comet/internal/atomicfile", "scope"},
 		"comet/guest":                  {"comet", "comet/orca", "comet/internal/atomicfile", "comet/guest/internal/block", "scope", "tlsconfig"},
+		"comet/guest/identity":         {"comet", "comet/orca", "scope"},
 		"comet/guest/internal/block":   {},
 		"comet/guest/internal/frame":   {"comet/internal/atomicfile", "comet/guest/internal/block"},
 		"comet/server":                 {"scope"},
