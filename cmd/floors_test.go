@@ -25,6 +25,7 @@ type listed struct {
 // The house has floors: each package stands on those below it, roles and server side by side.
 func TestPackagesStandOnTheFloorsBelow(t *testing.T) {
 	may := map[string][]string{ // of ours, directly
+<<<<<<< HEAD
 		"scope":                         {},
 		"tlsconfig":                     {},
 		"comet":                         {"scope"},
@@ -50,6 +51,30 @@ func TestPackagesStandOnTheFloorsBelow(t *testing.T) {
 		"comet/server/etcd":             {"comet/server", "comet/server/contents", "comet/server/internal/digest", "comet/server/internal/judge", "comet/server/internal/wake", "scope", "tlsconfig"},
 		"comet/server/storetest":        {"comet/server", "comet/server/contents", "scope"},
 		"comet/server/ops":              {"comet/server"},
+=======
+		"scope":                        {},
+		"tlsconfig":                    {},
+		"comet":                        {"scope"},
+		"comet/cometprom":              {"comet"},
+		"comet/orca":                   {"comet/internal/atomicfile", "scope"},
+		"comet/internal/atomicfile":    {},
+		"comet/controller":             {"comet", "comet/orca", "comet/internal/atomicfile", "scope"},
+		"comet/am":                     {"comet", "comet/orca", "comet/internal/atomicfile", "scope"},
+		"comet/guest":                  {"comet", "comet/orca", "comet/internal/atomicfile", "comet/guest/internal/block", "scope", "tlsconfig"},
+		"comet/guest/identity":         {"comet", "comet/orca", "scope"},
+		"comet/guest/internal/block":   {},
+		"comet/guest/internal/frame":   {"comet/internal/atomicfile", "comet/guest/internal/block"},
+		"comet/server":                 {"scope"},
+		"comet/server/internal/digest": {"scope"},
+		"comet/server/internal/judge":  {"comet/server", "comet/server/internal/digest", "scope"},
+		"comet/server/internal/wake":   {"comet/server", "comet/server/internal/digest", "scope"},
+		"comet/server/contents":        {"comet/internal/atomicfile", "comet/server", "comet/server/internal/digest", "scope"},
+		"comet/server/admin":           {"comet/server/contents", "scope"},
+		"comet/server/bolt":            {"comet/server", "comet/server/contents", "comet/server/internal/digest", "comet/server/internal/judge", "comet/server/internal/wake", "scope"},
+		"comet/server/etcd":            {"comet/server", "comet/server/contents", "comet/server/internal/digest", "comet/server/internal/judge", "comet/server/internal/wake", "scope", "tlsconfig"},
+		"comet/server/storetest":       {"comet/server", "comet/server/contents", "scope"},
+		"comet/server/ops":             {"comet/server"},
+>>>>>>> identity
 
 		"comet/internal/headtest": {"comet/server", "comet/server/bolt", "tlsconfig"},
 		"comet/server/etcdtest":   {"testdata/needs"},

@@ -5,7 +5,6 @@ import (
 	"encoding/pem"
 	"fmt"
 	"os"
-	"strings"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -156,18 +155,6 @@ func headsOf(spec cli.Spec) (am.Heads, error) {
 	for _, root := range roots {
 		heads.CACert = append(heads.CACert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Raw})...)
 	}
-	heads.ServerName, err = serverName(spec.Names.Accept)
-	return heads, err
-}
-
-// serverName is the one name that user data can hold: it has no patterns, and none for single heads.
-func serverName(accept map[string][]string) (string, error) {
-	names := accept[""]
-	switch {
-	case len(accept) == 0:
-		return "", nil
-	case len(accept) > 1 || len(names) != 1 || strings.Contains(names[0], "*"):
-		return "", cli.Usage("give one --server-name without * or HOST:PORT", "a VM can be told one name for all heads")
-	}
-	return names[0], nil
+	heads.ServerName = spec.ServerNames()
+	return heads, nil
 }

@@ -6,7 +6,7 @@ import "github.com/renci-nrig/comet-go/comet/orca"
 type Heads struct {
 	List       string // as in comethost: base URLs separated by commas
 	CACert     []byte // DER or PEM; empty where the VM has it already
-	ServerName string // the name in the heads' certificates, where it is not the one in List
+	ServerName string // names in the heads' certificates, separated by commas, where they are not those in List
 }
 
 // UserData returns what a VM is told of itself: who it is, where the heads are, the read token of its own entries, and its part in

@@ -4,6 +4,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/renci-nrig/comet-go/comet"
@@ -40,18 +41,21 @@ func (s Spec) Told() (told orca.UserData, err error) {
 	for _, root := range roots {
 		told.CACert = append(told.CACert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Raw})...)
 	}
-	told.ServerName, err = s.toldName()
-	return told, err
+	told.ServerName = s.ServerNames()
+	return told, nil
 }
 
-// toldName is the one name that a VM can be told: it takes no patterns, and none for single heads.
-func (s Spec) toldName() (string, error) {
-	names := s.Names.Accept[""]
-	switch {
-	case len(s.Names.Accept) == 0:
-		return "", nil
-	case len(s.Names.Accept) > 1 || len(names) != 1 || strings.Contains(names[0], "*"):
-		return "", Usage("give one --server-name without * or HOST:PORT", "a VM can be told one name for all heads")
+// ServerNames are the names that heads may bear as user data holds them: each is NAME or HOST:PORT=NAME, separated by commas.
+func (s Spec) ServerNames() string {
+	var all []string
+	for head, names := range s.Names.Accept {
+		for _, name := range names {
+			if head != "" {
+				name = head + "=" + name
+			}
+			all = append(all, name)
+		}
 	}
-	return names[0], nil
+	slices.Sort(all)
+	return strings.Join(all, ",")
 }
