@@ -2,8 +2,11 @@ package interfaces
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
+
+	"github.com/vishvananda/netlink"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/network"
@@ -14,11 +17,16 @@ type place struct {
 	index int
 	mac   string
 	text  string // its name and address, for people
+	unset *bool  // an address could not be set
 }
 
-// change plans a change of a link.
+func placeOf(link netlink.Link, mac string) place {
+	return place{link.Attrs().Index, mac, network.Name(link) + " (" + network.Colons(mac) + ")", new(bool)}
+}
+
+// change plans a change of a link, on which those of others do not depend.
 func (l *looking) change(p place, text string, do func(context.Context) error) {
-	l.changes = append(l.changes, frame.Step{Text: text, Do: do})
+	l.changes = append(l.changes, frame.Step{Text: text, Do: do, Alone: true})
 	if !slices.Contains(l.touched.Links, p.index) {
 		l.touched.Links = append(l.touched.Links, p.index)
 	}
@@ -54,7 +62,8 @@ func (l *looking) addresses(p place, wanted []netip.Prefix) {
 func (l *looking) set(p place, address, instead netip.Prefix) {
 	m := l.module
 	l.touched.Set = append(l.touched.Set, network.Placed{Link: p.index, Address: address})
-	l.change(p, "set address "+address.String()+" on "+p.text, func(context.Context) error {
+	l.change(p, "set address "+address.String()+" on "+p.text, func(context.Context) (err error) {
+		defer func() { *p.unset = *p.unset || err != nil }()
 		if err := m.update(l.ledger.Management, func(b *ledger) { b.add(p.mac, address) }); err != nil {
 			return err
 		}
@@ -67,9 +76,14 @@ func (l *looking) set(p place, address, instead netip.Prefix) {
 	})
 }
 
-// remove plans that an address goes; the ledger forgets it when it has gone.
+var errUnset = errors.New("the one that takes its place could not be set")
+
+// remove plans that an address goes, once those are there that take its place; the ledger forgets it when it has gone.
 func (l *looking) remove(p place, address netip.Prefix) {
 	l.change(p, "remove address "+address.String()+" from "+p.text, func(context.Context) error {
+		if *p.unset {
+			return errUnset
+		}
 		return network.RemoveAddress(p.index, address)
 	})
 	l.plan.More = true
@@ -85,7 +99,7 @@ func (l *looking) withdraw(orders []order) {
 		if l.management[link.Attrs().Index] != "" {
 			continue
 		}
-		p := place{index: link.Attrs().Index, mac: mac, text: network.Name(link) + " (" + network.Colons(mac) + ")"}
+		p := placeOf(link, mac)
 		for _, a := range l.now.Prefixes(p.index) {
 			if slices.Contains(l.ledger.Ours[mac], a) {
 				l.remove(p, a)

@@ -98,7 +98,25 @@ func TestAnotherPrefixOfTheSameAddress(t *testing.T) {
 	assert.Equal(t, []string{"2001:db8:2::10/64"}, netns.Addresses(t, "eth2"))
 }
 
-// Lesson 37: without an address, addresses are left as they are.
+// What the kernel refuses on one interface stops nothing on others, and no address goes before there is one in its place.
+func TestAnAddressThatFailsStopsNoOther(t *testing.T) {
+	v := newVM(t)
+	netns.Card(t, "eth1", mac1)
+	netns.Card(t, "eth2", mac2)
+	v.want(ipv4(mac1, "up", "172.16.1.10/24"))
+	v.done()
+	netns.Write(t, "/proc/sys/net/ipv6/conf/eth1/disable_ipv6", "1", 0)
+	v.want(ipv6(mac1, "up", "2001:db8::10/64"), ipv4(mac2, "up", "172.16.2.10/24"))
+	report := v.apply()
+	require.ErrorContains(t, report.Err, "set address 2001:db8::10/64 on eth1 (fa:16:3e:00:00:01): ")
+	assert.Equal(t, []string{"172.16.1.10/24"}, netns.Addresses(t, "eth1"))
+	assert.Equal(t, []string{"172.16.2.10/24"}, netns.Addresses(t, "eth2"))
+	netns.Write(t, "/proc/sys/net/ipv6/conf/eth1/disable_ipv6", "0", 0)
+	v.done()
+	assert.Equal(t, []string{"2001:db8::10/64"}, netns.Addresses(t, "eth1"))
+}
+
+// Without an address nothing is flushed.
 func TestWithoutAnAddressOnlyTheStateIsSet(t *testing.T) {
 	v := newVM(t)
 	netns.Card(t, "eth1", mac1)

@@ -151,7 +151,7 @@ func (l *looking) keep(o order) {
 	}
 	l.told = append(l.told, o.mac)
 	l.plan.Count++
-	p := place{index: index, mac: o.mac, text: name + " (" + network.Colons(o.mac) + ")"}
+	p := placeOf(link, o.mac)
 	if on := o.state == up; network.Up(link) != on {
 		l.change(p, "set "+p.text+" "+o.state, func(context.Context) error { return network.SetUp(index, on) })
 	}
