@@ -57,6 +57,11 @@ func TestPackagesStandOnTheFloorsBelow(t *testing.T) {
 		"comet/internal/headtest": {"comet/server", "comet/server/bolt", "tlsconfig"},
 		"comet/server/etcdtest":   {"testdata/needs"},
 		"comet/comettest":         {"comet", "comet/server", "comet/server/bolt", "tlsconfig"},
+
+		"comet/guest/internal/network":    {"comet/guest/internal/frame", "scope"},
+		"comet/guest/internal/interfaces": {"comet/guest/internal/frame", "comet/guest/internal/network", "scope"},
+		"comet/guest/internal/routes":     {"comet/guest/internal/frame", "comet/guest/internal/network", "scope"},
+		"comet/guest/internal/router":     {"comet/guest/internal/frame"},
 	}
 	for _, p := range list(t, "./...") {
 		name := strings.TrimPrefix(p.ImportPath, module)

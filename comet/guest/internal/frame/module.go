@@ -26,7 +26,7 @@ type Busy interface {
 
 // Plan is what a module would do, and what it has to say.
 type Plan struct {
-	Steps []Step // in the order in which they are made; when one fails those behind it are not made
+	Steps []Step // in the order in which they are made; when one fails that is not Alone, those behind it are not made
 	Count int    // how many hosts, keys, users… are in place once the steps are made
 	Notes []Note // what is left out, doubted or waited for
 	More  bool   // what has to be done after these steps is only known when they are made; the Runner then asks again

@@ -171,19 +171,50 @@ func (p Plan) text() string {
 	return b.String()
 }
 
-// make makes the steps until one fails, and drops those that are made from the plan.
+// make makes the steps until one fails that others depend on, and leaves those in the plan that were not made.
 func (p *Plan) make(ctx context.Context) (done []string, err error) {
-	for len(p.Steps) > 0 {
-		if err := ctx.Err(); err != nil {
-			return done, err
+	var failed failures
+	steps := p.Steps
+	p.Steps = nil
+	for i, s := range steps {
+		err := ctx.Err()
+		if err == nil {
+			if err = s.make(ctx); err == nil {
+				done = append(done, s.Text)
+				continue
+			}
+			err = fmt.Errorf("%s: %w", s.Text, err)
 		}
-		s := p.Steps[0]
-		if err := s.make(ctx); err != nil {
-			return done, fmt.Errorf("%s: %w", s.Text, err)
+		failed.add(err)
+		if !s.Alone || ctx.Err() != nil {
+			p.Steps = append(p.Steps, steps[i:]...)
+			break
 		}
-		done, p.Steps = append(done, s.Text), p.Steps[1:]
+		p.Steps = append(p.Steps, s)
 	}
-	return done, nil
+	return done, failed.join()
+}
+
+// failures are the errors of one plan's steps. Of many only the first are kept: they tend to say the same.
+type failures struct {
+	first []error
+	more  int
+}
+
+func (f *failures) add(err error) {
+	const shown = 10
+	if len(f.first) < shown || errors.Is(err, atomicfile.ErrChanged) {
+		f.first = append(f.first, err)
+	} else {
+		f.more++
+	}
+}
+
+func (f *failures) join() error {
+	if f.more > 0 {
+		f.first = append(f.first, fmt.Errorf("and %d more failed", f.more))
+	}
+	return errors.Join(f.first...)
 }
 
 func (s Step) make(ctx context.Context) (err error) {

@@ -13,9 +13,10 @@ import (
 
 // Step is one change, which may be looked at before it is made.
 type Step struct {
-	Text string                      // what it does: one line without secrets, such as "write /etc/hosts"
-	Diff string                      // a unified diff where it changes a file that everybody may see
-	Do   func(context.Context) error // makes the change; its error need not repeat Text
+	Text  string                      // what it does: one line without secrets, such as "write /etc/hosts"
+	Diff  string                      // a unified diff where it changes a file that everybody may see
+	Do    func(context.Context) error // makes the change; its error need not repeat Text
+	Alone bool                        // no other step depends on it: should it fail, those behind it are made all the same
 }
 
 // File is a file of the machine as it is to be.

@@ -1,0 +1,58 @@
+package frame_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
+)
+
+// planned is a module that plans these steps.
+type planned []frame.Step
+
+func (planned) Name() string                               { return "planned" }
+func (p planned) Plan(context.Context) (frame.Plan, error) { return frame.Plan{Steps: p}, nil }
+func step(text string, alone bool, err error) frame.Step {
+	return frame.Step{Text: text, Alone: alone, Do: func(context.Context) error { return err }}
+}
+
+func TestAStepThatStandsAloneStopsNoOther(t *testing.T) {
+	m, err := frame.Open(t.TempDir(), "vm", slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	defer m.Close()
+	broken := errors.New("broken")
+	r := frame.NewRunner(m, 0, 0)
+	r.Add(planned{step("a", true, broken), step("b", true, nil), step("c", false, broken), step("d", true, nil)}, frame.On)
+	reports, err := r.Apply(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"b"}, reports[0].Done)
+	assert.EqualError(t, reports[0].Err, "a: broken\nc: broken")
+	var left []string
+	for _, s := range reports[0].Plan.Steps {
+		left = append(left, s.Text)
+	}
+	assert.Equal(t, []string{"a", "c", "d"}, left)
+	assert.False(t, reports[0].Retry.IsZero())
+}
+
+func TestOfManyFailuresOnlyTheFirstAreTold(t *testing.T) {
+	m, err := frame.Open(t.TempDir(), "vm", slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	defer m.Close()
+	var many planned
+	for range 1000 {
+		many = append(many, step("a", true, errors.New("broken")))
+	}
+	r := frame.NewRunner(m, 0, 0)
+	r.Add(many, frame.On)
+	reports, err := r.Apply(t.Context())
+	require.NoError(t, err)
+	assert.ErrorContains(t, reports[0].Err, "and 990 more failed")
+	assert.Less(t, len(reports[0].Err.Error()), 1000)
+	assert.Len(t, reports[0].Plan.Steps, 1000)
+}

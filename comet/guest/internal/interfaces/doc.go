@@ -1,0 +1,9 @@
+// Package interfaces is the guest's module for the network interfaces of a slice: found by hardware address, switched on or off, and
+// given the addresses that are wanted, in the running kernel. Nothing of it outlives a reboot; it is done anew at start.
+//
+// Addresses that the guest has not set itself stay, interfaces that the machine's own contact depends on are not touched, and a change
+// that cuts off the heads is taken back. Where the distribution has a program that would fight over an interface (systemd-networkd,
+// NetworkManager), that is told, in a file of ours beside its own, to leave it alone.
+//
+// Routes are not here but in package routes.
+package interfaces

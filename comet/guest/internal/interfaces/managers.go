@@ -1,0 +1,201 @@
+package interfaces
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"maps"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/network"
+	"github.com/renci-nrig/comet-go/scope"
+)
+
+// manager is a program of the distribution that configures interfaces. netplan is none: it writes settings for one of these.
+type manager struct {
+	name   string
+	runs   string // a file that is there while it runs
+	folder string // of its settings
+	ours   func(file string) bool
+	files  func(macs []string) map[string]string // ours, for these interfaces: name and content
+	reload frame.Command
+}
+
+var managers = []manager{
+	{
+		name:   "systemd-networkd",
+		runs:   "run/systemd/netif/state",
+		folder: "etc/systemd/network",
+		ours: func(file string) bool {
+			return strings.HasPrefix(file, "05-comet-guest-") && strings.HasSuffix(file, ".network")
+		},
+		files:  networkdFiles,
+		reload: frame.Command{Program: "networkctl", Args: []string{"reload"}},
+	},
+	{
+		name:   "NetworkManager",
+		runs:   "run/NetworkManager",
+		folder: "etc/NetworkManager/conf.d",
+		ours:   func(file string) bool { return file == networkManagerFile },
+		files:  networkManagerFiles,
+		reload: frame.Command{Program: "nmcli", Args: []string{"general", "reload", "conf"}},
+	},
+}
+
+const heading = "# Made by comet-guest, which looks after this interface; to have it back, set its state to user.\n"
+
+// networkdFiles: see systemd.network(5). The first file that fits counts, so their names come early; VLANs and bridges, which may have
+// the hardware address of a card below them, are no "ether".
+func networkdFiles(macs []string) map[string]string {
+	files := map[string]string{}
+	for _, mac := range macs {
+		files["05-comet-guest-"+mac+".network"] = heading + "[Match]\nMACAddress=" + network.Colons(mac) + "\nType=ether\n\n[Link]\nUnmanaged=yes\n"
+	}
+	return files
+}
+
+const networkManagerFile = "90-comet-guest.conf"
+
+// networkManagerFiles: see NetworkManager.conf(5); += adds to what other files say.
+func networkManagerFiles(macs []string) map[string]string {
+	if len(macs) == 0 {
+		return nil
+	}
+	var list []string
+	for _, mac := range macs {
+		list = append(list, "mac:"+network.Colons(mac))
+	}
+	return map[string]string{networkManagerFile: heading + "[keyfile]\nunmanaged-devices+=" + strings.Join(list, ";") + "\n"}
+}
+
+// managers plans that the programs that are there leave the slice's interfaces alone, and no others. What they were told before stays
+// as long as the interface is wanted, or not all is known that is.
+func (m *Module) managers(l *looking, orders []order, whole bool) (steps []frame.Step, err error) {
+	for _, one := range managers {
+		told := slices.Clone(l.told)
+		for _, mac := range l.ledger.Told[one.name] {
+			i := slices.IndexFunc(orders, func(o order) bool { return o.mac == mac })
+			if i >= 0 && orders[i].state != user || i < 0 && !whole && !m.ignored[mac] {
+				told = append(told, mac)
+			}
+		}
+		slices.Sort(told)
+		more, failed := m.tell(l, one, slices.Compact(told), whole)
+		steps, err = append(steps, more...), errors.Join(err, failed)
+	}
+	return steps, errors.Join(err, m.ifupdown(l))
+}
+
+// tell plans one program's files, and that it reads them.
+func (m *Module) tell(l *looking, one manager, macs []string, whole bool) (steps []frame.Step, err error) {
+	ours, err := m.list(one)
+	runs := m.exists(one.runs)
+	if err != nil || !runs && len(ours) == 0 {
+		return nil, err
+	}
+	files := one.files(macs)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		more, err := m.machine.Put(frame.File{Name: path.Join(one.folder, name), Content: []byte(files[name]), Mode: 0o644})
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, more...)
+	}
+	for _, name := range ours {
+		known := slices.ContainsFunc(l.ledger.Told[one.name], func(mac string) bool { return one.files([]string{mac})[name] != "" })
+		if _, keep := files[name]; keep || !whole && !known {
+			continue
+		}
+		more, err := m.machine.Remove(path.Join(one.folder, name))
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, more...)
+	}
+	if runs && (len(steps) > 0 || !slices.Equal(l.ledger.Told[one.name], macs)) {
+		steps = append(steps, m.reload(l, one, macs))
+	}
+	for i := range steps {
+		steps[i].Alone = true // interfaces can be had without
+	}
+	return steps, nil
+}
+
+// list returns our files among a program's settings.
+func (m *Module) list(one manager) (ours []string, err error) {
+	entries, err := fs.ReadDir(m.machine.Root().FS(), one.folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	for _, e := range entries {
+		if one.ours(e.Name()) {
+			ours = append(ours, e.Name())
+		}
+	}
+	return ours, err
+}
+
+func (m *Module) exists(name string) bool {
+	_, err := m.machine.Root().Lstat(name)
+	return err == nil
+}
+
+// reload has a program read its settings, and notes that it has.
+func (m *Module) reload(l *looking, one manager, macs []string) frame.Step {
+	step := m.machine.Exec(one.reload)
+	run := step.Do
+	step.Do = func(ctx context.Context) error {
+		if err := run(ctx); err != nil && !unknown(err) {
+			return err
+		} else if err != nil {
+			m.machine.Log.Warn(one.name+" is too old to read its settings anew; it does at the next boot", "error", err)
+		}
+		return m.update(l.ledger.Management, func(b *ledger) { b.Told[one.name] = macs })
+	}
+	return step
+}
+
+// unknown: networkctl before version 244 has no reload.
+func unknown(err error) bool {
+	_, exited := errors.AsType[*exec.ExitError](err)
+	return exited && strings.Contains(err.Error(), "Unknown operation")
+}
+
+// ifupdown has no way to be told: people are.
+func (m *Module) ifupdown(l *looking) error {
+	const folder = "etc/network/interfaces.d"
+	files := []string{"etc/network/interfaces"}
+	entries, err := fs.ReadDir(m.machine.Root().FS(), folder)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, e := range entries {
+		files = append(files, path.Join(folder, e.Name()))
+	}
+	for _, file := range files {
+		text, err := m.machine.Read(file, false)
+		if err != nil {
+			continue // it is no file, or there is none
+		}
+		for line := range strings.Lines(string(text)) {
+			if words := strings.Fields(line); len(words) > 1 && words[0] == "iface" {
+				l.fights(words[1], file)
+			}
+		}
+	}
+	return nil
+}
+
+// fights notes that a file names an interface that the guest looks after.
+func (l *looking) fights(name, file string) {
+	for _, link := range l.now.Links {
+		mac := scope.CanonicalMAC(link.Attrs().HardwareAddr.String())
+		if link.Attrs().Name == name && slices.Contains(l.told, mac) {
+			l.note(frame.Warning, mac, "is %s, which /%s configures too: take it out there", network.Name(link), frame.OneLine(file))
+		}
+	}
+}

@@ -1,0 +1,101 @@
+package interfaces_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
+	"github.com/renci-nrig/comet-go/testdata/netns"
+)
+
+const (
+	unmanaged1 = "/etc/systemd/network/05-comet-guest-fa163e000001.network"
+	unmanaged2 = "/etc/systemd/network/05-comet-guest-fa163e000002.network"
+	unmanaged  = "/etc/NetworkManager/conf.d/90-comet-guest.conf"
+)
+
+func TestNetworkdLeavesTheInterfacesAlone(t *testing.T) {
+	v := newVM(t)
+	called := netns.Program(t, "networkctl")
+	netns.Write(t, "/run/systemd/netif/state", "", 0o644)
+	netns.Write(t, "/etc/systemd/network/10-theirs.network", "theirs", 0o644)
+	netns.Card(t, "eth1", mac1)
+	v.want(ipv4(mac1, "up", "172.16.1.10/24"), ipv4(mac2, "down", ""), ipv4("fa:16:3e:00:00:00", "up", ""))
+	assert.Equal(t, []string{
+		"write " + unmanaged1, "write " + unmanaged2, "run networkctl reload",
+		"set eth1 (" + mac1 + ") up", "set address 172.16.1.10/24 on eth1 (" + mac1 + ")",
+	}, v.done().Done)
+	assert.Contains(t, read(t, unmanaged1), "\n[Match]\nMACAddress=fa:16:3e:00:00:01\nType=ether\n\n[Link]\nUnmanaged=yes\n")
+	assert.NoFileExists(t, "/etc/systemd/network/05-comet-guest-fa163e000000.network", "the management interface is theirs")
+
+	v.wanted.Elements, v.wanted.Whole = nil, false
+	v.done()
+	assert.FileExists(t, unmanaged1, "not all is known")
+	v.want(ipv4(mac1, "up", "172.16.1.10/24"), ipv4(mac2, "user", ""))
+	v.done()
+	assert.NoFileExists(t, unmanaged2)
+	v.want()
+	v.done()
+	assert.NoFileExists(t, unmanaged1)
+	assert.Equal(t, "theirs", read(t, "/etc/systemd/network/10-theirs.network"))
+	assert.Equal(t, "reload\nreload\nreload\n", called())
+}
+
+func TestNetworkManagerLeavesTheInterfacesAlone(t *testing.T) {
+	v := newVM(t)
+	called := netns.Program(t, "nmcli")
+	v.want(ipv4(mac1, "up", "172.16.1.10/24"), ipv4(mac2, "up", ""))
+	v.done()
+	assert.NoDirExists(t, "/etc/NetworkManager", "it is not there")
+	netns.Write(t, "/run/NetworkManager/pid", "", 0o644)
+	v.done()
+	assert.Contains(t, read(t, unmanaged), "\n[keyfile]\nunmanaged-devices+=mac:fa:16:3e:00:00:01;mac:fa:16:3e:00:00:02\n")
+	v.want(ipv4(mac2, "up", ""))
+	v.wanted.Whole = false
+	v.done()
+	assert.Contains(t, read(t, unmanaged), mac1)
+	v.want(ipv4(mac2, "up", ""))
+	v.done()
+	assert.NotContains(t, read(t, unmanaged), mac1)
+	v.want()
+	v.done()
+	assert.NoFileExists(t, unmanaged)
+	assert.Equal(t, "general reload conf\ngeneral reload conf\ngeneral reload conf\n", called())
+}
+
+// A program that cannot be told is no reason to go without addresses, and is told again.
+func TestAFailedReloadIsTriedAgain(t *testing.T) {
+	v := newVM(t)
+	netns.Write(t, "/run/systemd/netif/state", "", 0o644)
+	netns.Write(t, "/usr/sbin/networkctl", "#!/bin/sh\necho broken >&2\nexit 1\n", 0o755)
+	netns.Card(t, "eth1", mac1)
+	v.want(ipv4(mac1, "up", "172.16.1.10/24"))
+	report := v.apply()
+	require.ErrorContains(t, report.Err, "run networkctl reload: networkctl: exit status 1: broken")
+	assert.Equal(t, []string{"172.16.1.10/24"}, netns.Addresses(t, "eth1"))
+	called := netns.Program(t, "networkctl")
+	v.done()
+	assert.Equal(t, "reload\n", called())
+}
+
+func TestAnOldNetworkdReadsAtTheNextBoot(t *testing.T) {
+	v := newVM(t)
+	netns.Write(t, "/run/systemd/netif/state", "", 0o644)
+	netns.Write(t, "/usr/sbin/networkctl", "#!/bin/sh\necho 'Unknown operation reload.' >&2\nexit 1\n", 0o755)
+	v.want(ipv4(mac1, "up", "172.16.1.10/24"))
+	v.done()
+	assert.FileExists(t, unmanaged1)
+}
+
+func TestIfupdownIsNoticed(t *testing.T) {
+	v := newVM(t)
+	netns.Card(t, "eth1", mac1)
+	netns.Card(t, "eth2", mac2)
+	netns.Write(t, "/etc/network/interfaces", "auto lo\niface lo inet loopback\niface eth0 inet dhcp\n", 0o644)
+	netns.Write(t, "/etc/network/interfaces.d/50-cloud-init", "auto eth2\n  iface eth2 inet dhcp\n", 0o644)
+	v.want(ipv4(mac1, "up", ""), ipv4(mac2, "up", ""))
+	assert.Equal(t, []frame.Note{{Kind: frame.Warning, About: mac2,
+		Why: "is eth2, which /etc/network/interfaces.d/50-cloud-init configures too: take it out there"}}, v.done().Plan.Notes)
+}
