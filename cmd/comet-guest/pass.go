@@ -1,123 +1,199 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"net/netip"
 	"os"
-	"time"
+	"os/signal"
+	"strings"
+	"syscall"
 
 	urfave "github.com/urfave/cli/v2"
 
 	"github.com/renci-nrig/comet-go/cmd/internal/cli"
-	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/guest"
-	"github.com/renci-nrig/comet-go/comet/orca"
+	"github.com/renci-nrig/comet-go/comet/guest/service"
 )
-
-func flags(more ...urfave.Flag) []urfave.Flag {
-	return append([]urfave.Flag{
-		&urfave.StringFlag{Name: "user-data", Usage: "`FILE` with the VM's user data (required)"},
-		&urfave.StringFlag{Name: "address", Usage: "the VM's own `ADDRESS`, to be published"},
-		&urfave.StringFlag{Name: "root", Usage: "folder `DIR` below which all files lie", Value: "/"},
-	}, append(more, cli.LogFlags("info")...)...)
-}
-
-func onceCommand() *urfave.Command {
-	return &urfave.Command{
-		Name:        "once",
-		Usage:       "make one pass: publish, learn, and write what differs",
-		Description: "Prints what it knows of the other VMs, and the files that it wrote; with --log-format json that goes into the log.",
-		Flags:       flags(),
-		Action:      once,
-	}
-}
 
 func runCommand() *urfave.Command {
 	return &urfave.Command{
-		Name:   "run",
-		Usage:  "make passes until it is ended",
-		Flags:  flags(&urfave.DurationFlag{Name: "every", Usage: "`TIME` between two passes", Value: 10 * time.Second}),
+		Name:  "run",
+		Usage: "keep the VM as its slice wants it, until it is ended",
+		Description: "Stays in the foreground and logs to standard error. Systemd starts it, and is told when it is ready and how things are; others\n" +
+			"see that with comet-guest status. A hang-up signal (systemctl reload comet-guest) makes it read its settings and who the VM\n" +
+			"is again. Where nobody says yet who the VM is, it goes by what was found last time, and goes on asking.",
+		Flags:  flags(&urfave.DurationFlag{Name: "every", Usage: "`TIME` between two looks at the machine"}),
 		Action: run,
 	}
 }
 
-func once(c *urfave.Context) error {
-	g, end, err := open(c)
+func run(c *urfave.Context) error {
+	if _, err := cli.Args(c); err != nil {
+		return err
+	}
+	s, err := newService(c)
 	if err != nil {
 		return err
 	}
-	defer end()
-	st, err := g.Once(c.Context)
-	hosts, _ := g.Hosts() // what keeps them from being known is in err
-	for _, h := range hosts {
-		fmt.Fprintf(c.App.Writer, "knows %s at %s\n", h.HostName, h.IP)
+	s.Notify = service.Systemd()
+	s.Log.Info("started", "version", cli.Version, "root", s.Root)
+	return told(s.Run(c.Context, reloads()))
+}
+
+// reloads holds a value after each hang-up, which otherwise ends our programs.
+func reloads() <-chan struct{} {
+	hangups, reload := make(chan os.Signal, 1), make(chan struct{}, 1)
+	signal.Reset(syscall.SIGHUP)
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		for range hangups {
+			select {
+			case reload <- struct{}{}:
+			default: // one is waiting already
+			}
+		}
+	}()
+	return reload
+}
+
+func onceCommand() *urfave.Command {
+	return &urfave.Command{
+		Name:  "once",
+		Usage: "make one pass: publish, learn, and change what differs",
+		Description: "Prints what it knows of the other VMs, and what it changed. Where no head answers, what was known last is applied. Waits until\n" +
+			"scripts and whatever else it has started have ended.",
+		Flags:  flags(cli.OutputFlag(), onlyFlag),
+		Action: once,
+	}
+}
+
+var onlyFlag = &urfave.StringSliceFlag{Name: "only", Usage: "this `MODULE` alone; repeatable. Modules are " + strings.Join(guest.ModuleNames(), ", ")}
+
+func once(c *urfave.Context) error {
+	if _, err := cli.Args(c); err != nil {
+		return err
+	}
+	if err := cli.CheckOutput(c); err != nil {
+		return err
+	}
+	s, err := newService(c)
+	if err != nil {
+		return err
+	}
+	st, err := s.Once(c.Context)
+	if c.String("output") != "table" {
+		if failed := cli.Print(c, st, nil); failed != nil {
+			return failed
+		}
+		return told(err)
 	}
 	for _, done := range st.Done() {
 		fmt.Fprintln(c.App.Writer, done.Text)
 	}
-	return err
+	printNotes(c, st)
+	if len(st.Modules) > 0 {
+		fmt.Fprintf(c.App.Writer, "knows %d hosts and %d keys of other VMs\n", st.Module("hosts").Count, st.Module("pubkeys").Count)
+	}
+	return told(err)
 }
 
-func run(c *urfave.Context) error {
-	if c.Duration("every") <= 0 {
-		return cli.Usage("give a time such as 10s", "--every %s makes no sense", c.Duration("every"))
+// printNotes prints what people should know: it is neither changed nor an error.
+func printNotes(c *urfave.Context, st guest.Status) {
+	for _, m := range st.Modules {
+		for _, n := range m.Notes {
+			fmt.Fprintf(c.App.ErrWriter, "%s: %s: %s (%s)\n", m.Name, n.About, n.Why, n.Kind)
+		}
 	}
-	g, end, err := open(c)
+}
+
+func planCommand() *urfave.Command {
+	return &urfave.Command{
+		Name:  "plan",
+		Usage: "say what a pass would change, and change nothing",
+		Description: "Prints a unified diff of each file, and each command. Exits with 6 when something would change. Steps that are only known when\n" +
+			"those before them are made, such as the making of a file system after a login, are not among them.",
+		Flags:  flags(cli.OutputFlag(), onlyFlag),
+		Action: plan,
+	}
+}
+
+func plan(c *urfave.Context) error {
+	if _, err := cli.Args(c); err != nil {
+		return err
+	}
+	if err := cli.CheckOutput(c); err != nil {
+		return err
+	}
+	s, err := newService(c)
 	if err != nil {
 		return err
 	}
-	defer end()
-	g.Logger.Info("started", "root", g.Root, "every", g.Every)
-	return g.Run(c.Context, nil)
-}
-
-// folder is an error where the root is no folder.
-func folder(root string) error {
-	info, err := os.Stat(root)
-	if err == nil && !info.IsDir() {
-		err = fmt.Errorf("%s is no folder", root)
+	st, err := s.Plan(c.Context)
+	if err != nil && len(st.Modules) == 0 {
+		return told(err)
 	}
-	if err != nil {
-		return cli.Usage("name a folder that is there", "--root: %w", err)
+	if c.String("output") != "table" {
+		if failed := cli.Print(c, st, nil); failed != nil {
+			return failed
+		}
+	} else {
+		printPlan(c, st)
+	}
+	switch {
+	case err != nil:
+		return told(err)
+	case st.Err() != nil:
+		return st.Err()
+	case st.Changes():
+		return cli.ErrWouldChange
 	}
 	return nil
 }
 
-// open makes the guest of the VM that the user data describes, and the function that ends it.
-func open(c *urfave.Context) (*guest.Guest, func(), error) {
-	if _, err := cli.Args(c); err != nil {
-		return nil, nil, err
+func printPlan(c *urfave.Context, st guest.Status) {
+	for _, m := range st.Modules {
+		for _, change := range m.Plan {
+			fmt.Fprintf(c.App.Writer, "%s: %s\n%s", m.Name, change.Text, change.Diff)
+		}
 	}
-	if err := cli.Required(c, "user-data"); err != nil {
-		return nil, nil, err
+	printNotes(c, st)
+	if !st.Changes() {
+		fmt.Fprintln(c.App.Writer, "nothing would change")
+	}
+}
+
+func cleanCommand() *urfave.Command {
+	return &urfave.Command{
+		Name:  "clean",
+		Usage: "take away what makes the machine this VM, before an image is made of it",
+		Description: "Removes the guest's blocks in files, its state with the slice's tokens, and the SSH keys of root that it has made. Stop the guest\n" +
+			"first: systemctl stop comet-guest.",
+		Flags:  append(machineFlags(), cli.LogFlags("warn")...),
+		Action: clean,
+	}
+}
+
+func clean(c *urfave.Context) error {
+	if _, err := cli.Args(c); err != nil {
+		return err
+	}
+	if err := folder(c.String("root")); err != nil {
+		return err
 	}
 	log, err := cli.Logger(c)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	self, err := orca.LoadUserData(c.String("user-data"))
+	set, err := loader(c)()
 	if err != nil {
-		return nil, nil, cli.Input(err)
+		return cli.Input(err)
 	}
-	s := guest.Settings{Root: c.String("root"), Every: c.Duration("every"), Logger: log}
-	if text := c.String("address"); text != "" {
-		address, err := netip.ParseAddr(text)
-		if err != nil {
-			return nil, nil, cli.Usage("give one such as 10.0.0.1", "--address %q is no IP address", text)
-		}
-		s.Address = func() (netip.Addr, error) { return address, nil }
+	st, err := service.ReadStatus(c.String("root"), set)
+	if err == nil && st.State != service.StateStopped {
+		return fmt.Errorf("%w; stop it first: systemctl stop comet-guest", service.ErrRunning)
 	}
-	if err := folder(s.Root); err != nil {
-		return nil, nil, err
+	done, err := guest.Clean(c.Context, c.String("root"), log)
+	for _, change := range done {
+		fmt.Fprintln(c.App.Writer, change.Text)
 	}
-	client, err := guest.Connect(self, s.Root, comet.WithLogger(log))
-	if err != nil {
-		return nil, nil, cli.Input(fmt.Errorf("%s: %w", c.String("user-data"), err))
-	}
-	g, err := guest.New(s, guest.Member{Client: client, Self: self})
-	if err != nil {
-		return nil, nil, errors.Join(cli.Input(fmt.Errorf("%s: %w", c.String("user-data"), err)), client.Close())
-	}
-	return g, func() { g.Close(); client.Close() }, nil
+	return err
 }

@@ -49,7 +49,9 @@ type Guest struct {
 	machine   *frame.Machine
 	runner    *frame.Runner
 	contexts  []*known.Context
+	sources
 	directory *peers.Directory
+	pubKeys   *peers.PubKeys
 	self      orca.UserData     // the VM's own
 	kept      time.Time         // when what is known was kept last
 	said      map[string]saying // what was logged
@@ -81,7 +83,12 @@ func New(s Settings, members ...Member) (*Guest, error) {
 			return nil, errors.Join(err, machine.Close())
 		}
 	}
-	g.directory = peers.NewDirectory(machine, g.contexts, s.Domain)
+	var own *known.Context
+	if members[0].Client != nil {
+		own = g.contexts[0]
+	}
+	g.directory, g.pubKeys = peers.NewDirectory(machine, g.contexts, s.Domain), peers.NewPubKeys(machine, g.contexts)
+	g.sources = g.sourcesOf(own)
 	g.addModules()
 	g.status = g.report(nil)
 	return g, nil

@@ -70,7 +70,7 @@ func (g *Guest) addModules() {
 		hostname.HostName{Machine: g.machine, Wanted: g.self.HostName, Loopback: loopback},
 		&peers.Publish{Machine: g.machine, Contexts: g.contexts, Address: g.Address, KeyKind: kind, HostKeys: modes["known-hosts"] != Off},
 		peers.Hosts{Directory: g.directory},
-		peers.NewPubKeys(g.machine, g.contexts),
+		g.pubKeys,
 		peers.KnownHosts{Directory: g.directory},
 	} {
 		g.runner.Add(m, modes[m.Name()])

@@ -32,6 +32,12 @@ const ExitCodes = `EXIT CODES:
 // ErrWouldChange ends a command that only looked, and found something to do.
 var ErrWouldChange = errors.New("nothing was changed yet")
 
+// ErrNotFound ends a command whose answer is that there is no such thing.
+var ErrNotFound = errors.New("not found")
+
+// ErrWaitedInVain ends a command whose time was over before what it waited for had come.
+var ErrWaitedInVain = errors.New("waited in vain")
+
 // removalCodes is said below them where a command removes.
 const removalCodes = `   Removing what is not there is 0 as well, so that it may be repeated; what is printed tells the two apart.
 `
@@ -76,7 +82,9 @@ func Code(err error) int {
 		return ExitFailed
 	case errors.Is(err, ErrWouldChange):
 		return ExitWouldChange
-	case errors.Is(err, comet.ErrNotFound):
+	case errors.Is(err, ErrWaitedInVain):
+		return ExitWaitedInVain
+	case errors.Is(err, ErrNotFound), errors.Is(err, comet.ErrNotFound):
 		return ExitNotFound
 	case errors.Is(err, comet.ErrUnauthorized):
 		return ExitRefused

@@ -3,8 +3,11 @@ package service
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/renci-nrig/comet-go/comet/guest"
 	"github.com/renci-nrig/comet-go/comet/guest/identity"
@@ -21,6 +24,9 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) error {
 		return &InputError{err}
 	}
 	unlock, err := s.lock()
+	if errors.Is(err, ErrRunning) && s.Given != nil {
+		return s.join(ctx, set)
+	}
 	if err != nil {
 		return err
 	}
@@ -43,6 +49,26 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) error {
 			return r.ended(ctx, err)
 		}
 	}
+	return nil
+}
+
+// join leaves the context that flags name to the guest that runs on the machine already.
+func (s *Service) join(ctx context.Context, set settings.Settings) error {
+	self, err := s.search(set, identity.Identity{}).Find(ctx)
+	if err != nil {
+		return &InputError{err}
+	}
+	if err := s.keep(self); err != nil {
+		return err
+	}
+	st, err := ReadStatus(s.Root, set)
+	if err == nil && st.PID > 0 {
+		err = unix.Kill(st.PID, unix.SIGHUP)
+	}
+	if err != nil {
+		return fmt.Errorf("tell the guest that runs of the context: %w", err)
+	}
+	s.log().Info("the guest that runs on this machine takes the context up", slog.String("context", self.UserData.SliceID.String()))
 	return nil
 }
 

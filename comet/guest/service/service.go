@@ -113,3 +113,35 @@ func (s *Service) notify(format string, args ...any) {
 		s.Notify(fmt.Sprintf(format, args...))
 	}
 }
+
+// Told returns what the VM is told, and who it is. With an error, it is what was known before.
+func (s *Service) Told(ctx context.Context) (told guest.Told, self identity.Identity, err error) {
+	set, err := s.Settings()
+	if err != nil {
+		return told, self, &InputError{err}
+	}
+	if self, err = s.identify(ctx, set); err != nil {
+		return told, self, err
+	}
+	o, err := s.open(set, self)
+	if err != nil {
+		return told, self, &InputError{err}
+	}
+	defer o.close()
+	told, err = o.guest.Told(ctx)
+	return told, self, err
+}
+
+// Self finds out who the VM is, without asking any head.
+func (s *Service) Self(ctx context.Context) (identity.Identity, error) {
+	set, err := s.Settings()
+	if err != nil {
+		return identity.Identity{}, &InputError{err}
+	}
+	before, kept := s.recall()
+	self, err := s.search(set, before).Find(ctx)
+	if err != nil && kept {
+		return before, nil
+	}
+	return self, err
+}

@@ -74,6 +74,9 @@ func (k *PubKeys) Plan(context.Context) (p frame.Plan, err error) {
 	return p, err
 }
 
+// Lines returns the keys of the other VMs that are known, one in each line.
+func (k *PubKeys) Lines() []string { return k.read().lines }
+
 func (k *PubKeys) groups() []group {
 	return groups(k.contexts, scope.PubKeysOf, func(c *known.Context) []string { return c.Self().Slice.PubKeysRead })
 }

@@ -95,6 +95,9 @@ func makePair(m *frame.Machine, name string, kind Kind, comment string) error {
 	if err != nil {
 		return fmt.Errorf("make an SSH key: %w", err)
 	}
+	if err := m.Save(madeState, name); err != nil { // before there is anything of it
+		return err
+	}
 	for _, f := range []frame.File{
 		{Name: name, Content: pem.EncodeToMemory(block), Mode: 0o600, Secret: true, NoLinks: true},
 		{Name: name + ".pub", Content: []byte(Line(key, comment) + "\n"), Mode: 0o644, NoLinks: true},

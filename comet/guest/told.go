@@ -1,0 +1,72 @@
+package guest
+
+import (
+	"context"
+	"errors"
+
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/known"
+	"github.com/renci-nrig/comet-go/scope"
+)
+
+// Told is what the VM is told: by its aggregate manager about itself, and by the other VMs about them. What is wrong with an element
+// leaves that one out, with a note. Some of it is secret: it is for root to see.
+type Told struct {
+	Users      []scope.User      `json:"users,omitempty"`
+	Interfaces []scope.Interface `json:"interfaces,omitempty"`
+	Storage    []scope.Storage   `json:"storage,omitempty"`
+	Routes     []scope.Route     `json:"routes,omitempty"`
+	Scripts    []scope.Script    `json:"scripts,omitempty"`
+	Hosts      []scope.Host      `json:"hosts,omitempty"`
+	PubKeys    []string          `json:"pubkeys,omitempty"`
+	Notes      []Note            `json:"notes,omitempty"`
+}
+
+// Told asks a head of each context what the VM is told. With an error, it is what was known before.
+func (g *Guest) Told(ctx context.Context) (t Told, err error) {
+	err = g.ask(ctx)
+	hosts, failed := g.directory.Hosts()
+	t.Hosts, t.PubKeys = hosts, g.pubKeys.Lines()
+	err = errors.Join(err, failed,
+		tell(g.users, &t.Users, &t.Notes),
+		tell(g.interfaces, &t.Interfaces, &t.Notes),
+		tell(g.storage, &t.Storage, &t.Notes),
+		tell(g.routes, &t.Routes, &t.Notes),
+		tell(g.scripts, &t.Scripts, &t.Notes))
+	return t, err
+}
+
+// tell takes what a source says. That nobody has said anything is nothing wrong.
+func tell[E scope.Element](source frame.Source[E], into *[]E, notes *[]Note) error {
+	w, err := source()
+	if errors.Is(err, frame.ErrUnknown) {
+		return nil
+	}
+	*into, *notes = w.Elements, append(*notes, w.Notes...)
+	return err
+}
+
+// sources are where the modules learn what is wanted on this VM alone.
+type sources struct {
+	users      frame.Source[scope.User]
+	interfaces frame.Source[scope.Interface]
+	storage    frame.Source[scope.Storage]
+	routes     frame.Source[scope.Route]
+	scripts    frame.Source[scope.Script]
+}
+
+// sourcesOf returns those of the VM's own context, or, where its user data has no heads, of the user data.
+func (g *Guest) sourcesOf(own *known.Context) sources {
+	if own == nil {
+		return sources{unknown[scope.User], unknown[scope.Interface], unknown[scope.Storage], unknown[scope.Route], unknown[scope.Script]}
+	}
+	return sources{
+		known.Wanted[scope.User](own, scope.FamilyUsers),
+		known.Wanted[scope.Interface](own, scope.FamilyInterfaces),
+		known.Wanted[scope.Storage](own, scope.FamilyStorage),
+		known.Wanted[scope.Route](own, scope.FamilyRoutes),
+		known.Wanted[scope.Script](own, scope.FamilyScripts),
+	}
+}
+
+func unknown[E any]() (frame.Wanted[E], error) { return frame.Wanted[E]{}, frame.ErrUnknown }
