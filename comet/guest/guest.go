@@ -12,6 +12,7 @@ import (
 
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/interfaces"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/known"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/peers"
 	"github.com/renci-nrig/comet-go/comet/orca"
@@ -35,6 +36,7 @@ type Settings struct {
 	Domain     string                     // peers' names may have a dot within this domain; that of the VM's own name where it is empty
 	KeyKind    KeyKind                    // of the SSH key pair that is made where root has none; ed25519 where it is empty
 	Loopback   netip.Addr                 // what the VM's own name answers with in /etc/hosts; DefaultLoopback where it is the zero address
+	IgnoreMACs []string                   // network interfaces that are left alone, as 12 hex digits
 	NoLoopback bool                       // keep no such line
 	Retry      time.Duration              // before what failed is tried again, then longer and longer; 1 s where it is zero
 	Logger     *slog.Logger               // slog.Default() where it is nil
@@ -46,12 +48,14 @@ const defaultEvery = 10 * time.Second
 // call.
 type Guest struct {
 	Settings
-	machine   *frame.Machine
-	runner    *frame.Runner
-	contexts  []*known.Context
+	machine  *frame.Machine
+	runner   *frame.Runner
+	contexts []*known.Context
 	sources
 	directory *peers.Directory
 	pubKeys   *peers.PubKeys
+	links     *interfaces.Module
+	modes     map[string]Mode
 	self      orca.UserData     // the VM's own
 	kept      time.Time         // when what is known was kept last
 	said      map[string]saying // what was logged

@@ -6,7 +6,10 @@ import (
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/hostname"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/interfaces"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/peers"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/router"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/routes"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/sshkey"
 )
 
@@ -51,7 +54,7 @@ func DefaultModes(chameleon bool) map[string]Mode {
 
 // ModuleNames returns the names of all modules in the order in which they work.
 func ModuleNames() []string {
-	return []string{"hostname", "publish", "hosts", "pubkeys", "known-hosts"}
+	return []string{"hostname", "interfaces", "router", "routes", "publish", "hosts", "pubkeys", "known-hosts"}
 }
 
 // addModules puts the modules in their order.
@@ -64,15 +67,20 @@ func (g *Guest) addModules() {
 	if kind == "" {
 		kind = Ed25519
 	}
-	modes := DefaultModes(false)
-	maps.Copy(modes, g.Modules)
+	heads := g.heads()
+	g.links = interfaces.New(g.machine, g.sources.interfaces, g.IgnoreMACs, heads)
+	g.modes = DefaultModes(false)
+	maps.Copy(g.modes, g.Modules)
 	for _, m := range []frame.Module{
 		hostname.HostName{Machine: g.machine, Wanted: g.self.HostName, Loopback: loopback},
-		&peers.Publish{Machine: g.machine, Contexts: g.contexts, Address: g.Address, KeyKind: kind, HostKeys: modes["known-hosts"] != Off},
+		g.links,
+		router.New(g.machine, func() string { return g.self.Router }),
+		routes.New(g.machine, g.sources.routes, heads),
+		&peers.Publish{Machine: g.machine, Contexts: g.contexts, Address: g.Address, KeyKind: kind, HostKeys: g.modes["known-hosts"] != Off},
 		peers.Hosts{Directory: g.directory},
 		g.pubKeys,
 		peers.KnownHosts{Directory: g.directory},
 	} {
-		g.runner.Add(m, modes[m.Name()])
+		g.runner.Add(m, g.modes[m.Name()])
 	}
 }

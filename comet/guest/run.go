@@ -22,6 +22,7 @@ func (g *Guest) Run(ctx context.Context, seen func(Status)) error {
 	for _, c := range g.contexts {
 		following.Go(func() { _ = c.Follow(ctx) }) // what goes wrong is in the status
 	}
+	following.Go(func() { g.watchLinks(ctx) })
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for {
@@ -61,5 +62,15 @@ func (g *Guest) tell(st Status, err error) {
 		for _, n := range m.Notes {
 			g.say(m.Name+" "+n.About, string(n.Kind)+": "+n.Why)
 		}
+	}
+}
+
+// watchLinks wakes the guest when a network interface comes or changes, where it looks after them.
+func (g *Guest) watchLinks(ctx context.Context) {
+	if g.machine.Needs() != nil || g.modes["interfaces"] == Off {
+		return
+	}
+	if err := g.links.Watch(ctx); err != nil && ctx.Err() == nil {
+		g.Logger.Warn("network interfaces that come late are seen at the next look", slog.String("because", frame.OneLine(err.Error())))
 	}
 }

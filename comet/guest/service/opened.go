@@ -53,8 +53,10 @@ func (s *Service) open(set settings.Settings, self identity.Identity) (o *opened
 	if err != nil {
 		return o, err
 	}
-	o.guest, err = guest.New(gs, members...)
-	return o, err
+	if o.guest, err = guest.New(gs, members...); err != nil {
+		return o, fmt.Errorf("%s: %w", contexts[0].Source, err)
+	}
+	return o, nil
 }
 
 func (o *opened) close() error {
@@ -102,6 +104,7 @@ func (s *Service) guestSettings(set settings.Settings, main identity.Identity, o
 		Every:      set.Every,
 		Settled:    set.Settled,
 		Modules:    set.ModesFor(main.OpenStack || s.Given != nil),
+		IgnoreMACs: set.IgnoreMACs,
 		Domain:     set.Domain,
 		KeyKind:    set.KeyKind,
 		Loopback:   set.Loopback,

@@ -107,7 +107,7 @@ func (r *run) wait(ctx context.Context) (identity.Identity, error) {
 			r.reread()
 		case self := <-found:
 			cancel()
-			return self, r.keep(self)
+			return self, nil
 		}
 	}
 }
@@ -143,6 +143,9 @@ func (r *run) live(ctx context.Context, self identity.Identity) (next identity.I
 	o, err := r.open(r.set, self)
 	if err != nil {
 		return r.mend(ctx, self, err)
+	}
+	if err := r.keep(self); err != nil { // only now: what cannot be used must not replace what can
+		return self, true, errors.Join(err, o.close())
 	}
 	living, cancel := context.WithCancel(ctx)
 	passes := make(chan guest.Status, 1)
@@ -183,7 +186,7 @@ func (r *run) live(ctx context.Context, self identity.Identity) (next identity.I
 			}
 			if !same(self, now) {
 				r.log().Info("the VM is told something new of itself", slog.String("source", now.Source))
-				return now, true, r.keep(now)
+				return now, true, nil
 			}
 			o.self.Store(&now)
 		}
@@ -209,7 +212,7 @@ func (r *run) mend(ctx context.Context, self identity.Identity, err error) (iden
 		case <-retry.C:
 		}
 		if now, err := r.search(r.set, self).Find(ctx); err == nil {
-			return now, true, r.keep(now)
+			return now, true, nil
 		}
 		return self, true, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path"
 	"time"
 
 	"github.com/renci-nrig/comet-go/comet/guest"
@@ -52,6 +53,9 @@ func (s *Service) single(ctx context.Context, do func(*guest.Guest, context.Cont
 		return guest.Status{}, &InputError{err}
 	}
 	defer o.close()
+	if err := s.keep(self); err != nil {
+		return guest.Status{}, err
+	}
 	return do(o.guest, ctx)
 }
 
@@ -69,7 +73,9 @@ func (s *Service) identify(ctx context.Context, set settings.Settings) (identity
 	self, err := s.search(set, before).Find(ctx)
 	switch {
 	case err == nil:
-		return self, s.keep(self)
+		return self, nil
+	case path.IsAbs(set.Source): // people who name a file mean that one
+		return self, &InputError{ofFile(err)}
 	case kept && !errors.Is(err, identity.ErrBroken) && ctx.Err() == nil:
 		s.log().Warn("who the VM is: what was found last time holds", slog.String("because", err.Error()))
 		return before, nil
@@ -77,6 +83,14 @@ func (s *Service) identify(ctx context.Context, set settings.Settings) (identity
 		return self, &InputError{err}
 	}
 	return self, err
+}
+
+// ofFile is what is wrong with the file that was named, whatever the cloud says beside it.
+func ofFile(err error) error {
+	if e, ok := errors.AsType[*identity.NotFoundError](err); ok && len(e.Reasons) > 0 {
+		return e.Reasons[0]
+	}
+	return err
 }
 
 // search is how to find out who the VM is.

@@ -33,6 +33,9 @@ func (p *Publish) Plan(context.Context) (plan frame.Plan, err error) {
 }
 
 func (p *Publish) planAddress(plan *frame.Plan) error {
+	if len(p.hosts()) == 0 {
+		return nil
+	}
 	address, err := p.Address()
 	if err != nil {
 		plan.Notes = append(plan.Notes, frame.Note{Kind: frame.Waiting, About: "own address", Why: frame.OneLine(err.Error())})
