@@ -65,7 +65,7 @@ func TestConfigDrivesThatAreNone(t *testing.T) {
 		"facts broken":      {documents{osMetadata: metadata(t), driveFacts: "hunter2"}, "ec2/latest/meta-data.json: is no JSON object"},
 		"facts of numbers":  {documents{osMetadata: metadata(t), driveFacts: `{"instance-id":7}`}, "ec2/latest/meta-data.json: instance-id: is not text"},
 		"facts that are no": {documents{osMetadata: metadata(t), driveFacts: `{"local-ipv4":"hunter2"}`}, "ec2/latest/meta-data.json: local-ipv4: is no IP address"},
-		"uuid compressed":   {documents{osUserData: ini(t), osMetadata: compressed(t, metadata(t))[:99]}, "meta_data.json: is compressed, and damaged"},
+		"uuid compressed":   {documents{osUserData: ini(t), osMetadata: compressed(t, metadata(t))[:99]}, "meta_data.json: it is compressed, and damaged"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := tt.drive.folder(t)

@@ -46,7 +46,7 @@ func TestFilesThatAreNone(t *testing.T) {
 		"missing": "missing: nothing for this VM (it is not there)",
 		".":       "it is not a regular file",
 		"pipe":    "pipe: it is not a regular file",
-		"huge":    "huge: is longer than 1 MiB",
+		"huge":    "huge: it is longer than 1 MiB",
 	} {
 		assert.Contains(t, refused(t, identity.File{Path: dir + "/" + name}), want)
 	}

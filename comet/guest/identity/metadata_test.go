@@ -49,6 +49,9 @@ func TestMetadataOfOpenStack(t *testing.T) {
 		"a script":          {userData: "#!/bin/sh\necho hunter2\n"},
 		"compressed script": {userData: compressed(t, "#!/bin/sh\necho hunter2\n")},
 		"several parts":     {userData: "Content-Type: multipart/mixed; boundary=\"b\"\n\n--b\n[global]\n"},
+		"huge":              {userData: "[global]\na=" + strings.Repeat("hunter2", 200_000)},
+		"a bomb":            {userData: compressed(t, "[global]\n"+strings.Repeat("a", 4<<20))},
+		"damaged":           {userData: compressed(t, ini(t))[:100]},
 		"binary":            {userData: "\x00\x01\x02\xff"},
 		"Ignition":          {userData: `{"ignition":{"version":"3.4.0"}}`},
 	} {
@@ -101,10 +104,11 @@ func TestWhatCloudsSayInsteadOfAnIdentity(t *testing.T) {
 		"other metadata":   {documents{osMetadata: `{"uuid":"u","hostname":"h","meta":{"hunter2":"x"}}`}, "meta_data.json: nothing for this VM (it is no JSON whose meta has slice_id or comethost)"},
 		"broken user data": {documents{userData: "[global]\n\nslice_id=hunter2\x01\n", osMetadata: metadata(t)}, "latest/user-data: must be mended: line 3: slice_id: has a control character (U+0001)"},
 		"broken metadata":  {documents{osMetadata: `{"meta":{"slice_id":["hunter2"]}}`}, "meta_data.json: must be mended: meta.slice_id: is not text"},
-		"huge":             {documents{userData: "[global]\na=" + strings.Repeat("hunter2", 200_000)}, "latest/user-data: is longer than 1 MiB"},
-		"a bomb":           {documents{userData: compressed(t, "[global]\n"+strings.Repeat("a", 4<<20))}, "latest/user-data: is longer than 1 MiB"},
-		"half of it":       {documents{userData: compressed(t, ini(t))[:100]}, "latest/user-data: is compressed, and damaged: unexpected EOF"},
-		"two bytes of it":  {documents{userData: "\x1f\x8b"}, "latest/user-data: is compressed, and damaged"},
+		"huge":             {documents{userData: "[global]\na=" + strings.Repeat("hunter2", 200_000)}, "latest/user-data: nothing for this VM (it is longer than 1 MiB)"},
+		"a bomb":           {documents{userData: compressed(t, "[global]\n"+strings.Repeat("a", 4<<20))}, "latest/user-data: nothing for this VM (it is longer than 1 MiB)"},
+		"half of it":       {documents{userData: compressed(t, ini(t))[:100]}, "latest/user-data: nothing for this VM (it is compressed, and damaged: unexpected EOF)"},
+		"two bytes of it":  {documents{userData: "\x1f\x8b"}, "latest/user-data: nothing for this VM (it is compressed, and damaged: unexpected EOF)"},
+		"a huge ID":        {documents{userData: ini(t), instanceID: strings.Repeat("a", 2<<20)}, "latest/meta-data/instance-id: it is longer than 1 MiB"},
 		"a page, always":   {documents{userData: page, osUserData: page, osMetadata: page, instanceID: page, publicIPv4: page}, "latest/meta-data/instance-id: is no ID of an instance"},
 		"a page as ID":     {documents{userData: ini(t), instanceID: "<html>hunter2</html>"}, "latest/meta-data/instance-id: is no ID of an instance"},
 		"a long ID":        {documents{userData: ini(t), instanceID: strings.Repeat("a", 300)}, "latest/meta-data/instance-id: is no ID of an instance"},
@@ -142,7 +146,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 			for r.Context().Err() == nil {
 				_, _ = w.Write(make([]byte, 64<<10))
 			}
-		}, "latest/user-data: is longer than 1 MiB"},
+		}, "latest/meta-data/instance-id: it is longer than 1 MiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			assert.Contains(t, refused(t, serve(t, tt.answer)), tt.want)
@@ -190,7 +194,7 @@ func TestSlowAnswers(t *testing.T) {
 					}
 				})
 				cloud.Timeout = 50 * time.Millisecond
-				assert.Contains(t, refused(t, cloud), slow+": no answer within 50ms")
+				assert.Contains(t, refused(t, cloud), ": no answer within 50ms") // of others too, where the machine is busy
 			})
 		}
 	}

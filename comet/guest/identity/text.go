@@ -15,7 +15,7 @@ import (
 // maxText is how much is read of anything, and how much compressed data may become.
 const maxText = 1 << 20
 
-var errTooLong = errors.New("is longer than 1 MiB, which nothing for this VM is")
+var errTooLong = errors.New("it is longer than 1 MiB")
 
 func readAll(r io.Reader) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxText+1))
@@ -38,7 +38,7 @@ func expand(data []byte) ([]byte, error) {
 	case errors.Is(err, errTooLong):
 		return nil, err
 	case err != nil:
-		return nil, fmt.Errorf("is compressed, and damaged: %w", err)
+		return nil, fmt.Errorf("it is compressed, and damaged: %w", err)
 	}
 	return data, nil
 }
@@ -48,7 +48,7 @@ func parseINI(data []byte) (Identity, error) {
 	text, err := expand(data)
 	switch {
 	case err != nil:
-		return Identity{}, err
+		return Identity{}, absent(err.Error())
 	case len(bytes.TrimSpace(text)) == 0:
 		return Identity{}, absent("it is empty")
 	case !orca.IsUserData(text):
@@ -66,7 +66,7 @@ func parseMetadata(data []byte) (Identity, error) {
 	text, err := expand(data)
 	switch {
 	case err != nil:
-		return Identity{}, err
+		return Identity{}, absent(err.Error())
 	case !orca.IsMetadata(text):
 		return Identity{}, absent("it is no JSON whose meta has slice_id or comethost")
 	}
@@ -92,7 +92,7 @@ func uuidIn(text []byte) string {
 func parse(data []byte) (Identity, error) {
 	text, err := expand(data)
 	if err != nil {
-		return Identity{}, err
+		return Identity{}, absent(err.Error())
 	}
 	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
 		return parseMetadata(text)

@@ -71,11 +71,15 @@ type noneError struct{ text string }
 func (e *noneError) Error() string        { return e.text }
 func (e *noneError) Is(target error) bool { return target == ErrAbsent }
 
+// read reads a document and what form it has. What is out of bounds is not meant for us.
 func (t tree) read(ctx context.Context, name string, form func([]byte) (Identity, error)) (Identity, error) {
 	data, err := t.get(ctx, name)
 	var self Identity
-	if err == nil {
+	switch {
+	case err == nil:
 		self, err = form(data)
+	case errors.Is(err, errTooLong):
+		err = absent(err.Error())
 	}
 	if err != nil {
 		return Identity{}, fmt.Errorf("%s: %w", name, err)
