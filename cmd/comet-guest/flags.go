@@ -66,7 +66,11 @@ func loader(c *urfave.Context) func() (settings.Settings, error) {
 			return s, err
 		}
 		override(&s.Metadata, c.String("metadata"))
-		override(&s.Address, c.String("address"))
+		if address := c.String("address"); address != "" {
+			if err := s.SetAddress(address); err != nil {
+				return s, cli.Usage("", "--%w", err)
+			}
+		}
 		if file := c.String("user-data"); file != "" {
 			if s.Source, err = filepath.Abs(file); err != nil {
 				return s, err

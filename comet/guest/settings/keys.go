@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/renci-nrig/comet-go/comet/guest"
+	"github.com/renci-nrig/comet-go/comet/guest/identity"
 	"github.com/renci-nrig/comet-go/scope"
 )
 
@@ -40,7 +41,7 @@ func (t table) find(section, name string) (key, bool) {
 var known = table{strict: true, keys: slices.Concat([]key{
 	{"guest", "source", "where the VM learns who it is: auto, metadata, config-drive, or the path of a file", "auto", source},
 	{"guest", "metadata", "the address of the metadata service", "http://169.254.169.254", text(func(s *Settings) *string { return &s.Metadata })},
-	{"guest", "address", "what is published as the VM's own: auto, public, private, interface NAME, an address, or none", "auto", text(func(s *Settings) *string { return &s.Address })},
+	{"guest", "address", "what is published as the VM's own: auto, public, private, interface NAME, an address, or none", "auto", (*Settings).SetAddress},
 	{"guest", "domain", "names of other VMs may have a dot within this domain; empty: that of the VM's own name", "", text(func(s *Settings) *string { return &s.Domain })},
 	{"guest", "key", "the SSH key pair that is made where root has none: ed25519 or rsa", "ed25519", keyKind},
 	{"guest", "loopback", "what the VM's own name answers with in /etc/hosts: an address, or off", guest.DefaultLoopback.String(), loopback},
@@ -141,6 +142,17 @@ func source(s *Settings, v string) error {
 		return errors.New("is none of auto, metadata, config-drive, and not an absolute path")
 	}
 	s.Source = v
+	return nil
+}
+
+// SetAddress sets which address is published; see identity.ParseAddress.
+func (s *Settings) SetAddress(v string) error {
+	if v != "none" {
+		if _, err := identity.ParseAddress(v); err != nil {
+			return err
+		}
+	}
+	s.Address = v
 	return nil
 }
 
