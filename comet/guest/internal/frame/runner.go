@@ -131,6 +131,9 @@ func (r *Runner) apply(ctx context.Context, m *running) (report Report) {
 			changed = err
 			continue
 		}
+		if err != nil && len(done) > 0 && report.Plan.More && ctx.Err() == nil {
+			continue // what others' steps wait for may be there now
+		}
 		if err != nil {
 			report.Err = errors.Join(report.Err, err)
 			r.pause(m, text, &report)
@@ -171,19 +174,29 @@ func (p Plan) text() string {
 	return b.String()
 }
 
-// make makes the steps until one fails, and drops those that are made from the plan.
+// make makes the steps, and drops those that are made from the plan. One that fails stops those behind it, or those of the same.
 func (p *Plan) make(ctx context.Context) (done []string, err error) {
-	for len(p.Steps) > 0 {
-		if err := ctx.Err(); err != nil {
-			return done, err
+	steps := p.Steps
+	p.Steps = nil
+	failed := map[string]bool{}
+	for i, s := range steps {
+		if failed[""] || ctx.Err() != nil {
+			p.Steps = append(p.Steps, steps[i:]...)
+			return done, errors.Join(err, ctx.Err())
 		}
-		s := p.Steps[0]
-		if err := s.make(ctx); err != nil {
-			return done, fmt.Errorf("%s: %w", s.Text, err)
+		if failed[s.Of] {
+			p.Steps = append(p.Steps, s)
+			continue
 		}
-		done, p.Steps = append(done, s.Text), p.Steps[1:]
+		if e := s.make(ctx); e != nil {
+			failed[s.Of] = true
+			err = errors.Join(err, fmt.Errorf("%s: %w", s.Text, e))
+			p.Steps = append(p.Steps, s)
+			continue
+		}
+		done = append(done, s.Text)
 	}
-	return done, nil
+	return done, err
 }
 
 func (s Step) make(ctx context.Context) (err error) {
