@@ -24,6 +24,14 @@ type Busy interface {
 	Wait(ctx context.Context) error
 }
 
+// Withdrawer is a module that takes back what it has made once it is switched off.
+type Withdrawer interface {
+	Module
+
+	// Withdraw is Plan for a module that is off. It must cost next to nothing where there is nothing to take back.
+	Withdraw(ctx context.Context) (Plan, error)
+}
+
 // Plan is what a module would do, and what it has to say.
 type Plan struct {
 	Steps []Step // in the order in which they are made; when one fails those behind it are not made

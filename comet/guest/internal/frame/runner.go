@@ -83,9 +83,7 @@ type Report struct {
 func (r *Runner) Plan(ctx context.Context) (reports []Report) {
 	for _, m := range r.modules {
 		report := Report{Module: m.Name(), Mode: m.mode}
-		if m.mode != Off {
-			report.Plan, report.Err = m.look(ctx)
-		}
+		report.Plan, report.Err = m.look(ctx)
 		reports = append(reports, report)
 	}
 	return reports
@@ -110,9 +108,6 @@ const rounds = 12
 
 func (r *Runner) apply(ctx context.Context, m *running) (report Report) {
 	report = Report{Module: m.Name(), Mode: m.mode}
-	if m.mode == Off {
-		return report
-	}
 	var changed error
 	for range rounds {
 		report.Plan, report.Err = m.look(ctx)
@@ -159,10 +154,16 @@ func (r *Runner) pause(m *running, plan string, report *Report) {
 	report.Retry = m.retry
 }
 
-// look is Plan; a module that panics has failed, and no more than that.
+// look is Plan, or Withdraw; a module that panics has failed, and no more than that.
 func (m *running) look(ctx context.Context) (p Plan, err error) {
 	defer func() { err = errors.Join(err, recovered(recover())) }()
-	return m.Plan(ctx)
+	if m.mode != Off {
+		return m.Plan(ctx)
+	}
+	if w, ok := m.Module.(Withdrawer); ok {
+		return w.Withdraw(ctx)
+	}
+	return Plan{}, nil
 }
 
 // text tells one plan from another.
