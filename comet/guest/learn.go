@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/renci-nrig/comet-go/comet"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/sshkey"
 	"github.com/renci-nrig/comet-go/scope"
 )
 
@@ -71,7 +72,7 @@ func (g *Guest) learnKeys(ctx context.Context, from source, r *Report) error {
 		if k.ElementKey() == "" {
 			return nil // not filled in yet
 		}
-		line, err := canonicalKey(k.PublicKey)
+		line, err := sshkey.Canonical(k.PublicKey)
 		if err == nil {
 			keys[line] = true
 		}

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/renci-nrig/comet-go/comet/guest/internal/sshkey"
 	"github.com/renci-nrig/comet-go/comet/internal/atomicfile"
 )
 
@@ -39,7 +40,7 @@ func (g *Guest) publicKey(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	line, err := canonicalKey(string(text))
+	line, err := sshkey.Canonical(string(text))
 	if err != nil {
 		return "", fmt.Errorf("/%s.pub: %w", name, err)
 	}
@@ -56,7 +57,7 @@ func (g *Guest) derive(name string) (string, error) {
 	if err != nil { // which may say too much of the key
 		return "", fmt.Errorf("/%s is there without its .pub, which cannot be made from it; make it with ssh-keygen -y", name)
 	}
-	line := keyLine(private.PublicKey(), g.comment()) + "\n"
+	line := sshkey.Line(private.PublicKey(), g.comment()) + "\n"
 	return line, g.writeNew(name+".pub", []byte(line), 0o644)
 }
 
@@ -79,7 +80,7 @@ func (g *Guest) makeKey(name string) (string, error) {
 	return g.derive(name)
 }
 
-func (g *Guest) comment() string { return cleanComment("root@" + g.hostName()) }
+func (g *Guest) comment() string { return sshkey.Comment("root@" + g.hostName()) }
 
 // writeNew writes a file that is not there. One that came meanwhile is not replaced.
 func (g *Guest) writeNew(name string, content []byte, mode fs.FileMode) error {
@@ -101,40 +102,4 @@ func (g *Guest) makeFolder(name string, mode fs.FileMode) error {
 		return err
 	}
 	return nil
-}
-
-// canonicalKey parses text that must hold one public key and nothing else, and writes it anew without what a stranger could hide
-// in it: options, further lines, control characters.
-func canonicalKey(text string) (string, error) {
-	text = strings.TrimSpace(text)
-	if strings.ContainsAny(text, "\n\r\x00") {
-		return "", errors.New("has more than one line")
-	}
-	key, comment, options, rest, err := ssh.ParseAuthorizedKey([]byte(text))
-	switch {
-	case err != nil:
-		return "", errors.New("is not an SSH public key")
-	case len(options) > 0:
-		return "", errors.New("is an SSH public key with options")
-	case len(rest) > 0:
-		return "", errors.New("has more than one line")
-	}
-	return keyLine(key, cleanComment(comment)), nil
-}
-
-func keyLine(key ssh.PublicKey, comment string) string {
-	return strings.TrimSpace(strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))) + " " + comment)
-}
-
-const maxComment = 200
-
-// cleanComment keeps what a comment usually has: letters, digits and some signs.
-func cleanComment(comment string) string {
-	comment = strings.Map(func(r rune) rune {
-		if r > ' ' && r < 0x7f && r != '#' || r == ' ' {
-			return r
-		}
-		return -1
-	}, comment)
-	return strings.TrimSpace(comment[:min(len(comment), maxComment)])
 }
