@@ -55,7 +55,7 @@ func (v *vm) apply() frame.Report {
 }
 
 func user(login, sudo string, keys ...string) scope.User {
-	return scope.User{Login: login, Sudo: sudo, Keys: scope.KeyText{scope.JoinKeys(keys)}}
+	return scope.User{Login: login, Sudo: sudo, Keys: keys}
 }
 
 func newKey(t testing.TB, comment string) string {
@@ -92,7 +92,7 @@ func TestUsersComeAndGo(t *testing.T) {
 	}
 	v := newVM(t)
 	one, two := newKey(t, "alice@host:22"), `from="2001:db8::1,10.0.0.0/8" `+newKey(t, "bob")
-	v.want(user("alice", "yes", one), user("b.ob", "no", two, one), user("root", "yes", one))
+	v.want(user("alice", "yes", one), user("b.ob", "no", scope.JoinKeys([]string{two, one})), user("root", "yes", one))
 	assert.Equal(t, 3, v.apply().Plan.Count)
 
 	const keys = "/home/alice/.ssh/authorized_keys"

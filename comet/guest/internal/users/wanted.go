@@ -26,11 +26,11 @@ func check(wanted frame.Wanted[scope.User]) (users []user, notes []frame.Note) {
 	for i, e := range wanted.Elements {
 		about := fmt.Sprintf("user %s", e.Login)
 		if err := e.Validate(); err != nil {
-			leave(fmt.Sprintf("user %q (element %d)", e.Login, i), err.Error())
+			leave(fmt.Sprintf("user %q (element %d)", e.Login[:min(len(e.Login), 40)], i), err.Error())
 			continue
 		}
 		if seen[e.ElementKey()] {
-			leave(about, "user: is there twice; the first one counts")
+			leave(about, "user is there twice; the first one counts")
 			continue
 		}
 		seen[e.ElementKey()] = true
@@ -38,7 +38,7 @@ func check(wanted frame.Wanted[scope.User]) (users []user, notes []frame.Note) {
 		for k, text := range e.PublicKeys() {
 			line, err := sshkey.WithOptions(text)
 			if err != nil {
-				leave(about, fmt.Sprintf("key %d: %v", k+1, err))
+				leave(about, fmt.Sprintf("key %d %v", k+1, err))
 				w.bad = true
 				continue
 			}
