@@ -11,8 +11,8 @@ import (
 
 // keyFile is a file in which sshd looks for a user's keys. Comparable.
 type keyFile struct {
-	Home     string `json:"home,omitempty"` // the folder it lies in; empty where it is outside the home, and root's
-	Name     string `json:"name"`           // below Home, or the root
+	Home string `json:"home,omitempty"` // the folder it lies in; empty where it is outside the home, and root's
+	Name string `json:"name"`           // below Home, or the root
 	UID  int    `json:"uid"`
 	GID  int    `json:"gid"`
 }
