@@ -27,35 +27,41 @@ func Inside(t *testing.T) bool {
 		return true
 	}
 	needs.Root(t, "mount an overlay")
-	before := traces(t)
 	// The first process of a namespace has to bury those that lost their parents, which a shell does and a test does not.
 	cmd := exec.Command("/bin/sh", "-c", `"$0" "$@"; exit $?`, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
 	cmd.Env = append(os.Environ(), variable+"="+t.TempDir())
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags: unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET,
-		Pdeathsig:  syscall.SIGKILL,
-	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
-	err := cmd.Start()
-	if err != nil {
+	passes(t, cmd, out.String)
+	return false
+}
+
+// passes runs a test in namespaces of its own, and looks at what it said.
+func passes(t *testing.T, cmd *exec.Cmd, said func() string) {
+	t.Helper()
+	before := traces(t)
+	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWNET
+	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	if err := cmd.Start(); err != nil {
 		needs.Missing(t, fmt.Sprintf("no namespaces to be had: %v", err))
 	}
-	err = cmd.Wait()
-	if strings.Contains(out.String(), "--- SKIP: "+t.Name()) {
-		needs.Missing(t, out.String())
+	err := cmd.Wait()
+	out := said()
+	if strings.Contains(out, "--- SKIP: "+t.Name()) || strings.Contains(out, noMachine) {
+		needs.Missing(t, out)
 	}
-	require.NoError(t, err, out.String())
-	require.Contains(t, out.String(), "--- PASS: "+t.Name())
+	require.NoError(t, err, out)
+	require.Contains(t, out, "--- PASS: "+t.Name())
 	require.Equal(t, before, traces(t), "the machine itself has changed")
-	return false
 }
 
 // Main is TestMain of a package whose tests call Inside.
 func Main(m *testing.M) {
-	if at := os.Getenv(variable); at != "" && at != entered {
+	at := os.Getenv(variable)
+	if at != "" && at != entered {
 		if err := enter(at); err != nil {
-			fmt.Fprintln(os.Stderr, err)
+			fmt.Fprintln(os.Stderr, noMachine, err)
 			os.Exit(1)
 		}
 		os.Setenv(variable, entered) // for processes that tests start in turn
@@ -63,42 +69,10 @@ func Main(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-const entered = "yes"
-
-// enter makes an overlay the root folder.
-func enter(at string) error {
-	root := filepath.Join(at, "root")
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("private mounts: %w", err)
-	}
-	if err := unix.Mount("tmpfs", at, "tmpfs", 0, "mode=755"); err != nil {
-		return fmt.Errorf("memory for the overlay: %w", err)
-	}
-	for _, folder := range []string{"upper", "work", "root"} {
-		if err := os.Mkdir(filepath.Join(at, folder), 0o755); err != nil {
-			return err
-		}
-	}
-	if err := unix.Mount("overlay", root, "overlay", 0, fmt.Sprintf("lowerdir=/,upperdir=%s/upper,workdir=%s/work", at, at)); err != nil {
-		return fmt.Errorf("overlay: %w", err)
-	}
-	if err := unix.Mount("proc", filepath.Join(root, "proc"), "proc", 0, ""); err != nil {
-		return fmt.Errorf("proc: %w", err)
-	}
-	for _, folder := range []string{"/dev", "/sys"} {
-		if err := unix.Mount(folder, filepath.Join(root, folder), "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
-			return fmt.Errorf("%s: %w", folder, err)
-		}
-	}
-	here, err := os.Getwd()
-	if err != nil {
-		return err
-	}
-	if err := unix.Chroot(root); err != nil {
-		return err
-	}
-	return os.Chdir(here)
-}
+const (
+	entered   = "yes"
+	noMachine = "no machine of its own to be had:"
+)
 
 // traces is what a test that is not inside would leave on the machine.
 func traces(t *testing.T) (seen []string) {
