@@ -3,6 +3,7 @@ package frame_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"testing"
 
@@ -17,8 +18,8 @@ type planned []frame.Step
 
 func (planned) Name() string                               { return "planned" }
 func (p planned) Plan(context.Context) (frame.Plan, error) { return frame.Plan{Steps: p}, nil }
-func step(text string, alone bool, err error) frame.Step {
-	return frame.Step{Text: text, Alone: alone, Do: func(context.Context) error { return err }}
+func step(text, of string, err error) frame.Step {
+	return frame.Step{Text: text, Of: of, Do: func(context.Context) error { return err }}
 }
 
 func TestAStepThatStandsAloneStopsNoOther(t *testing.T) {
@@ -27,7 +28,7 @@ func TestAStepThatStandsAloneStopsNoOther(t *testing.T) {
 	defer m.Close()
 	broken := errors.New("broken")
 	r := frame.NewRunner(m, 0, 0)
-	r.Add(planned{step("a", true, broken), step("b", true, nil), step("c", false, broken), step("d", true, nil)}, frame.On)
+	r.Add(planned{step("a", "a", broken), step("b", "b", nil), step("c", "", broken), step("d", "d", nil)}, frame.On)
 	reports, err := r.Apply(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, []string{"b"}, reports[0].Done)
@@ -45,8 +46,8 @@ func TestOfManyFailuresOnlyTheFirstAreTold(t *testing.T) {
 	require.NoError(t, err)
 	defer m.Close()
 	var many planned
-	for range 1000 {
-		many = append(many, step("a", true, errors.New("broken")))
+	for i := range 1000 {
+		many = append(many, step("a", fmt.Sprint(i), errors.New("broken")))
 	}
 	r := frame.NewRunner(m, 0, 0)
 	r.Add(many, frame.On)

@@ -6,21 +6,29 @@ import (
 	"slices"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/block"
+	"github.com/renci-nrig/comet-go/comet/internal/atomicfile"
 )
 
 // Block is a block of lines that the guest keeps in a file that belongs to others.
 type Block struct {
-	File    string // below the root
+	File    string // below the root, or Below
 	Name    string // of the markers, as the older tools have it: "loopback", "comet", "comet pubkeys", "comet user keys"
 	Mode    fs.FileMode
 	Spaced  bool // with a blank line above and below
 	NoLinks bool
+	Below   string            // as in File
+	Owner   *atomicfile.Owner // as in File
+}
+
+// in is the file with the block in it, which holds this.
+func (b Block) in(content []byte) File {
+	return File{Name: b.File, Content: content, Mode: b.Mode, NoLinks: b.NoLinks, Below: b.Below, Owner: b.Owner}
 }
 
 // SetBlock returns the step that makes a block hold these lines, sorted; without lines the block goes. There is none where the block
 // is right. Damage is repaired: of a block that has lost its end, those lines count as the guest's that would be in it again.
 func (m *Machine) SetBlock(b Block, lines []string) ([]Step, error) {
-	before, err := m.Read(b.File, b.NoLinks)
+	before, err := m.read(b.in(nil))
 	if errors.Is(err, fs.ErrNotExist) && len(lines) == 0 {
 		return nil, nil
 	}
@@ -33,12 +41,12 @@ func (m *Machine) SetBlock(b Block, lines []string) ([]Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.Put(File{Name: b.File, Content: after, Mode: b.Mode, NoLinks: b.NoLinks})
+	return m.Put(b.in(after))
 }
 
 // BlockLines returns the lines that a block holds now; none where there is no block or no file.
 func (m *Machine) BlockLines(b Block) ([]string, error) {
-	file, err := m.Read(b.File, b.NoLinks)
+	file, err := m.read(b.in(nil))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -49,7 +57,7 @@ func (m *Machine) BlockLines(b Block) ([]string, error) {
 // Foreign returns what stands in a file outside the block, as it would be without the block. Of a block that has lost its end, those
 // lines count as the guest's for which own is true.
 func (m *Machine) Foreign(b Block, own func(line string) bool) ([]byte, error) {
-	file, err := m.Read(b.File, b.NoLinks)
+	file, err := m.read(b.in(nil))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -24,9 +24,17 @@ type Busy interface {
 	Wait(ctx context.Context) error
 }
 
+// Withdrawer is a module that takes back what it has made once it is switched off.
+type Withdrawer interface {
+	Module
+
+	// Withdraw is Plan for a module that is off. It must cost next to nothing where there is nothing to take back.
+	Withdraw(ctx context.Context) (Plan, error)
+}
+
 // Plan is what a module would do, and what it has to say.
 type Plan struct {
-	Steps []Step // in the order in which they are made; when one fails that is not Alone, those behind it are not made
+	Steps []Step // in the order in which they are made; when one fails, those behind it that are of the same, or all where it is of nobody, are not made
 	Count int    // how many hosts, keys, users… are in place once the steps are made
 	Notes []Note // what is left out, doubted or waited for
 	More  bool   // what has to be done after these steps is only known when they are made; the Runner then asks again

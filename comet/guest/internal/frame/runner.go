@@ -83,9 +83,7 @@ type Report struct {
 func (r *Runner) Plan(ctx context.Context) (reports []Report) {
 	for _, m := range r.modules {
 		report := Report{Module: m.Name(), Mode: m.mode}
-		if m.mode != Off {
-			report.Plan, report.Err = m.look(ctx)
-		}
+		report.Plan, report.Err = m.look(ctx)
 		reports = append(reports, report)
 	}
 	return reports
@@ -110,9 +108,6 @@ const rounds = 12
 
 func (r *Runner) apply(ctx context.Context, m *running) (report Report) {
 	report = Report{Module: m.Name(), Mode: m.mode}
-	if m.mode == Off {
-		return report
-	}
 	var changed error
 	for range rounds {
 		report.Plan, report.Err = m.look(ctx)
@@ -130,6 +125,9 @@ func (r *Runner) apply(ctx context.Context, m *running) (report Report) {
 		if errors.Is(err, atomicfile.ErrChanged) {
 			changed = err
 			continue
+		}
+		if err != nil && len(done) > 0 && report.Plan.More && ctx.Err() == nil {
+			continue // what others' steps wait for may be there now
 		}
 		if err != nil {
 			report.Err = errors.Join(report.Err, err)
@@ -156,10 +154,16 @@ func (r *Runner) pause(m *running, plan string, report *Report) {
 	report.Retry = m.retry
 }
 
-// look is Plan; a module that panics has failed, and no more than that.
+// look is Plan, or Withdraw; a module that panics has failed, and no more than that.
 func (m *running) look(ctx context.Context) (p Plan, err error) {
 	defer func() { err = errors.Join(err, recovered(recover())) }()
-	return m.Plan(ctx)
+	if m.mode != Off {
+		return m.Plan(ctx)
+	}
+	if w, ok := m.Module.(Withdrawer); ok {
+		return w.Withdraw(ctx)
+	}
+	return Plan{}, nil
 }
 
 // text tells one plan from another.
@@ -171,24 +175,26 @@ func (p Plan) text() string {
 	return b.String()
 }
 
-// make makes the steps until one fails that others depend on, and leaves those in the plan that were not made.
+// make makes the steps, and leaves those in the plan that were not made. One that fails stops those behind it, or those of the same.
 func (p *Plan) make(ctx context.Context) (done []string, err error) {
 	var failed failures
+	stopped := map[string]bool{}
 	steps := p.Steps
 	p.Steps = nil
 	for i, s := range steps {
-		err := ctx.Err()
-		if err == nil {
-			if err = s.make(ctx); err == nil {
+		if stopped[""] || ctx.Err() != nil {
+			p.Steps = append(p.Steps, steps[i:]...)
+			failed.add(ctx.Err())
+			break
+		}
+		if !stopped[s.Of] {
+			err := s.make(ctx)
+			if err == nil {
 				done = append(done, s.Text)
 				continue
 			}
-			err = fmt.Errorf("%s: %w", s.Text, err)
-		}
-		failed.add(err)
-		if !s.Alone || ctx.Err() != nil {
-			p.Steps = append(p.Steps, steps[i:]...)
-			break
+			stopped[s.Of] = true
+			failed.add(fmt.Errorf("%s: %w", s.Text, err))
 		}
 		p.Steps = append(p.Steps, s)
 	}
@@ -205,7 +211,7 @@ func (f *failures) add(err error) {
 	const shown = 10
 	if len(f.first) < shown || errors.Is(err, atomicfile.ErrChanged) {
 		f.first = append(f.first, err)
-	} else {
+	} else if err != nil {
 		f.more++
 	}
 }

@@ -6,17 +6,16 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"strings"
 
 	"github.com/renci-nrig/comet-go/comet/internal/atomicfile"
 )
 
 // Step is one change, which may be looked at before it is made.
 type Step struct {
-	Text  string                      // what it does: one line without secrets, such as "write /etc/hosts"
-	Diff  string                      // a unified diff where it changes a file that everybody may see
-	Do    func(context.Context) error // makes the change; its error need not repeat Text
-	Alone bool                        // no other step depends on it: should it fail, those behind it are made all the same
+	Text string                      // what it does: one line without secrets, such as "write /etc/hosts"
+	Of   string                      // whose step it is, such as a user's: its failure stops those behind it that are of the same only
+	Diff string                      // a unified diff where it changes a file that everybody may see
+	Do   func(context.Context) error // makes the change; its error need not repeat Text
 }
 
 // File is a file of the machine as it is to be.
@@ -26,12 +25,18 @@ type File struct {
 	Mode    fs.FileMode // of a new file; an existing one keeps its own
 	Secret  bool        // its content is not shown
 	NoLinks bool        // no symbolic link in the path is followed
+
+	Below string            // a folder, from the root, which no link leads out of, whoever sets one meanwhile; Name counts from there
+	Owner *atomicfile.Owner // of a new file, and of folders that are made for it; root where it is nil
 }
+
+// path is what people call the file.
+func (f File) path() string { return "/" + path.Join(f.Below, f.Name) }
 
 // Put returns the step that gives a file its content, and none where it has it already. Should somebody else change the file before
 // the step is made, the step fails with atomicfile.ErrChanged and the Runner plans anew.
 func (m *Machine) Put(f File) ([]Step, error) {
-	before, err := m.Read(f.Name, f.NoLinks)
+	before, err := m.read(f)
 	there := !errors.Is(err, fs.ErrNotExist)
 	switch {
 	case there && err != nil:
@@ -41,20 +46,22 @@ func (m *Machine) Put(f File) ([]Step, error) {
 	case !there:
 		before = []byte{}
 	}
-	step := Step{Text: "write /" + f.Name, Do: func(context.Context) error { return m.put(f, before) }}
+	step := Step{Text: "write " + f.path(), Do: func(context.Context) error { return m.put(f, before) }}
 	if !f.Secret {
-		step.Diff = Diff("/"+f.Name, before, f.Content)
+		step.Diff = Diff(f.path(), before, f.Content)
 	}
 	return []Step{step}, nil
 }
 
 func (m *Machine) put(f File, before []byte) error {
-	if err := m.MakeFolder(path.Dir(f.Name), folderMode(f.Mode)); err != nil {
+	return m.below(f.Below, func(root *os.Root) error {
+		if err := makeFolder(root, path.Dir(f.Name), folderMode(f.Mode), f.Owner); err != nil {
+			return err
+		}
+		_, err := atomicfile.Replace(root, f.Name, f.Content, atomicfile.ReplaceOptions{
+			Expect: before, New: &atomicfile.Options{Mode: f.Mode, Owner: f.Owner}, NoLinks: f.NoLinks})
 		return err
-	}
-	_, err := atomicfile.Replace(m.root, f.Name, f.Content, atomicfile.ReplaceOptions{
-		Expect: before, New: &atomicfile.Options{Mode: f.Mode}, NoLinks: f.NoLinks})
-	return err
+	})
 }
 
 // Remove returns the step that removes a file, and none where it is not there.
@@ -81,28 +88,28 @@ func (m *Machine) remove(name string) error {
 
 // Read returns the content of a file below the root. A missing one is an error that matches fs.ErrNotExist.
 func (m *Machine) Read(name string, noLinks bool) ([]byte, error) {
-	return atomicfile.Read(m.root, name, atomicfile.ReplaceOptions{NoLinks: noLinks})
+	return m.read(File{Name: name, NoLinks: noLinks})
 }
 
-// MakeFolder makes what is missing of a folder's path; the last one gets this mode, those above it 0755.
-func (m *Machine) MakeFolder(name string, mode fs.FileMode) error {
-	return MakeFolder(m.root, name, mode)
+func (m *Machine) read(f File) (content []byte, err error) {
+	err = m.below(f.Below, func(root *os.Root) (err error) {
+		content, err = atomicfile.Read(root, f.Name, atomicfile.ReplaceOptions{NoLinks: f.NoLinks})
+		return err
+	})
+	return content, err
 }
 
-// MakeFolder does the same below any root.
-func MakeFolder(root *os.Root, name string, mode fs.FileMode) error {
-	for at := 0; at < len(name); {
-		next := strings.IndexByte(name[at:], '/')
-		part, with := name, mode
-		if next >= 0 {
-			part, with = name[:at+next], fs.FileMode(0o755)
-		}
-		if err := root.Mkdir(part, with); err != nil && !errors.Is(err, fs.ErrExist) {
-			return err
-		}
-		at = len(part) + 1
+// below passes the folder that files are looked for in.
+func (m *Machine) below(folder string, do func(*os.Root) error) error {
+	if folder == "" {
+		return do(m.root)
 	}
-	return nil
+	root, err := m.root.OpenRoot(folder)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return do(root)
 }
 
 // folderMode lets those into a new folder who may read the file in it.

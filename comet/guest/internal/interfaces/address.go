@@ -26,7 +26,7 @@ func placeOf(link netlink.Link, mac string) place {
 
 // change plans a change of a link, on which those of others do not depend.
 func (l *looking) change(p place, text string, do func(context.Context) error) {
-	l.changes = append(l.changes, frame.Step{Text: text, Do: do, Alone: true})
+	l.changes = append(l.changes, frame.Step{Text: text, Do: do, Of: text})
 	if !slices.Contains(l.touched.Links, p.index) {
 		l.touched.Links = append(l.touched.Links, p.index)
 	}

@@ -120,7 +120,7 @@ func (m *Module) tell(l *looking, one manager, macs []string, whole bool) (steps
 		steps = append(steps, m.reload(l, one, macs))
 	}
 	for i := range steps {
-		steps[i].Alone = true // interfaces can be had without
+		steps[i].Of = steps[i].Text // interfaces can be had without
 	}
 	return steps, nil
 }

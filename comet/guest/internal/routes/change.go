@@ -133,5 +133,5 @@ func (l *looking) remove(r netlink.Route) {
 
 func (l *looking) change(n netip.Prefix, text string, do func() error) {
 	l.touched = append(l.touched, n)
-	l.plan.Steps = append(l.plan.Steps, frame.Step{Text: text, Alone: true, Do: func(context.Context) error { return do() }})
+	l.plan.Steps = append(l.plan.Steps, frame.Step{Text: text, Of: text, Do: func(context.Context) error { return do() }})
 }

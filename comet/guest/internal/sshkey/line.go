@@ -11,23 +11,43 @@ import (
 // Canonical parses text that must hold one public key and nothing else, and writes it anew, as one line without its end, without what a
 // stranger could hide in it: options, further lines, control characters. Errors do not quote it.
 func Canonical(text string) (string, error) {
+	options, line, err := parse(text)
+	if err == nil && len(options) > 0 {
+		return "", errors.New("is an SSH public key with options")
+	}
+	return line, err
+}
+
+// WithOptions is Canonical for keys that may have options, such as from="10.0.0.0/8", which stay as they are.
+func WithOptions(text string) (string, error) {
+	options, line, err := parse(text)
+	if err != nil || len(options) == 0 {
+		return line, err
+	}
+	return strings.Join(options, ",") + " " + line, nil
+}
+
+func parse(text string) (options []string, line string, err error) {
 	text = strings.TrimSpace(text)
 	if strings.ContainsAny(text, "\n\r\x00") {
-		return "", errors.New("has more than one line")
+		return nil, "", errors.New("has more than one line")
 	}
 	key, comment, options, rest, err := ssh.ParseAuthorizedKey([]byte(text))
 	switch {
-	case err != nil:
-		return "", errors.New("is not an SSH public key")
-	case len(options) > 0:
-		return "", errors.New("is an SSH public key with options")
+	case err != nil: // which may quote it
+		return nil, "", errors.New("is not an SSH public key")
 	case len(rest) > 0:
-		return "", errors.New("has more than one line")
+		return nil, "", errors.New("has more than one line")
+	}
+	for _, option := range options {
+		if strings.ContainsFunc(option, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return nil, "", errors.New("has a control character in its options")
+		}
 	}
 	if err := strong(key); err != nil {
-		return "", err
+		return nil, "", err
 	}
-	return Line(key, comment), nil
+	return options, Line(key, comment), nil
 }
 
 // strong refuses keys that cannot be trusted with a login, and certificates, which are none in such a place.

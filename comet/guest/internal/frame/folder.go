@@ -1,0 +1,71 @@
+package frame
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/renci-nrig/comet-go/comet/internal/atomicfile"
+)
+
+// MakeFolder makes what is missing of a folder's path; the last one gets this mode, those above it 0755.
+func (m *Machine) MakeFolder(name string, mode fs.FileMode) error {
+	return MakeFolder(m.root, name, mode)
+}
+
+// MakeFolder does the same below any root.
+func MakeFolder(root *os.Root, name string, mode fs.FileMode) error {
+	return makeFolder(root, name, mode, nil)
+}
+
+func makeFolder(root *os.Root, name string, mode fs.FileMode, owner *atomicfile.Owner) error {
+	for at := 0; at < len(name); {
+		next := strings.IndexByte(name[at:], '/')
+		part, with := name, mode
+		if next >= 0 {
+			part, with = name[:at+next], fs.FileMode(0o755)
+		}
+		var err error
+		if owner == nil {
+			err = root.Mkdir(part, with)
+		} else {
+			err = makeFor(root, part, with, *owner)
+		}
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		at = len(part) + 1
+	}
+	return nil
+}
+
+// makeFor makes a folder and gives it away. Until then it has no permissions, by which one is known that a crash has left. The name is
+// not trusted, since the new owner may put a link behind it.
+func makeFor(root *os.Root, name string, mode fs.FileMode, owner atomicfile.Owner) error {
+	err := root.Mkdir(name, 0)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	found, err := root.Lstat(name)
+	if err != nil || !unfinished(found) {
+		return err
+	}
+	folder, err := root.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	if opened, err := folder.Stat(); err != nil || !os.SameFile(found, opened) {
+		return atomicfile.ErrChanged
+	}
+	return errors.Join(folder.Chown(owner.UID, owner.GID), folder.Chmod(mode))
+}
+
+func unfinished(folder fs.FileInfo) bool {
+	stat, ok := folder.Sys().(*syscall.Stat_t)
+	return ok && folder.IsDir() && folder.Mode().Perm() == 0 && int(stat.Uid) == os.Geteuid()
+}

@@ -1,0 +1,255 @@
+package scripts_test
+
+import (
+	"bufio"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame/frametest"
+)
+
+const killedVariable = "SCRIPTS_TEST_KILLED"
+
+// asGuest makes passes until it is killed, and reports whether this process is to do so.
+func (v *vm) asGuest() bool {
+	if os.Getenv(killedVariable) == "" {
+		return false
+	}
+	fmt.Println("begun")
+	v.run()
+	fmt.Println("ended")
+	return true
+}
+
+// guest starts asGuest in a process of its own, and returns what it says.
+func (v *vm) guest() (*exec.Cmd, *bufio.Scanner) {
+	v.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^"+v.Name()+"$")
+	cmd.Env = append(os.Environ(), killedVariable+"=1")
+	out, err := cmd.StdoutPipe()
+	require.NoError(v, err)
+	require.NoError(v, cmd.Start())
+	said := bufio.NewScanner(out)
+	require.True(v, said.Scan())
+	return cmd, said
+}
+
+// A script outlives its guest, and the next guest finds it, and how it ended.
+func TestAScriptOutlivesItsGuest(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	v.want(script("first", "echo begun >/root/first; read x </root/more; echo $x; exit 5"), script("second", "echo second"))
+	if v.asGuest() {
+		return
+	}
+	require.NoError(t, unix.Mkfifo("/root/first", 0o600))
+	require.NoError(t, unix.Mkfifo("/root/more", 0o600))
+
+	guest, _ := v.guest()
+	assert.Equal(t, "begun\n", frametest.Read(t, "/root/first"))
+	require.NoError(t, guest.Process.Kill())
+	require.Error(t, guest.Wait())
+
+	r := frametest.Apply(t, v.machine, v.module)
+	require.NoError(t, r.Err)
+	assert.Equal(t, []string{"watch script first, which is running"}, r.Done)
+	frametest.Settled(t, v.module)
+	frametest.Write(t, "/root/more", "more\n", 0)
+	r = v.run()
+	assert.Equal(t, "more\n", output(t, "first"))
+	assert.Equal(t, "second\n", output(t, "second"))
+	assert.Contains(t, about(r.Plan.Notes), "script first: ended with status 5")
+}
+
+func TestAScriptEndsWhileThereIsNoGuest(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	v.want(script("first", "echo $$ >/root/first; read x </root/more; echo $x"), script("second", "echo second"))
+	if v.asGuest() {
+		return
+	}
+	require.NoError(t, unix.Mkfifo("/root/first", 0o600))
+	require.NoError(t, unix.Mkfifo("/root/more", 0o600))
+	guest, _ := v.guest()
+	frametest.Read(t, "/root/first")
+	require.NoError(t, guest.Process.Kill())
+	require.Error(t, guest.Wait())
+	frametest.Write(t, "/root/more", "more\n", 0)
+	require.Eventually(t, func() bool { return frametest.Read(t, folder("first/.exit")) != "" }, time.Minute, time.Millisecond)
+
+	plan, err := v.module.Plan(t.Context())
+	require.NoError(t, err)
+	assert.Contains(t, append(frametest.Texts(plan), "watch script first, which is running"), plan.Steps[0].Text)
+	r := v.run()
+	assert.Empty(t, about(r.Plan.Notes))
+	assert.Equal(t, "second\n", output(t, "second"))
+}
+
+// cutShort leaves a script that ran until the machine went down.
+func cutShort(t *testing.T, v *vm) {
+	t.Helper()
+	require.NoError(t, unix.Mkfifo("/root/first", 0o600))
+	plan, err := v.module.Plan(t.Context())
+	require.NoError(t, err)
+	require.Len(t, plan.Steps, 1)
+	require.NoError(t, plan.Steps[0].Do(t.Context()))
+	pid, err := strconv.Atoi(strings.TrimSpace(frametest.Read(t, "/root/first")))
+	require.NoError(t, err)
+	group, err := syscall.Getpgid(pid)
+	require.NoError(t, err)
+	require.NotEqual(t, syscall.Getpgrp(), group)
+	require.NoError(t, syscall.Kill(-group, syscall.SIGKILL))
+	require.NoError(t, v.module.Wait(t.Context()))
+	require.NoError(t, os.Remove("/root/first"))
+	reboot(t)
+	v.restart()
+}
+
+// reboot makes it look as if the machine had come up anew.
+func reboot(t *testing.T) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "boot_id")
+	frametest.Write(t, file, fmt.Sprintf("%032x\n", rand.Uint64()), 0o444)
+	require.NoError(t, unix.Mount(file, "/proc/sys/kernel/random/boot_id", "", unix.MS_BIND, ""))
+}
+
+const endless = "if mkdir /root/once; then echo $$ >/root/first; read x </proc/self/fd/0 || cat /root/never; fi; echo fine"
+
+func TestAScriptThatWasCutShortIsReported(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	require.NoError(t, unix.Mkfifo("/root/never", 0o600))
+	v.want(script("first", endless), script("second", "echo second"))
+	cutShort(t, v)
+	r := v.run()
+	assert.Contains(t, about(r.Plan.Notes), "warning: script first: was cut short, and is not run again")
+	assert.NotContains(t, output(t, "first"), "fine")
+	assert.Equal(t, "second\n", output(t, "second"))
+}
+
+func TestAScriptThatWasCutShortIsRunAgain(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	v.settings.Rerun = true
+	v.restart()
+	require.NoError(t, unix.Mkfifo("/root/never", 0o600))
+	v.want(script("first", endless))
+	cutShort(t, v)
+	r := v.run()
+	assert.Empty(t, about(r.Plan.Notes))
+	assert.Contains(t, output(t, "first"), "fine")
+}
+
+// The machine went down between the journal and the script, or just behind: nobody can tell.
+func TestAJournalWithoutAScript(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	v.want(script("first", "echo fine"))
+	plan, err := v.module.Plan(t.Context())
+	require.NoError(t, err)
+	require.Len(t, plan.Steps, 1)
+	hidden := hide(t, "/bin/sh")
+	require.Error(t, plan.Steps[0].Do(t.Context()))
+	hidden()
+
+	v.restart()
+	r := v.run()
+	assert.Empty(t, about(r.Plan.Notes), "in the same boot it is certain that it has not begun")
+	assert.Equal(t, "fine\n", output(t, "first"))
+
+	v.want(script("second", "echo fine"))
+	plan, err = v.module.Plan(t.Context())
+	require.NoError(t, err)
+	hidden = hide(t, "/bin/sh")
+	require.Error(t, plan.Steps[0].Do(t.Context()))
+	hidden()
+	reboot(t)
+	v.restart()
+	assert.Contains(t, about(v.run().Plan.Notes), "script second: was cut short")
+}
+
+// Guests are killed at whatever point they have reached. Each script runs once all the same.
+func TestGuestsKilledAtAnyMoment(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	for i := range 12 {
+		v.want(append(v.wanted.Elements, script(fmt.Sprint("script_", i), "echo $0 >>/root/ran; sleep 0.0"+fmt.Sprint(i)))...)
+	}
+	if v.asGuest() {
+		return
+	}
+	for range 25 {
+		guest, _ := v.guest()
+		timer := time.AfterFunc(rand.N(80*time.Millisecond), func() { _ = guest.Process.Kill() })
+		_ = guest.Wait()
+		timer.Stop()
+	}
+	r := v.run()
+	assert.Equal(t, 12, r.Plan.Count)
+	assert.Empty(t, about(r.Plan.Notes))
+	var want []string
+	for i := range 12 {
+		want = append(want, fmt.Sprint("script_", i))
+	}
+	assert.Equal(t, want, names(frametest.Read(t, "/root/ran")))
+}
+
+// The text of a script is in files that only root may read, and nowhere else.
+func TestBodiesStayPrivate(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	const secret = "password=xyzzy"
+	require.NoError(t, unix.Mkfifo("/root/first", 0o600))
+	require.NoError(t, unix.Mkfifo("/root/more", 0o600))
+	v.want(script("first", secret+"\necho begun >/root/first; read x </root/more; false"), script("second", secret))
+	plan, err := v.module.Plan(t.Context())
+	require.NoError(t, err)
+	assert.NotContains(t, fmt.Sprintf("%+v %#v", plan, v.wanted), "xyzzy")
+	require.NoError(t, plan.Steps[0].Do(t.Context()))
+	frametest.Read(t, "/root/first")
+	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	require.NoError(t, err)
+	for _, line := range lines {
+		assert.NotContains(t, frametest.Read(t, line), "xyzzy")
+		assert.NotContains(t, frametest.Read(t, strings.Replace(line, "cmdline", "environ", 1)), "xyzzy")
+	}
+	frametest.Write(t, "/root/more", "x\n", 0)
+	require.NoError(t, v.module.Wait(t.Context()))
+	r := v.run()
+	assert.NotContains(t, about(r.Plan.Notes), "xyzzy")
+	assert.NotContains(t, frametest.Read(t, "/"+filepath.Join(frame.StateFolder, "instance/scripts.json")), "xyzzy")
+}
+
+// hide takes a program away until the function is called that it returns.
+func hide(t *testing.T, program string) (back func()) {
+	t.Helper()
+	require.NoError(t, os.Rename(program, program+".hidden"))
+	return func() { require.NoError(t, os.Rename(program+".hidden", program)) }
+}

@@ -1,0 +1,164 @@
+package scripts
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
+)
+
+// wrapper runs a script and leaves how it ended in .exit. Its arguments are the folder, the hash, how many blocks of output are kept and
+// where, and the command. The first cat fails at the bound of its file, the second one reads on. A program that the script leaves running keeps the pipe open, and something has to read it; but nobody waits for it.
+const wrapper = `umask 077
+cd "$1" && rm -f .out && mkfifo .out && echo "$2" >.began || exit
+hash=$2
+{ ulimit -c 0; ulimit -f "$3"; cat; cat >/dev/null; } <.out >"$4" 2>/dev/null &
+log=$!
+shift 4
+(umask 022; exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root USER=root LOGNAME=root SHELL=/bin/sh LANG=C.UTF-8 "$@") </dev/null >.out 2>&1
+code=$?
+n=0
+while [ $n -lt 10 ] && kill -0 $log 2>/dev/null; do sleep 0.1; n=$((n + 1)); done
+rm -f .out
+echo "$hash $code" >.exit.new && sync .exit.new
+mv .exit.new .exit; exit` // without which some shells become the mv
+
+const (
+	wrapperName = "comet-script"
+	block       = 512 // bytes, in which ulimit -f counts
+)
+
+// begin is the step that starts a script. Whoever finds a script that is running by the journal, in the boot in which it was written,
+// but that has not begun, may start it.
+func (s *Scripts) begin(w script) frame.Step {
+	r := record{Name: w.name, Hash: w.hash}
+	return frame.Step{Text: "run " + r.text(), Do: func(ctx context.Context) error {
+		for _, name := range []string{".began", ".exit"} {
+			if err := s.machine.Root().Remove(s.machine.State(r.folder() + "/" + name)); err != nil && !os.IsNotExist(err) {
+				return err
+			}
+		}
+		if err := s.machine.SaveBytes(r.folder()+"/"+slug(w.name), []byte(w.body.Reveal()+"\n")); err != nil {
+			return err
+		}
+		r.Boot = boot()
+		if s.units() {
+			r.Unit = "comet-script-" + slug(w.name) + "-" + w.hash[:8] + ".service"
+		}
+		err := s.update(r, func(have *record) {
+			*have = record{Name: r.Name, Hash: r.Hash, State: running, Began: time.Now(), Boot: r.Boot, Unit: r.Unit, Runs: have.Runs + 1}
+			r = *have
+		})
+		if err != nil {
+			return err
+		}
+		if err := s.start(ctx, r, command(w)); err != nil {
+			return err
+		}
+		s.watch(r)
+		return nil
+	}}
+}
+
+// command returns what a script is run with: the interpreter in its first line, as the kernel would, or the shell.
+func command(w script) []string {
+	line, _, _ := strings.Cut(w.body.Reveal(), "\n")
+	line, found := strings.CutPrefix(line, "#!")
+	program, argument, _ := strings.Cut(strings.TrimSpace(line), " ")
+	switch {
+	case !found || program == "":
+		return []string{"/bin/sh"}
+	case strings.TrimSpace(argument) == "":
+		return []string{program}
+	}
+	return []string{program, strings.TrimSpace(argument)}
+}
+
+// start starts the wrapper, so that it outlives the guest.
+func (s *Scripts) start(ctx context.Context, r record, interpreter []string) error {
+	folder := s.path(r)
+	name := slug(r.Name)
+	args := append([]string{"-c", wrapper, wrapperName, folder, r.Hash, strconv.Itoa((s.MaxLog + block - 1) / block), name + ".log"}, interpreter...)
+	args = append(args, filepath.Join(folder, name))
+	if r.Unit != "" {
+		return s.startUnit(ctx, r, args)
+	}
+	cmd := exec.Command(shell, args...)
+	cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	go func() { _ = cmd.Wait() }() // its end is seen by watch
+	return nil
+}
+
+const shell = "/bin/sh"
+
+// units reports whether scripts become units of systemd.
+func (s *Scripts) units() bool {
+	if s.NoUnits {
+		return false
+	}
+	_, err := os.Stat("/run/systemd/system") // as sd_booted(3) has it
+	return err == nil
+}
+
+// startUnit starts the wrapper as a unit. Its end does not end what the script left running, and the unit goes by itself. In arguments
+// systemd knows $ and, in units' settings, %: the dollars of the wrapper are doubled, and nothing else here can have either.
+func (s *Scripts) startUnit(ctx context.Context, r record, args []string) error {
+	run := []string{"--quiet", "--collect", "--no-ask-password", "--unit=" + r.Unit, "--description=COMET script " + slug(r.Name),
+		"--property=KillMode=process", "--property=TasksMax=infinity", "--", shell}
+	for _, arg := range args {
+		run = append(run, strings.ReplaceAll(arg, "$", "$$"))
+	}
+	_, err := s.machine.Run(ctx, frame.Command{Program: "systemd-run", Args: run})
+	return err
+}
+
+// path is the folder of a script.
+func (s *Scripts) path(r record) string {
+	return filepath.Join(s.machine.Root().Name(), s.machine.State(r.folder()))
+}
+
+// read returns one of the wrapper's files, where it is about this script.
+func (s *Scripts) read(r record, name string) (rest string, ok bool) {
+	text, err := s.machine.Read(s.machine.State(r.folder()+"/"+name), true)
+	if err != nil {
+		return "", false
+	}
+	hash, rest, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
+	return rest, hash == r.Hash
+}
+
+// begun reports whether a script that is running by the journal may have begun. It certainly has not where the wrapper did not say so and
+// is not there, in the same boot: then files are as they were left.
+func (s *Scripts) begun(r record) bool {
+	_, said := s.read(r, ".began")
+	return said || r.Boot != boot() || s.process(r) != 0
+}
+
+// exit returns the status that the wrapper has noted.
+func (s *Scripts) exit(r record) (status int, known bool) {
+	text, ok := s.read(r, ".exit")
+	if !ok {
+		return 0, false
+	}
+	status, err := strconv.Atoi(text)
+	return status, err == nil
+}
+
+func boot() string {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return fmt.Sprint(err)
+	}
+	return strings.TrimSpace(string(id))
+}

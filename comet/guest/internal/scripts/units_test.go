@@ -1,0 +1,71 @@
+package scripts_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame/frametest"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/scripts"
+)
+
+// Where systemd runs the machine, scripts are units of it, and the guest's end is not theirs.
+func TestScriptsAreUnits(t *testing.T) {
+	if !frametest.UnderSystemd(t) {
+		return
+	}
+	v := newVM(t)
+	require.NoError(t, unix.Mkfifo("/root/first", 0o600))
+	require.NoError(t, unix.Mkfifo("/root/more", 0o600))
+	v.want(
+		script("first $x %h", "cat /proc/self/cgroup >/root/first; read x </root/more; echo $x; (read x </root/more; echo later >/root/later) & exit 5"),
+		script("second", "echo $$ second"),
+	)
+	plan, err := v.module.Plan(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, plan.Steps[0].Do(t.Context()))
+	group := strings.TrimSpace(frametest.Read(t, "/root/first"))
+	assert.Regexp(t, `/comet-script-first__x__h-[0-9a-f]{8}-[0-9a-f]{8}.service$`, group)
+
+	v.restart() // which knows nothing of it
+	r := frametest.Apply(t, v.machine, v.module)
+	require.NoError(t, r.Err)
+	assert.Equal(t, []string{"watch script first $x %h, which is running"}, r.Done)
+	frametest.Write(t, "/root/more", "more\n", 0)
+	r = v.run()
+	assert.Contains(t, about(r.Plan.Notes), "script first $x %h: ended with status 5")
+	logs, err := filepath.Glob(folder("first*/*.log"))
+	require.NoError(t, err)
+	require.Len(t, logs, 1)
+	assert.Equal(t, "more\n", frametest.Read(t, logs[0]))
+	assert.Regexp(t, `^\d+ second\n$`, output(t, "second"))
+
+	frametest.Write(t, "/root/more", "x\n", 0)
+	require.Eventually(t, func() bool { return frametest.Read(t, "/root/later") != "" }, time.Minute, time.Millisecond, "what it left running")
+	out, err := exec.Command("systemctl", "list-units", "--all", "--plain", "--no-legend", "comet-script-*").Output()
+	require.NoError(t, err)
+	assert.Empty(t, string(out), "nothing is left of them")
+}
+
+func TestUnitsAreEndedWhenTheirTimeIsOver(t *testing.T) {
+	if !frametest.UnderSystemd(t) {
+		return
+	}
+	v := newVM(t)
+	v.settings = scripts.Settings{Limit: time.Millisecond}
+	v.restart()
+	require.NoError(t, unix.Mkfifo("/root/never", 0o600))
+	v.want(script("long", "cat /root/never & setsid cat /root/never & cat /root/never"))
+	r := v.run()
+	assert.Contains(t, about(r.Plan.Notes), "script long: took too long and was ended")
+	require.Eventually(t, func() bool { return exec.Command("pgrep", "-x", "cat").Run() != nil }, time.Minute, time.Millisecond)
+	_, err := os.Stat("/run/systemd/system")
+	require.NoError(t, err)
+}

@@ -1,0 +1,120 @@
+package users
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
+	"github.com/renci-nrig/comet-go/scope"
+)
+
+// Users is the module "users".
+type Users struct {
+	machine *frame.Machine
+	wanted  frame.Source[scope.User]
+	sshd    sshd
+}
+
+// New returns the module that keeps these users.
+func New(m *frame.Machine, wanted frame.Source[scope.User]) *Users {
+	return &Users{machine: m, wanted: wanted, sshd: sshd{machine: m}}
+}
+
+// Name returns "users".
+func (*Users) Name() string { return "users" }
+
+// Plan looks and returns what has to be done. One user's trouble keeps no other user waiting.
+func (u *Users) Plan(ctx context.Context) (frame.Plan, error) {
+	if err := u.machine.Needs(); err != nil {
+		return frame.Plan{}, err
+	}
+	wanted, err := u.wanted()
+	if err != nil {
+		return frame.Plan{}, err
+	}
+	users, notes := check(wanted)
+	l, err := u.ledger()
+	if err != nil {
+		return frame.Plan{Notes: notes}, err
+	}
+	accounts, err := u.accounts(ctx, append(slices.Collect(maps.Keys(l)), logins(users)...))
+	if err != nil {
+		return frame.Plan{Notes: notes}, fmt.Errorf("look up accounts: %w", err)
+	}
+	plan := frame.Plan{Notes: notes}
+	var failed []error
+	add := func(login string, part frame.Plan, err error) {
+		if err != nil {
+			failed = append(failed, fmt.Errorf("user %s: %w", login, err))
+		}
+		plan.Merge(of(login, part))
+	}
+	for _, w := range users {
+		part, err := u.keep(ctx, w, accounts[w.login], l[w.login], wanted.Whole)
+		add(w.login, part, err)
+	}
+	if wanted.Whole {
+		for _, login := range slices.Sorted(maps.Keys(l)) {
+			if !slices.Contains(logins(users), login) {
+				part, err := u.withdraw(login, accounts[login], l[login])
+				add(login, part, err)
+			}
+		}
+		part, err := u.withdrawSudo(users)
+		failed = append(failed, err)
+		plan.Merge(of("sudo", part))
+	}
+	return plan, errors.Join(failed...)
+}
+
+// of makes one user's steps independent of the others'.
+func of(login string, p frame.Plan) frame.Plan {
+	for i := range p.Steps {
+		p.Steps[i].Of = login
+	}
+	return p
+}
+
+// keep plans what makes an account as it is wanted.
+func (u *Users) keep(ctx context.Context, w user, a *account, e entry, whole bool) (plan frame.Plan, err error) {
+	plan.Count = 1
+	if a == nil || e.Making && a.comment == comment {
+		made, err := u.make(ctx, w.login, a)
+		plan.Merge(made)
+		return plan, err
+	}
+	plan.Steps = append(plan.Steps, u.reopen(*a, e)...)
+	home, err := u.home(*a, e)
+	if err != nil || len(home) > 0 {
+		plan.Steps, plan.More = append(plan.Steps, home...), true
+		return plan, err
+	}
+	keys, err := u.keys(ctx, w, *a, e, whole)
+	plan.Merge(keys)
+	if w.sudo && a.uid != 0 {
+		sudo, sudoErr := u.sudo(w.login)
+		plan.Merge(sudo)
+		err = errors.Join(err, sudoErr)
+	}
+	return plan, err
+}
+
+// withdraw plans what takes back all that the guest has made for an account. Its sudo goes by withdrawSudo.
+func (u *Users) withdraw(login string, a *account, e entry) (plan frame.Plan, err error) {
+	if a == nil {
+		plan.Steps = []frame.Step{u.forget(login)}
+		return plan, nil
+	}
+	plan.Steps, err = u.takeKeys(login, e.Keys)
+	switch {
+	case err != nil:
+	case (e.Made || e.Making && a.comment == comment) && !e.Expired:
+		plan.Steps = append(plan.Steps, u.expire(login))
+	case !e.Made:
+		plan.Steps = append(plan.Steps, u.forget(login))
+	}
+	return plan, err
+}
