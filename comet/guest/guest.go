@@ -37,9 +37,10 @@ type Settings struct {
 	KeyKind    KeyKind                    // of the SSH key pair that is made where root has none; ed25519 where it is empty
 	Loopback   netip.Addr                 // what the VM's own name answers with in /etc/hosts; DefaultLoopback where it is the zero address
 	IgnoreMACs []string                   // network interfaces that are left alone, as 12 hex digits
-	NoLoopback bool                       // keep no such line
-	Retry      time.Duration              // before what failed is tried again, then longer and longer; 1 s where it is zero
-	Logger     *slog.Logger               // slog.Default() where it is nil
+	Scripts    ScriptSettings
+	NoLoopback bool          // keep no such line
+	Retry      time.Duration // before what failed is tried again, then longer and longer; 1 s where it is zero
+	Logger     *slog.Logger  // slog.Default() where it is nil
 }
 
 const defaultEvery = 10 * time.Second

@@ -7,10 +7,13 @@ import (
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/hostname"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/interfaces"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/metadataguard"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/peers"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/router"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/routes"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/scripts"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/sshkey"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/users"
 )
 
 // Mode switches a module: On, Off, or Observe, in which it says what it would do and does nothing.
@@ -33,6 +36,9 @@ const (
 	RSA     = sshkey.RSA
 )
 
+// ScriptSettings say how scripts are run.
+type ScriptSettings = scripts.Settings
+
 // DefaultLoopback is the address that the VM's own name answers with in /etc/hosts: 127.255.255.1.
 var DefaultLoopback = hostname.DefaultLoopback
 
@@ -45,6 +51,9 @@ func DefaultModes(chameleon bool) map[string]Mode {
 	modes := map[string]Mode{}
 	for _, name := range ModuleNames() {
 		modes[name] = On
+		if name == "metadata-guard" { // others than root may have their reasons to ask
+			modes[name] = Off
+		}
 		if chameleon && !slices.Contains(exchange, name) {
 			modes[name] = Off
 		}
@@ -54,7 +63,7 @@ func DefaultModes(chameleon bool) map[string]Mode {
 
 // ModuleNames returns the names of all modules in the order in which they work.
 func ModuleNames() []string {
-	return []string{"hostname", "interfaces", "router", "routes", "publish", "hosts", "pubkeys", "known-hosts"}
+	return []string{"metadata-guard", "hostname", "interfaces", "router", "routes", "users", "publish", "hosts", "pubkeys", "known-hosts", "scripts"}
 }
 
 // addModules puts the modules in their order.
@@ -72,14 +81,17 @@ func (g *Guest) addModules() {
 	g.modes = DefaultModes(false)
 	maps.Copy(g.modes, g.Modules)
 	for _, m := range []frame.Module{
+		metadataguard.New(g.machine),
 		hostname.HostName{Machine: g.machine, Wanted: g.self.HostName, Loopback: loopback},
 		g.links,
 		router.New(g.machine, func() string { return g.self.Router }),
 		routes.New(g.machine, g.sources.routes, heads),
+		users.New(g.machine, g.sources.users),
 		&peers.Publish{Machine: g.machine, Contexts: g.contexts, Address: g.Address, KeyKind: kind, HostKeys: g.modes["known-hosts"] != Off},
 		peers.Hosts{Directory: g.directory},
 		g.pubKeys,
 		peers.KnownHosts{Directory: g.directory},
+		scripts.New(g.machine, g.sources.scripts, g.Scripts),
 	} {
 		g.runner.Add(m, g.modes[m.Name()])
 	}

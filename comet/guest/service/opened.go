@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync/atomic"
 
 	"github.com/renci-nrig/comet-go/comet"
@@ -105,6 +106,11 @@ func (s *Service) guestSettings(set settings.Settings, main identity.Identity, o
 		Settled:    set.Settled,
 		Modules:    set.ModesFor(main.OpenStack || s.Given != nil),
 		IgnoreMACs: set.IgnoreMACs,
+		Scripts: guest.ScriptSettings{
+			Limit:    set.ScriptLimit,
+			Rerun:    set.ScriptAgain,
+			OldState: strings.TrimPrefix(set.OldState, "/"),
+		},
 		Domain:     set.Domain,
 		KeyKind:    set.KeyKind,
 		Loopback:   set.Loopback,
