@@ -18,7 +18,8 @@ import (
 const sections = "SECTION is users, interfaces, storage, routes or scripts; global is accepted, and nothing is done."
 
 func settleFlag() urfave.Flag {
-	return &urfave.DurationFlag{Name: "settle", Usage: "`TIME` after which a head without conditional changes is asked once more whether the change is still there"}
+	return &urfave.DurationFlag{Name: "settle",
+		Usage: "`TIME` after which a head without conditional changes is asked once more whether the change is still there"}
 }
 
 func addCommand() *urfave.Command {

@@ -116,8 +116,10 @@ func missing(spec cli.Spec) string {
 	return ""
 }
 
-// notConfigured says what ORCA's own programs say.
-func notConfigured(err error) error { return cli.Input(fmt.Errorf("Comet is not configured: %w", err)) }
+// unconfigured is what ORCA's own programs say.
+const unconfigured = "Comet is not configured"
+
+func notConfigured(err error) error { return cli.Input(fmt.Errorf("%s: %w", unconfigured, err)) }
 
 // tokenError marks what is wrong with a file of tokens, or with the properties, as bad input. That it cannot be locked or written is none.
 func tokenError(err error) error {

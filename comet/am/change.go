@@ -65,8 +65,10 @@ func Delete(
 		}
 		return nil
 	})
-	if field, ok := errors.AsType[*scope.FieldError](e.Validate()); ok && field.Field == member && !removed && (err == nil || errors.Is(err, comet.ErrNotFound)) {
-		err = field
+	if !removed && (err == nil || errors.Is(err, comet.ErrNotFound)) {
+		if field, ok := errors.AsType[*scope.FieldError](e.Validate()); ok && field.Field == member {
+			err = field
+		}
 	}
 	if err != nil {
 		return false, fmt.Errorf("delete from VM %s: %w", label(unit), elementError(family, key, err))

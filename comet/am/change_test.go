@@ -104,7 +104,7 @@ func TestAddReplacesOneElementAndKeepsWhatItDoesNotKnow(t *testing.T) {
 			`[{"user":"al","sudo":"yes","key":["x"]},{"user":"Bob","sudo":"no","key":["` + keyA + `","` + keyB + `"],"shell":"zsh"}]`,
 		},
 		"user of whom only a key is said": {
-			scope.User{Login: "bob", Keys: scope.KeyText{keyB}},
+			scope.User{Login: "bob", Keys: scope.KeyText{keyB, keyA, keyB}},
 			`[{"user":"bob","sudo":"yes","key":["` + keyA + `"]}]`, "bob",
 			`[{"user":"bob","sudo":"yes","key":["` + keyA + `","` + keyB + `"]}]`,
 		},

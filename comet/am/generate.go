@@ -12,8 +12,8 @@ import (
 )
 
 // Generate makes the five families of a VM from its unit properties. What lacks a property that it needs is skipped, as the data
-// model says; what has one that makes no sense is an *[orca.LineError] that names the property, as is a second interface with one mac and a second
-// route to one network. A login that is there twice is one user with the keys of both.
+// model says; what has one that makes no sense is an *[orca.LineError] that names the property, and so is a second interface with the same
+// mac, or a second route to the same network. A login that is there twice is one user with the keys of both.
 func Generate(p orca.Properties) (Families, error) {
 	u := unit{Properties: p, seen: map[string]string{}}
 	f := Families{
@@ -118,7 +118,7 @@ func (u *unit) users() []scope.User {
 	return users
 }
 
-// addUser adds the keys to a user who is there already. Who asks for the same login twice must agree with himself on sudo.
+// addUser adds a user, or only the keys where the login is there already. The two must agree on sudo.
 func (u *unit) addUser(users []scope.User, user scope.User, at string) []scope.User {
 	i := slices.IndexFunc(users, func(other scope.User) bool { return other.ElementKey() == user.ElementKey() })
 	if i < 0 {
@@ -153,9 +153,14 @@ func joined(keys []string) scope.KeyText {
 	return keys
 }
 
-// further returns those of the keys that are not known.
-func further(known, keys []string) []string {
-	return slices.DeleteFunc(keys, func(key string) bool { return slices.Contains(known, key) })
+// further returns those of the keys that are not known, each once.
+func further(known, keys []string) (more []string) {
+	for _, key := range keys {
+		if !slices.Contains(known, key) && !slices.Contains(more, key) {
+			more = append(more, key)
+		}
+	}
+	return more
 }
 
 func (u *unit) interfaces() (interfaces []scope.Interface, attach []string) {

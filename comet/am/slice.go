@@ -118,7 +118,8 @@ func (p *publication) part(ctx context.Context, part []*task) error {
 
 // hopeless tells whether the other VMs will fare no better.
 func hopeless(err error) bool {
-	return errors.Is(err, comet.ErrUnavailable) || errors.Is(err, comet.ErrClosed) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	ended := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	return ended || errors.Is(err, comet.ErrUnavailable) || errors.Is(err, comet.ErrClosed)
 }
 
 // look finds out what is to be written.
