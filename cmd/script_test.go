@@ -65,6 +65,13 @@ var commands = map[string]func(*testscript.TestScript, bool, []string){
 	"secrets": secrets,
 }
 
+// inPlace runs scripts in the test itself, not in one of their own that -run would have to name.
+type inPlace struct{ *testing.T }
+
+func (t inPlace) Run(_ string, f func(testscript.T)) { f(t) }
+func (inPlace) Parallel()                            {}
+func (inPlace) Verbose() bool                        { return false }
+
 // testscript's own commands win over ours without a word, and its stop and skip end a script as if all were well.
 func TestScriptsAreRunToTheirEnd(t *testing.T) {
 	dir, called := t.TempDir(), map[string]bool{}
@@ -75,7 +82,7 @@ func TestScriptsAreRunToTheirEnd(t *testing.T) {
 		script = name + " x\n" + script
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "probe.txtar"), []byte(script), 0o600))
-	t.Run("ours", func(t *testing.T) { testscript.Run(t, testscript.Params{Dir: dir, Cmds: probes}) })
+	testscript.RunT(inPlace{t}, testscript.Params{Dir: dir, Cmds: probes})
 	for name := range commands {
 		require.True(t, called[name], "%s is a command of testscript's own, or behind one that ends the script", name)
 	}
