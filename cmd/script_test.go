@@ -51,15 +51,49 @@ func TestScripts(t *testing.T) {
 			}
 			return false, fmt.Errorf("unknown condition %s", name)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"head":    startHead,
-			"stop":    stopHead,
-			"mode":    checkMode,
-			"exits":   exits,
-			"oneline": oneLine,
-			"secrets": secrets,
-		},
+		Cmds: commands,
 	})
+}
+
+// commands are what our scripts have beside testscript's own.
+var commands = map[string]func(*testscript.TestScript, bool, []string){
+	"head":    startHead,
+	"halt":    haltHead,
+	"mode":    checkMode,
+	"exits":   exits,
+	"oneline": oneLine,
+	"secrets": secrets,
+}
+
+// inPlace runs scripts in the test itself, not in one of their own that -run would have to name.
+type inPlace struct{ *testing.T }
+
+func (t inPlace) Run(_ string, f func(testscript.T)) { f(t) }
+func (inPlace) Parallel()                            {}
+func (inPlace) Verbose() bool                        { return false }
+
+// testscript's own commands win over ours without a word, and its stop and skip end a script as if all were well.
+func TestScriptsAreRunToTheirEnd(t *testing.T) {
+	dir, called := t.TempDir(), map[string]bool{}
+	probes := map[string]func(*testscript.TestScript, bool, []string){}
+	script := ""
+	for name := range commands {
+		probes[name] = func(*testscript.TestScript, bool, []string) { called[name] = true }
+		script = name + " x\n" + script
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "probe.txtar"), []byte(script), 0o600))
+	testscript.RunT(inPlace{t}, testscript.Params{Dir: dir, Cmds: probes})
+	for name := range commands {
+		require.True(t, called[name], "%s is a command of testscript's own, or behind one that ends the script", name)
+	}
+	scripts, err := filepath.Glob("testdata/*.txtar")
+	require.NoError(t, err)
+	for _, path := range scripts {
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		commands, _, _ := strings.Cut(string(text), "\n-- ")
+		require.NotRegexp(t, `(?m)^(stop|skip)\b`, commands, "%s ends before its end", path)
+	}
 }
 
 // sources looks at every source file, so that go test knows what the result depends on and does not serve an old one.
@@ -103,8 +137,8 @@ func startHead(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(end)
 }
 
-// stopHead is "stop NAME": it kills a head.
-func stopHead(ts *testscript.TestScript, _ bool, args []string) {
+// haltHead is "halt NAME": it kills a head.
+func haltHead(ts *testscript.TestScript, _ bool, args []string) {
 	end, ok := ts.Value(heads{}).(*sync.Map).Load(args[0])
 	if !ok {
 		ts.Fatalf("no head %s", args[0])

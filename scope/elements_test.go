@@ -1,9 +1,11 @@
 package scope_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/renci-nrig/comet-go/scope"
 )
@@ -52,6 +54,7 @@ func TestElementsSayWhatIsWrong(t *testing.T) {
 		"ipVersion is not one of ipv4, ipv6":                                scope.Interface{MAC: "fe163e0026c9", State: "up"},
 		"ip is not an address with a prefix length, such as 172.16.1.10/24": scope.Interface{MAC: "fe163e0026c9", State: "up", IPVersion: "ipv4", IP: "172.16.1.10"},
 		"ip is not of the version that ipVersion names":                     scope.Interface{MAC: "fe163e0026c9", State: "up", IPVersion: "ipv4", IP: "2001:db8::1/64"},
+		"device cannot be a file's name":                                    scope.Storage{Device: "../../etc/cron.d/x", Type: "iscsi"},
 		"device is missing":                                                 scope.Storage{},
 		"storageType is not iscsi":                                          scope.Storage{Device: "dev0", Type: "nbd"},
 		"targetIp is not an IP address":                                     scope.Storage{Device: "dev0", Type: "iscsi", TargetIP: "x"},
@@ -70,6 +73,67 @@ func TestElementsSayWhatIsWrong(t *testing.T) {
 	} {
 		assert.EqualError(t, bad.Validate(), says)
 	}
+}
+
+// What deployed programs have written must not cost a VM the rest of the element, and is not to be written again.
+func TestNewElementsAreHeldToMore(t *testing.T) {
+	iface := func(change func(*scope.Interface)) scope.Interface {
+		i := scope.Interface{MAC: "fe163e0026c9", State: "up", IPVersion: "ipv4", HostEth: "eth0.12", VLANTag: "4094"}
+		change(&i)
+		return i
+	}
+	route := scope.Route{Network: "172.16.2.0/24", NextHop: "172.16.1.1", Device: "eth1", Gateway: "172.16.1.1"}
+	user := scope.User{Login: "bob", Sudo: "no", Keys: scope.KeyText{edKey + " bob@host:22:" + rsaKey}}
+	for _, good := range []scope.Element{iface(func(*scope.Interface) {}), iface(func(i *scope.Interface) { i.HostEth, i.VLANTag = "", "" }), route,
+		user, scope.User{Login: "bob", Sudo: "no"}, scope.Script{Name: "storages", Body: scope.Hide("x")}, scope.Host{HostName: "a"}} {
+		assert.NoError(t, scope.ValidateNew(good))
+	}
+	for says, bad := range map[string]scope.Element{
+		"vlanTag is not a VLAN tag (0 to 4094)":                       iface(func(i *scope.Interface) { i.VLANTag = "5000" }),
+		"vlanTag is not a VLAN tag (0 to 4094) ":                      iface(func(i *scope.Interface) { i.VLANTag = "abc" }),
+		"hosteth is not the name of an interface":                     iface(func(i *scope.Interface) { i.HostEth = "a b" }),
+		"device is not the name of an interface":                      scope.Route{Network: "10.0.0.0/8", NextHop: "user", Device: "../x"},
+		"gateway is not an address":                                   scope.Route{Network: "10.0.0.0/8", NextHop: "user", Gateway: "10.0.0.999"},
+		"scriptName is one that deployed guests take for run already": scope.Script{Name: "storage", Body: scope.Hide("x")},
+		"key number 2 is not a public SSH key":                        scope.User{Login: "bob", Sudo: "no", Keys: scope.KeyText{edKey, "not a key"}},
+		"key number 1 is a private key, which stays where it was made; its public key is in the file beside it that ends in .pub": scope.User{Login: "bob", Sudo: "no", Keys: scope.KeyText{"-----BEGIN OPENSSH PRIVATE KEY-----\nplanted\n"}},
+	} {
+		assert.NoError(t, bad.Validate(), "readers live with it")
+		assert.EqualError(t, scope.ValidateNew(bad), strings.TrimSpace(says))
+	}
+	assert.EqualError(t, scope.ValidateNew(scope.Script{}), "scriptName is missing")
+}
+
+const (
+	edKey  = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
+	rsaKey = "ssh-rsa AAAAB3NzaC1yc2EAAAABAwAAABEAyMnKy8zNzs/Q0dLT1NXW1w=="
+)
+
+func TestValidPublicKey(t *testing.T) {
+	for _, good := range []string{edKey, rsaKey + " a comment: with colons", "  " + edKey, `from="2001:db8::1",command="say \"a b\"" ` + edKey + " bob", "restrict\t" + rsaKey} {
+		assert.NoError(t, scope.ValidPublicKey(good), good)
+	}
+	for _, bad := range []string{"", "k", "ssh-ed25519", "ssh-ed25519 planted", "root:x:0:0:planted:/root:/bin/sh", edKey[:len(edKey)-4], edKey + "AAAA",
+		strings.Replace(edKey, "ssh-ed25519 ", "ssh-rsa ", 1), "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5", "ssh-ed25519 //////////8=", edKey + " bob\nroot"} {
+		err := scope.ValidPublicKey(bad)
+		require.EqualError(t, err, "is not a public SSH key", bad)
+	}
+	for _, private := range []string{"-----BEGIN RSA PRIVATE KEY-----", "-----BEGIN OPENSSH PRIVATE KEY-----\nplanted", "PuTTY-User-Key-File-3: ssh-ed25519"} {
+		assert.ErrorContains(t, scope.ValidPublicKey(private), "is a private key")
+	}
+}
+
+// Every address in a network stands for the route to it.
+func TestRoutesToOneNetworkHaveOneKey(t *testing.T) {
+	for text, key := range map[string]string{
+		"172.16.2.0/24": "172.16.2.0/24", "172.16.2.9/24": "172.16.2.0/24", " 172.16.2.0/24 ": "172.16.2.0/24", "2001:DB8::1/32": "2001:db8::/32",
+		"2001:db8:0::/32": "2001:db8::/32", "default": "default",
+	} {
+		assert.Equal(t, key, scope.Route{Network: text}.ElementKey())
+	}
+	l, err := scope.ParseList([]byte(`{"val_":"[{\"routeNetwork\":\"172.16.2.9/24\",\"routeNextHop\":\"user\"}]"}`))
+	require.NoError(t, err)
+	require.True(t, scope.Remove[scope.Route](l, "172.16.2.0/24"))
 }
 
 func TestElementsAreFoundByTheirKey(t *testing.T) {

@@ -2,6 +2,7 @@ package scope
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
 )
 
@@ -41,6 +42,19 @@ func (i Interface) Validate() error {
 	}
 	if p.Addr().Is4() != (i.IPVersion == "ipv4") {
 		return &FieldError{"ip", "is not of the version that ipVersion names"}
+	}
+	return nil
+}
+
+const maxVLANTag = 4094
+
+// validateNew checks what concerns the host that the VM runs on alone.
+func (i Interface) validateNew() error {
+	if err := linkName("hosteth", i.HostEth); err != nil {
+		return err
+	}
+	if tag, err := strconv.ParseUint(i.VLANTag, 10, 16); i.VLANTag != "" && (err != nil || tag > maxVLANTag) {
+		return &FieldError{"vlanTag", "is not a VLAN tag (0 to 4094)"}
 	}
 	return nil
 }

@@ -33,7 +33,7 @@ func TestEveryStoredFormIsRead(t *testing.T) {
 		"escaped beyond need":     {`{"val_":"[{\u0022hostName\u0022:\u0022a\u0022}]"}`, []scope.Host{{HostName: "a"}}},
 		"other members":           {`{"by":"x","val_":"[{\"hostName\":\"a\"}]","n":1}`, []scope.Host{{HostName: "a"}}},
 		"numbers and null":        {`{"val_":"[{\"hostName\":7,\"ip\":null}]"}`, []scope.Host{{HostName: "7"}}},
-		"member of another time":  {`{"val_":"[{\"hostName\":\"a\",\"sshHostKeys\":\"k\",\"deep\":{\"x\":[1]}}]"}`, []scope.Host{{HostName: "a"}}},
+		"member of another time":  {`{"val_":"[{\"hostName\":\"a\",\"osRelease\":\"k\",\"deep\":{\"x\":[1]}}]"}`, []scope.Host{{HostName: "a"}}},
 		"val_ twice, last counts": {`{"val_":"[{\"hostName\":\"a\"}]","val_":"[{\"hostName\":\"b\"}]"}`, []scope.Host{{HostName: "b"}}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,9 +1,6 @@
 package scope
 
-import (
-	"log/slog"
-	"strings"
-)
+import "log/slog"
 
 // Script is an element of the family scripts: a program that the VM runs once in its life.
 type Script struct {
@@ -22,13 +19,18 @@ func (s Script) ElementKey() string { return s.Name }
 
 // Validate checks that the name can be a file's name and that there is a body.
 func (s Script) Validate() error {
-	if err := required("scriptName", s.Name); err != nil {
+	if err := fileName("scriptName", s.Name); err != nil {
 		return err
 	}
-	if strings.ContainsAny(s.Name, "/\x00\n") || strings.HasPrefix(s.Name, ".") || strings.HasPrefix(s.Name, "-") || len(s.Name) > 200 {
-		return &FieldError{"scriptName", "cannot be a file's name"}
-	}
 	return required("scriptBody", s.Body.Reveal())
+}
+
+// validateNew refuses the name of a folder in which deployed guests look for what they have run.
+func (s Script) validateNew() error {
+	if s.Name == "storage" {
+		return &FieldError{"scriptName", "is one that deployed guests take for run already"}
+	}
+	return nil
 }
 
 // LogValue shows the name alone.

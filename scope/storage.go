@@ -11,7 +11,7 @@ import (
 // Storage is an element of the family storage: a network disk of the VM. All twelve members are always written, empty where they
 // are unset: the old guest drops the whole list when one is missing.
 type Storage struct {
-	Device       string `json:"device"`      // a name such as dev0
+	Device       string `json:"device"`      // a name such as dev0, which guests keep a file by
 	Type         string `json:"storageType"` // "iscsi"
 	TargetIP     string `json:"targetIp"`
 	TargetPort   string `json:"targetPort"`
@@ -33,7 +33,7 @@ func (s Storage) ElementKey() string { return s.Device }
 
 // Validate checks the device's name, the type, the target and the two switches.
 func (s Storage) Validate() error {
-	if err := required("device", s.Device); err != nil {
+	if err := fileName("device", s.Device); err != nil {
 		return err
 	}
 	if s.Type != "iscsi" {

@@ -2,6 +2,7 @@ package scope
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 )
 
@@ -28,6 +29,16 @@ func (u User) Validate() error {
 		return err
 	}
 	return oneOf("sudo", u.Sudo, "yes", "no")
+}
+
+// validateNew checks the public keys.
+func (u User) validateNew() error {
+	for i, key := range u.PublicKeys() {
+		if err := ValidPublicKey(key); err != nil {
+			return &FieldError{"key", fmt.Sprintf("number %d %v", i+1, err)}
+		}
+	}
+	return nil
 }
 
 // MaySudo reports whether sudo is "yes", in any case.
@@ -108,14 +119,14 @@ func startsKey(text string) bool {
 	return isKeyType(first) || isKeyType(second) && isOptions(first)
 }
 
-// cutOptions cuts at the first blank outside quotes.
+// cutOptions cuts at the first blank outside quotes: behind options, or behind a word.
 func cutOptions(text string) (first, rest string) {
 	quoted := false
 	for i, c := range text {
 		switch {
-		case c == '"':
+		case c == '"' && (i == 0 || text[i-1] != '\\'):
 			quoted = !quoted
-		case c == ' ' && !quoted:
+		case (c == ' ' || c == '\t') && !quoted:
 			return text[:i], text[i:]
 		}
 	}

@@ -5,7 +5,21 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
+
+// ValidateNew is Validate for who puts an element down. It also reports, as a *FieldError, what readers live with because deployed
+// programs have written it: a public key, a VLAN tag, the name of an interface, a gateway that is none, a script that deployed guests never
+// run.
+func ValidateNew(e Element) error {
+	if err := e.Validate(); err != nil {
+		return err
+	}
+	if strict, ok := e.(interface{ validateNew() error }); ok {
+		return strict.validateNew()
+	}
+	return nil
+}
 
 func required(field, value string) error {
 	if value == "" {
@@ -22,6 +36,25 @@ func oneOf(field, value string, allowed ...string) error {
 	}
 	named := slices.DeleteFunc(slices.Clone(allowed), func(a string) bool { return a == "" })
 	return &FieldError{field, fmt.Sprintf("is not one of %s", strings.Join(named, ", "))}
+}
+
+// fileName reports what cannot be the name of a file in a folder of ours.
+func fileName(field, name string) error {
+	if err := required(field, name); err != nil {
+		return err
+	}
+	if strings.ContainsAny(name, "/\x00\n") || strings.HasPrefix(name, ".") || strings.HasPrefix(name, "-") || len(name) > 200 {
+		return &FieldError{field, "cannot be a file's name"}
+	}
+	return nil
+}
+
+// linkName reports what cannot be the name of a network interface, whatever system it is on. It may be missing.
+func linkName(field, name string) error {
+	if strings.ContainsFunc(name, func(r rune) bool { return r == '/' || unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		return &FieldError{field, "is not the name of an interface"}
+	}
+	return nil
 }
 
 const (

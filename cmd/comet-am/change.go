@@ -18,7 +18,8 @@ import (
 const sections = "SECTION is users, interfaces, storage, routes or scripts; global is accepted, and nothing is done."
 
 func settleFlag() urfave.Flag {
-	return &urfave.DurationFlag{Name: "settle", Usage: "`TIME` after which a head without conditional changes is asked once more whether the change is still there"}
+	return &urfave.DurationFlag{Name: "settle",
+		Usage: "`TIME` after which a head without conditional changes is asked once more whether the change is still there"}
 }
 
 func addCommand() *urfave.Command {
@@ -27,10 +28,12 @@ func addCommand() *urfave.Command {
 		Usage:     "put one user, interface, disk, route or script into what a VM has",
 		ArgsUsage: "SECTION KEY [VALUE]",
 		Description: "The element with that key is replaced, all others stay as they are. " + sections + "\n" +
-			"VALUE has fields separated by colons; - is read from standard input:\n\n" +
+			"VALUE has fields separated by colons. In place of it - reads it from standard input, where a CHAP secret or a script belongs:\n" +
+			"everybody on the machine sees arguments.\n\n" +
 			"   users LOGIN          SUDO:KEYS (KEYS joined by colons; they are added to those of a user that is there)\n" +
 			"   interfaces MAC       STATE:IPVERSION[:CIDR]\n" +
-			"   storage DEVICE       TYPE:IP:PORT:LUN:CHAPUSER:CHAPSECRET:ATTACH:FSTYPE:FSOPTIONS:FORMAT:MOUNTPOINT\n" +
+			"   storage DEVICE       TYPE:IP:PORT:LUN:CHAPUSER:CHAPSECRET:ATTACH[:FSTYPE[:FSOPTIONS[:FORMAT[:MOUNTPOINT]]]]\n" +
+			"                        (TYPE is iscsi, LUN 0 where it is empty, ATTACH and FORMAT yes or no)\n" +
 			"   routes NETWORK       NEXTHOP\n" +
 			"   scripts NAME         BODY\n\n" +
 			"Without VALUE the fields are those of the section's flags, in which any character may stand.",
@@ -67,7 +70,7 @@ func addElement(c *urfave.Context) error {
 	return withUnit(c, func(ctx context.Context, client *comet.Client, unit orca.Unit) error {
 		replaced, err := am.Add(ctx, client, unit, e, c.Duration("settle"))
 		if err != nil {
-			return addError(err)
+			return changeError(err)
 		}
 		did := "added"
 		if replaced {
@@ -78,8 +81,8 @@ func addElement(c *urfave.Context) error {
 	})
 }
 
-// addError marks what is wrong with the element as bad input, and says what to do where there is nothing to add to.
-func addError(err error) error {
+// changeError marks what is wrong with the element as bad input, and says what to do where there is nothing to add to.
+func changeError(err error) error {
 	if _, ok := errors.AsType[*scope.FieldError](err); ok {
 		return cli.Input(err)
 	}
@@ -104,7 +107,7 @@ func deleteElement(c *urfave.Context) error {
 		case errors.Is(err, comet.ErrNotFound):
 			fmt.Fprintf(c.App.ErrWriter, "%s: %s\n", c.App.Name, cli.OneLine(err))
 		case err != nil:
-			return err
+			return changeError(err)
 		}
 		did := "deleted"
 		if !removed {
@@ -117,10 +120,16 @@ func deleteElement(c *urfave.Context) error {
 
 // section is the family that a section means; ok is false where there is nothing to do.
 func section(c *urfave.Context, name, key string) (family scope.Family, ok bool, err error) {
+	limit, err := cli.Timeout(c)
+	if err != nil {
+		return family, false, err
+	}
 	family, ok, err = am.Section(name)
-	switch {
-	case c.Duration("settle") < 0:
-		return family, false, cli.Usage("give a time such as 2s", "--settle %s makes no sense", c.Duration("settle"))
+	switch settle := c.Duration("settle"); {
+	case settle < 0:
+		return family, false, cli.Usage("give a time such as 2s", "--settle %s makes no sense", settle)
+	case settle >= limit:
+		return family, false, cli.Usage("give the command more time than that", "--settle %s does not fit into --timeout %s", settle, limit)
 	case err != nil:
 		return family, false, cli.Input(err)
 	case !ok:

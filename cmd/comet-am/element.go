@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 
 	urfave "github.com/urfave/cli/v2"
@@ -21,8 +20,8 @@ type member struct {
 
 // The flags of each section's elements. Those that name a file keep long or secret text out of the arguments.
 var elementMembers = []member{
-	{"users", "sudo", "`yes|no`: passwordless sudo"},
-	{"users", "keys-file", "`FILE` with the user's public keys, one a line"},
+	{"users", "sudo", "`yes|no`: passwordless sudo; where it is not said, what the user has, and no for a new one"},
+	{"users", "keys-file", "`FILE` with public keys, one a line, which are added to those that the user has; a new user needs one"},
 	{"interfaces", "state", "`up|down|user`"},
 	{"interfaces", "ip-version", "`ipv4|ipv6`"},
 	{"interfaces", "ip", "`CIDR`: address and prefix length"},
@@ -106,8 +105,8 @@ func elementOf(c *urfave.Context, family scope.Family, key string) (scope.Elemen
 	}
 	switch family {
 	case scope.FamilyUsers:
-		keys, err := content(c, "keys-file")
-		return scope.User{Login: key, Sudo: or("sudo", "no"), Keys: scope.KeyText{scope.JoinKeys(lines(keys))}}, err
+		keys, err := publicKeys(c)
+		return scope.User{Login: key, Sudo: text("sudo"), Keys: keys}, err
 	case scope.FamilyInterfaces:
 		return scope.Interface{MAC: scope.CanonicalMAC(key), State: or("state", "up"), IPVersion: or("ip-version", versionOf(text("ip"))),
 			IP: text("ip"), HostEth: text("hosteth"), VLANTag: text("vlan")}, nil
@@ -147,7 +146,27 @@ func content(c *urfave.Context, flag string) (string, error) {
 	return string(text), nil
 }
 
-func lines(text string) []string {
-	list := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' })
-	return slices.DeleteFunc(list, func(l string) bool { return strings.TrimSpace(l) == "" || l[0] == '#' })
+// publicKeys are those in the file that --keys-file names, which must have nothing else in it.
+func publicKeys(c *urfave.Context) (keys []string, err error) {
+	const flag = "keys-file"
+	path := cli.Given(c, flag)
+	text, err := content(c, flag)
+	if err != nil || path == "" {
+		return nil, err
+	}
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			continue
+		}
+		if err := scope.ValidPublicKey(line); err != nil {
+			return nil, cli.Input(fmt.Errorf("--%s %s: line %d %w", flag, path, number, err))
+		}
+		keys = append(keys, line)
+	}
+	if len(keys) == 0 {
+		return nil, cli.Input(fmt.Errorf("--%s %s: there is no key in it", flag, path))
+	}
+	return keys, nil
 }

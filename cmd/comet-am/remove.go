@@ -40,6 +40,9 @@ func remove(c *urfave.Context) error {
 	defer conn.Close()
 	own := removed(c, "Unit", func() (int, error) { return am.Remove(ctx, conn.Client, unit) })
 	if unit.Slice.Tokens == (scope.Tokens{}) {
+		if own == nil {
+			fmt.Fprintf(c.App.ErrWriter, "%s: warning: no slice.comet.readToken: if the VM has a place in its slice, that stays\n", c.App.Name)
+		}
 		return files.incomplete(own)
 	}
 	placed := removed(c, "Slice", func() (int, error) { return am.RemoveFromSlice(ctx, conn.Client, unit) })

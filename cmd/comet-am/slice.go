@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -21,6 +22,7 @@ import (
 type sliceVM struct {
 	orca.VM
 	am.Member
+	without string // why there is nothing to be put down; empty where there is
 }
 
 // generateSlice puts down what all VMs of a slice need.
@@ -34,26 +36,27 @@ func generateSlice(c *urfave.Context) error {
 	if err := cli.Required(c, "save-dir"); err != nil {
 		return err
 	}
-	vms, err := loadSlice(c)
+	all, err := loadSlice(c)
 	if err != nil {
 		return err
 	}
+	vms := slices.DeleteFunc(pointers(all), func(vm *sliceVM) bool { return vm.without != "" })
 	ctx, conn, err := connect(c)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	if err := openTokens(ctx, c.String("save-dir"), vms); err != nil {
-		return cli.Input(err)
+	if err := openTokens(ctx, c, vms); err != nil {
+		return tokenError(err)
 	}
 	members := make([]am.Member, len(vms))
 	for i, vm := range vms {
 		members[i] = vm.Member
 	}
 	show := cli.NewProgress(c, "VMs")
-	results := am.PublishSlice(ctx, conn.Client, members, show.Step)
+	results := am.PublishSlice(ctx, conn.Client, members, am.SliceOptions{Replace: c.Bool("replace"), Progress: show.Step})
 	show.End()
-	return tell(c, vms, results)
+	return tell(c, all, results)
 }
 
 // loadSlice reads the slice file and all that it names, so that nothing is written where any of it makes no sense.
@@ -65,8 +68,9 @@ func loadSlice(c *urfave.Context) ([]sliceVM, error) {
 	}
 	var vms []sliceVM
 	for i, of := range slice.VMs {
-		if !of.NeedsContext() || of.IsLUN() {
-			continue // nobody there who would read it
+		if why := without(of); why != "" {
+			vms = append(vms, sliceVM{VM: of, without: why})
+			continue
 		}
 		if of.Properties == "" {
 			return nil, cli.Input(fmt.Errorf("%s: vms[%d].properties: is missing; they say what the VM needs", path, i))
@@ -78,6 +82,17 @@ func loadSlice(c *urfave.Context) ([]sliceVM, error) {
 		vms = append(vms, vm)
 	}
 	return vms, nil
+}
+
+// without says why a VM of the slice file has nothing that could be put down.
+func without(vm orca.VM) string {
+	switch {
+	case vm.IsLUN():
+		return "storage has no guest who would read it"
+	case !vm.NeedsContext():
+		return fmt.Sprintf("type %s gets no context; those that end in vm, baremetalce or lun do", vm.Type)
+	}
+	return ""
 }
 
 func loadVM(c *urfave.Context, id scope.ContextID, of orca.VM) (vm sliceVM, err error) {
@@ -104,11 +119,17 @@ func loadVM(c *urfave.Context, id scope.ContextID, of orca.VM) (vm sliceVM, err 
 }
 
 // openTokens finds or makes the tokens of every VM. All are on disk when it returns.
-func openTokens(ctx context.Context, dir string, vms []sliceVM) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("--save-dir: %w", err)
+func openTokens(ctx context.Context, c *urfave.Context, vms []*sliceVM) error {
+	dir := c.String("save-dir")
+	if len(vms) == 0 {
+		return nil
 	}
-	return comet.Each(ctx, pointers(vms), comet.Bulk{}, func(ctx context.Context, vm *sliceVM) (err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return cli.Input(fmt.Errorf("--save-dir: %w", err))
+	}
+	show := cli.NewProgress(c, "tokens of VMs")
+	defer show.End()
+	return comet.Each(ctx, vms, comet.Bulk{Progress: show.Step}, func(ctx context.Context, vm *sliceVM) (err error) {
 		path := filepath.Join(dir, vm.VM.HostName+".saved")
 		_, missing := os.Stat(path)
 		vm.Fresh = errors.Is(missing, fs.ErrNotExist) && vm.Unit.Tokens == scope.Tokens{}
@@ -123,42 +144,4 @@ func pointers[T any](list []T) []*T {
 		all[i] = &list[i]
 	}
 	return all
-}
-
-// shownVM is a VM as data.
-type shownVM struct {
-	HostName      string     `json:"hostName"`
-	ReservationID scope.Key  `json:"reservationId"`
-	Outcome       am.Outcome `json:"outcome"`
-	Error         string     `json:"error,omitempty"`
-	IfaceList     string     `json:"ifaceList"` // as handlers get it, every one followed by a blank
-}
-
-// tell prints what came of every VM; its error says that some failed.
-func tell(c *urfave.Context, vms []sliceVM, results []am.Result) error {
-	shown := make([]shownVM, len(vms))
-	count := map[am.Outcome]int{}
-	var first error
-	for i, r := range results {
-		count[r.Outcome]++
-		shown[i] = shownVM{vms[i].VM.HostName, vms[i].VM.ReservationID, r.Outcome, "", vms[i].Families.IfaceList()}
-		if r.Err != nil {
-			shown[i].Error = cli.OneLine(r.Err)
-			if first == nil {
-				first = r.Err
-			}
-		}
-	}
-	err := cli.Print(c, shown, func() cli.Table {
-		t := cli.Table{Header: []string{"VM", "OUTCOME", "WHY"}, Empty: "no VM in the slice file has anything to be put down"}
-		for _, s := range shown {
-			t.Rows = append(t.Rows, []string{s.HostName, string(s.Outcome), s.Error})
-		}
-		return t
-	})
-	fmt.Fprintf(c.App.ErrWriter, "%s: %d VMs: %d written, %d kept, %d failed\n", c.App.Name, len(vms), count[am.Written], count[am.Kept], count[am.Failed])
-	if first != nil {
-		return errors.Join(fmt.Errorf("%d of %d VMs failed, the first: %w", count[am.Failed], len(vms), first), err)
-	}
-	return err
 }

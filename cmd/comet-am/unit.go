@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -50,7 +51,10 @@ func load(c *urfave.Context) (unitFiles, orca.Unit, error) {
 // readFiles reads properties from files, later ones win.
 func readFiles(c *urfave.Context, paths ...string) (files unitFiles, err error) {
 	var list []orca.KeyValue
-	for _, path := range paths {
+	for i, path := range paths {
+		if path == "-" && slices.Contains(paths[:i], path) {
+			return unitFiles{}, cli.Usage("name it once", "standard input is --properties twice")
+		}
 		s, err := readSource(c, path)
 		if err != nil {
 			return unitFiles{}, cli.Input(err)
@@ -89,20 +93,42 @@ func connect(c *urfave.Context) (context.Context, *cli.Connection, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	missing := ""
-	switch plain := !strings.Contains(spec.Heads, "https://"); {
-	case spec.Heads == "":
-		missing = "no heads are named; give --comethost, COMETHOST or --config"
-	case plain:
-	case spec.Files.CA == "" && !spec.Names.Insecure:
-		missing = "no CA is named; give --cacert, COMETCACERT or --config"
-	case spec.Files.KeyStore == "" && spec.Files.Cert == "" && spec.Files.Key == "":
-		missing = "no key store and no certificate are named; give --keystore, --cert or --config"
-	}
-	if missing != "" {
-		return nil, nil, cli.Input(errors.New("Comet is not configured: " + missing)) // what ORCA's own programs say
+	if missing := missing(spec); missing != "" {
+		return nil, nil, notConfigured(errors.New(missing))
 	}
 	return cli.Connect(c)
+}
+
+// missing says which setting is not there without which an aggregate manager has no COMET.
+func missing(spec cli.Spec) string {
+	f := spec.Files
+	switch plain := !strings.Contains(spec.Heads, "https://"); {
+	case spec.Heads == "":
+		return "no heads are named; give --comethost, COMETHOST or --config"
+	case plain:
+	case f.CA == "" && !spec.Names.Insecure:
+		return "no CA is named; give --cacert, COMETCACERT or --config"
+	case f.KeyStore == "" && f.Cert == "" && f.Key == "":
+		return "no key store and no certificate are named; give --keystore, --cert or --config"
+	case f.KeyStore != "" && f.KeyStorePassword.IsZero() && (f.Cert == "" || f.Key == ""):
+		return "the key store's password is not set; give --keystore-password-file, or comet.clientkeystorepwd in --config"
+	}
+	return ""
+}
+
+// unconfigured is what ORCA's own programs say.
+const unconfigured = "Comet is not configured"
+
+func notConfigured(err error) error { return cli.Input(fmt.Errorf("%s: %w", unconfigured, err)) }
+
+// tokenError marks what is wrong with a file of tokens, or with the properties, as bad input. That it cannot be locked or written is none.
+func tokenError(err error) error {
+	for _, input := range []error{am.ErrSaved, am.ErrIncomplete, fs.ErrNotExist} {
+		if errors.Is(err, input) {
+			return cli.Input(err)
+		}
+	}
+	return err
 }
 
 // withUnit reads the properties, connects, and does something with the VM's entries.
@@ -127,7 +153,7 @@ func (f unitFiles) blame(err error) error {
 	}
 	for _, s := range slices.Backward(f.sources) {
 		if _, sets := s.Get(line.Field); sets {
-			return cli.Input(fmt.Errorf("%s: %w", s.path, err))
+			return cli.Input(fmt.Errorf("%s: %w", s.path, s.Errorf(line.Field, "%s", line.Reason)))
 		}
 	}
 	return cli.Input(err)

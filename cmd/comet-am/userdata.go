@@ -2,17 +2,16 @@ package main
 
 import (
 	"bytes"
-	"encoding/pem"
+	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	urfave "github.com/urfave/cli/v2"
 
 	"github.com/renci-nrig/comet-go/cmd/internal/cli"
-	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/am"
 	"github.com/renci-nrig/comet-go/comet/orca"
-	"github.com/renci-nrig/comet-go/tlsconfig"
 )
 
 func userdataCommand() *urfave.Command {
@@ -44,18 +43,18 @@ func userdata(c *urfave.Context) error {
 	if err := cli.Required(c, "out", "save"); err != nil {
 		return err
 	}
-	_, unit, err := load(c)
+	files, unit, err := load(c)
 	if err != nil {
 		return err
-	}
-	if c.String("out") == c.String("save") {
-		return cli.Usage("name two files", "--out and --save are the same")
 	}
 	if err := checkFormat(c); err != nil {
 		return err
 	}
 	spec, err := cli.ReadSpec(c)
 	if err != nil {
+		return err
+	}
+	if err := checkOut(c, files, spec); err != nil {
 		return err
 	}
 	heads, err := headsOf(spec)
@@ -65,18 +64,24 @@ func userdata(c *urfave.Context) error {
 	if err := keepsSlice(c, unit); err != nil {
 		return err
 	}
-	if _, err := formatted(c, am.UserData(unit, heads)); err != nil { // before any token is made
-		return cli.Input(err)
+	if _, err := formatted(c, unit, heads); err != nil { // before any token is made
+		return files.blame(files.incomplete(err))
 	}
-	if unit.Tokens, err = am.OpenTokens(c.Context, c.String("save"), unit); err != nil {
-		return cli.Input(err)
+	limit, err := cli.Timeout(c)
+	if err != nil {
+		return err
 	}
-	text, err := formatted(c, am.UserData(unit, heads))
-	if err == nil {
-		err = orca.SavePrivate("user data", c.String("out"), text)
+	ctx, cancel := context.WithTimeout(c.Context, limit)
+	defer cancel()
+	if unit.Tokens, err = am.OpenTokens(ctx, c.String("save"), unit); err != nil {
+		return tokenError(err)
 	}
+	text, err := formatted(c, unit, heads)
 	if err != nil {
 		return cli.Input(err)
+	}
+	if err := orca.SavePrivate("user data", c.String("out"), text); err != nil {
+		return tokenError(err)
 	}
 	if unit.Slice.Tokens.Read.IsZero() {
 		fmt.Fprintf(c.App.ErrWriter, "%s: warning: no slice.comet.readToken: the VM will have its own data, and take no part in its slice\n", c.App.Name)
@@ -107,8 +112,45 @@ func checkFormat(c *urfave.Context) error {
 	return nil
 }
 
+// checkOut refuses to put the user data in the place of something that is read here.
+func checkOut(c *urfave.Context, files unitFiles, spec cli.Spec) error {
+	out := c.String("out")
+	if sameFile(out, c.String("save")) {
+		return cli.Usage("name two files", "--out and --save are the same")
+	}
+	read := map[string]string{"config": c.String("config"), "cacert": spec.Files.CA, "keystore": spec.Files.KeyStore, "cert": spec.Files.Cert,
+		"key": spec.Files.Key, "keystore-password-file": c.String("keystore-password-file"), "key-password-file": c.String("key-password-file")}
+	for flag, path := range read {
+		if path != "" && sameFile(out, path) {
+			return cli.Usage("name another file", "--out %s is what is read as --%s", out, flag)
+		}
+	}
+	for _, s := range files.sources {
+		if sameFile(out, s.path) {
+			return cli.Usage("name another file", "--out %s is what is read as --properties", out)
+		}
+	}
+	return nil
+}
+
+// sameFile tells whether two paths are those of one file, which need not be there.
+func sameFile(a, b string) bool {
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	if errA == nil && errB == nil {
+		return os.SameFile(infoA, infoB)
+	}
+	absA, errA := filepath.Abs(a)
+	absB, errB := filepath.Abs(b)
+	return errA == nil && errB == nil && absA == absB
+}
+
 // formatted is the user data in the form that is asked for.
-func formatted(c *urfave.Context, u orca.UserData) ([]byte, error) {
+func formatted(c *urfave.Context, unit orca.Unit, heads am.Heads) ([]byte, error) {
+	u, err := am.UserData(unit, heads)
+	if err != nil {
+		return nil, err
+	}
 	switch c.String("format") {
 	case formatMetadata:
 		list, err := u.Metadata()
@@ -132,29 +174,11 @@ func keepsSlice(c *urfave.Context, unit orca.Unit) error {
 		"%s has the slice's tokens, and the properties given have not: the VM would take no part in its slice any more", c.String("out"))
 }
 
-// headsOf is what the VM is told of the heads. A CA goes along as PEM, whatever form it has here.
+// headsOf is what the VM is told of the heads.
 func headsOf(spec cli.Spec) (am.Heads, error) {
-	switch {
-	case spec.Heads == "":
-		return am.Heads{}, cli.Usage("give --comethost, COMETHOST or --config", "Comet is not configured: no heads are named")
-	case spec.Files.CA == "":
-		return am.Heads{}, cli.Usage("give --cacert, COMETCACERT or --config", "Comet is not configured: no CA is named")
+	told, err := spec.Told()
+	if err != nil && (spec.Heads == "" || spec.Files.CA == "") {
+		err = notConfigured(err)
 	}
-	if _, err := comet.ParseHeads(spec.Heads); err != nil {
-		return am.Heads{}, cli.Input(err)
-	}
-	text, err := os.ReadFile(spec.Files.CA)
-	if err != nil {
-		return am.Heads{}, cli.Input(fmt.Errorf("CA: %w", err))
-	}
-	roots, err := tlsconfig.ParseCA(text, spec.Files.CAPassword)
-	if err != nil {
-		return am.Heads{}, cli.Input(fmt.Errorf("CA %s: %w", spec.Files.CA, err))
-	}
-	heads := am.Heads{List: spec.Heads}
-	for _, root := range roots {
-		heads.CACert = append(heads.CACert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.Raw})...)
-	}
-	heads.ServerName = spec.ServerNames()
-	return heads, nil
+	return am.Heads{List: told.CometHost, CACert: told.CACert, ServerName: told.ServerName}, err
 }

@@ -40,7 +40,7 @@ func BenchmarkSlice(b *testing.B) {
 		require.NoError(b, err)
 		_, err = controller.New(client, controller.Settings{Hosts: true, PubKeys: true}).Create(b.Context(), slice, tokens)
 		require.NoError(b, err)
-		count, err := outcomes(am.PublishSlice(b.Context(), client, vms, nil))
+		count, err := outcomes(am.PublishSlice(b.Context(), client, vms, am.SliceOptions{}))
 		require.NoError(b, err)
 		require.Equal(b, n, count[am.Written])
 		ours := time.Since(start)

@@ -17,15 +17,16 @@ import (
 var ErrLost = errors.New("was overwritten by somebody else; make it again")
 
 // Add puts one element into a family of the VM: in place of the element with its key, or behind the last. All others, and everything
-// that is not known here, keep their very bytes. To a user that is there, sudo is set and the public keys that it has not are added; an
-// interface that is there keeps its hosteth and its VLAN tag where e says nothing of them. It reports whether an element was replaced. Where the
-// family is not there, which Publish puts down, the error is comet.ErrNotFound and nothing is written.
+// that is not known here, keep their very bytes. A user that is there gets the public keys that it has not, and keeps its sudo where e
+// says nothing of it; a new one needs a key, and has sudo "no" then. An interface that is there keeps its hosteth and its VLAN tag where e
+// says nothing of them. Add reports whether an element was replaced. What e is not to be is a *scope.FieldError; see scope.ValidateNew.
+// Where the family is not there, which Publish puts down, the error is comet.ErrNotFound. Nothing is written then.
 //
 // Others may change the same family at the same moment: see comet.Client.Update. On heads without conditional changes one of these may
 // still put its older state on top, and after Add has read its own back nobody looks. With settle such heads are asked once more
 // after that time: a loss that is seen then is ErrLost; one that comes later is not seen.
 func Add(ctx context.Context, client *comet.Client, unit orca.Unit, e scope.Element, settle time.Duration) (replaced bool, err error) {
-	if err := check(e); err != nil {
+	if err := checkAdded(e); err != nil {
 		return false, err
 	}
 	family, _, err := Section(e.Kind())
@@ -34,39 +35,50 @@ func Add(ctx context.Context, client *comet.Client, unit orca.Unit, e scope.Elem
 	}
 	first := true
 	err = change(ctx, client, unit, family, settle, func(l *scope.List) error {
-		was := put(l, e)
+		was, err := put(l, e)
 		if first { // a second run may find what the first one put there
 			first, replaced = false, was
 		}
-		return nil
+		return err
 	})
 	if err != nil {
-		return false, fmt.Errorf("add to VM %s: %w", unit.HostName, elementError(family, e.ElementKey(), err))
+		return false, fmt.Errorf("add to VM %s: %w", label(unit), elementError(family, e.ElementKey(), err))
 	}
 	return replaced, nil
 }
 
-// Delete takes the element that key finds out of one of the VM's five families, and reports whether it was there. For settle see Add.
-func Delete(ctx context.Context, client *comet.Client, unit orca.Unit, family scope.Family, key string, settle time.Duration) (removed bool, err error) {
+// Delete takes the element that key finds out of one of the VM's five families, and reports whether it was there. Where it was not, and the
+// key is none that an element could have, the error is a *scope.FieldError. For settle see Add.
+func Delete(
+	ctx context.Context, client *comet.Client, unit orca.Unit, family scope.Family, key string, settle time.Duration,
+) (removed bool, err error) {
 	if _, ok, err := Section(family.String()); !ok {
 		return false, cmp.Or(err, errors.New("section "+SectionGlobal+" has no elements"))
 	}
 	if key == "" || orca.Unset(key) {
 		return false, elementError(family, key, errors.New("the key is not set"))
 	}
+	e, member := named(family, key)
 	err = change(ctx, client, unit, family, settle, func(l *scope.List) error {
-		for take(l, family, key) { // twice, where an old program put it there twice
+		for take(l, e) { // twice, where an old program put it there twice
 			removed = true
 		}
 		return nil
 	})
+	if !removed && (err == nil || errors.Is(err, comet.ErrNotFound)) {
+		if field, ok := errors.AsType[*scope.FieldError](e.Validate()); ok && field.Field == member {
+			err = field
+		}
+	}
 	if err != nil {
-		return false, fmt.Errorf("delete from VM %s: %w", unit.HostName, elementError(family, key, err))
+		return false, fmt.Errorf("delete from VM %s: %w", label(unit), elementError(family, key, err))
 	}
 	return removed, nil
 }
 
-func change(ctx context.Context, client *comet.Client, unit orca.Unit, family scope.Family, settle time.Duration, edit func(*scope.List) error) error {
+func change(
+	ctx context.Context, client *comet.Client, unit orca.Unit, family scope.Family, settle time.Duration, edit func(*scope.List) error,
+) error {
 	if err := complete(unit); err != nil {
 		return err
 	}
@@ -117,73 +129,4 @@ func stands(ctx context.Context, client *comet.Client, name scope.Name, read sco
 		return ErrLost
 	}
 	return nil
-}
-
-// put puts an element into the list of its family.
-func put(l *scope.List, e scope.Element) (replaced bool) {
-	switch e := e.(type) {
-	case scope.User:
-		return putUser(l, e)
-	case scope.Interface:
-		return putInterface(l, e)
-	case scope.Storage:
-		return scope.Put(l, e)
-	case scope.Route:
-		return scope.Put(l, e)
-	case scope.Script:
-		return scope.Put(l, e)
-	}
-	panic("am: no section has elements of the kind " + e.Kind())
-}
-
-// putUser keeps the keys of a user who is there, and the spelling of the login.
-func putUser(l *scope.List, u scope.User) (replaced bool) {
-	i := scope.Find[scope.User](l, u.ElementKey())
-	if i < 0 {
-		return scope.Put(l, u)
-	}
-	merged, _ := scope.ElementAt[scope.User](l, i) // Find has read it
-	known := map[string]bool{}
-	for _, key := range merged.PublicKeys() {
-		known[key] = true
-	}
-	var further []string
-	for _, key := range u.PublicKeys() {
-		if !known[key] {
-			known[key] = true
-			further = append(further, key)
-		}
-	}
-	merged.Sudo = u.Sudo
-	if len(further) > 0 {
-		merged.Keys = append(merged.Keys, scope.JoinKeys(further))
-	}
-	scope.Replace(l, i, merged)
-	return true
-}
-
-// putInterface keeps what only the host that the VM runs on knows of an interface.
-func putInterface(l *scope.List, n scope.Interface) (replaced bool) {
-	if i := scope.Find[scope.Interface](l, n.ElementKey()); i >= 0 {
-		old, _ := scope.ElementAt[scope.Interface](l, i)
-		n.HostEth, n.VLANTag = cmp.Or(n.HostEth, old.HostEth), cmp.Or(n.VLANTag, old.VLANTag)
-	}
-	return scope.Put(l, n)
-}
-
-// take takes the element of that key out of the list of its family. The key may be spelled as handlers do.
-func take(l *scope.List, family scope.Family, key string) (removed bool) {
-	switch family {
-	case scope.FamilyUsers:
-		return scope.Remove[scope.User](l, scope.User{Login: key}.ElementKey())
-	case scope.FamilyInterfaces:
-		return scope.Remove[scope.Interface](l, scope.CanonicalMAC(key))
-	case scope.FamilyStorage:
-		return scope.Remove[scope.Storage](l, key)
-	case scope.FamilyRoutes:
-		return scope.Remove[scope.Route](l, key)
-	case scope.FamilyScripts:
-		return scope.Remove[scope.Script](l, key)
-	}
-	panic("am: no section is called " + family.String())
 }

@@ -103,6 +103,16 @@ func TestAddReplacesOneElementAndKeepsWhatItDoesNotKnow(t *testing.T) {
 			`[{"user":"al","sudo":"yes","key":["x"]},{"user":"Bob","sudo":"yes","key":["` + keyA + `"],"shell":"zsh"}]`, "bOb",
 			`[{"user":"al","sudo":"yes","key":["x"]},{"user":"Bob","sudo":"no","key":["` + keyA + `","` + keyB + `"],"shell":"zsh"}]`,
 		},
+		"user of whom only a key is said": {
+			scope.User{Login: "bob", Keys: scope.KeyText{keyB, keyA, keyB}},
+			`[{"user":"bob","sudo":"yes","key":["` + keyA + `"]}]`, "bob",
+			`[{"user":"bob","sudo":"yes","key":["` + keyA + `","` + keyB + `"]}]`,
+		},
+		"user of whom only sudo is said": {
+			scope.User{Login: "bob", Sudo: "no"},
+			`[{"user":"bob","sudo":"yes","key":["` + keyA + `"]}]`, "bob",
+			`[{"user":"bob","sudo":"no","key":["` + keyA + `"]}]`,
+		},
 		"interface": {
 			scope.Interface{MAC: "fe163e0026cb", State: "down", IPVersion: "ipv4"},
 			`[{"mac":"FE163E0026CB","state":"up","ipVersion":"ipv4","ip":"10.0.0.1/8","hosteth":"eth0","vlanTag":"3017","mtu":9000},{"mac":"00"}]`, "FE:16:3e:00:26:cb",
@@ -112,6 +122,11 @@ func TestAddReplacesOneElementAndKeepsWhatItDoesNotKnow(t *testing.T) {
 			scope.Route{Network: "10.1.0.0/16", NextHop: "10.0.0.2"},
 			`[{"routeNetwork":"10.1.0.0/16","routeNextHop":"10.0.0.1","device":"eth0"}]`, "10.1.0.0/16",
 			`[{"routeNetwork":"10.1.0.0/16","routeNextHop":"10.0.0.2"}]`,
+		},
+		"route that was spelled otherwise": {
+			scope.Route{Network: "10.1.0.0/16", NextHop: "down"},
+			`[{"routeNetwork":"10.1.2.3/16","routeNextHop":"10.0.0.1"}]`, "10.1.9.9/16",
+			`[{"routeNetwork":"10.1.0.0/16","routeNextHop":"down"}]`,
 		},
 		"script": {
 			scope.Script{Name: "a", Body: scope.Hide("new")},
@@ -168,6 +183,41 @@ func TestNothingIsAddedToWhatIsNotThere(t *testing.T) {
 		require.ErrorIs(t, err, comet.ErrUnauthorized)
 		assert.Equal(t, before, seen(t, client, unit))
 	})
+}
+
+func TestANewUserHasAKeyAndNoSudo(t *testing.T) {
+	client := comettest.Start(t, 1).Client()
+	unit, _ := load(t, "master")
+	writeEntry(t, client, unit, scope.FamilyUsers, `{"val_":"[]"}`)
+	_, err := am.Add(t.Context(), client, unit, scope.User{Login: "bob"}, 0)
+	var field *scope.FieldError
+	require.ErrorAs(t, err, &field)
+	require.EqualError(t, err, `add to VM master: users "bob": key is missing; the user is new`)
+	_, err = am.Add(t.Context(), client, unit, scope.User{Login: "bob", Keys: scope.KeyText{"Planted"}}, 0)
+	require.EqualError(t, err, `users "bob": key number 1 is not a public SSH key`)
+	_, err = am.Add(t.Context(), client, unit, scope.User{Login: "bob", Keys: scope.KeyText{keyA, keyB}}, 0)
+	require.NoError(t, err)
+	assert.Equal(t, `[{"user":"bob","sudo":"no","key":["`+keyA+":"+keyB+`"]}]`, array(t, seen(t, client, unit)["users"]))
+}
+
+// What an old program put down can be taken out by whatever key it has; that a mistyped key finds nothing is no success.
+func TestDeleteByAKeyThatIsNone(t *testing.T) {
+	client := comettest.Start(t, 1).Client()
+	unit, _ := load(t, "master")
+	unit.HostName = ""
+	_, err := am.Delete(t.Context(), client, unit, scope.FamilyInterfaces, "zz", 0)
+	require.EqualError(t, err, `delete from VM `+unit.ReservationID.String()+`: interfaces "zz": mac is not 12 hex digits`)
+	writeEntry(t, client, unit, scope.FamilyInterfaces, `{"val_":"[{\"mac\":\"zz\"}]"}`)
+	removed, err := am.Delete(t.Context(), client, unit, scope.FamilyInterfaces, "zz", 0)
+	require.NoError(t, err)
+	assert.True(t, removed)
+	for family, key := range map[scope.Family]string{scope.FamilyInterfaces: "zz", scope.FamilyUsers: "bo/b", scope.FamilyStorage: "a/b",
+		scope.FamilyRoutes: "default", scope.FamilyScripts: "../x"} {
+		writeEntry(t, client, unit, family, `{"val_":"[]"}`)
+		_, err = am.Delete(t.Context(), client, unit, family, key, 0)
+		var field *scope.FieldError
+		require.ErrorAs(t, err, &field, key)
+	}
 }
 
 func TestAnEntryThatHoldsNoListStaysAsItIs(t *testing.T) {

@@ -3,8 +3,6 @@ package am
 import (
 	"cmp"
 	"errors"
-	"iter"
-	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,56 +11,11 @@ import (
 	"github.com/renci-nrig/comet-go/scope"
 )
 
-// Families is what an aggregate manager puts down for one VM.
-type Families struct {
-	Users      []scope.User
-	Interfaces []scope.Interface
-	Storage    []scope.Storage
-	Routes     []scope.Route
-	Scripts    []scope.Script
-
-	attach []string // HOSTETH.VLAN.MAC of each interface
-}
-
-// Values yields the five families in the order in which they are put down, each with its value; see [scope.InstanceFamilies]. A
-// family without elements is there as well, with an empty list.
-func (f Families) Values() iter.Seq2[scope.Family, []byte] {
-	values := map[scope.Family][]byte{
-		scope.FamilyUsers:      scope.Encode(f.Users...),
-		scope.FamilyInterfaces: scope.Encode(f.Interfaces...),
-		scope.FamilyStorage:    scope.Encode(f.Storage...),
-		scope.FamilyRoutes:     scope.Encode(f.Routes...),
-		scope.FamilyScripts:    scope.Encode(f.Scripts...),
-	}
-	return func(yield func(scope.Family, []byte) bool) {
-		for _, family := range scope.InstanceFamilies() {
-			if !yield(family, values[family]) {
-				return
-			}
-		}
-	}
-}
-
-// IfaceList returns the interfaces for the host to attach, HOSTETH.VLAN.MAC each, every one followed by a blank. The mac is
-// written as the property has it: that is what the handlers behind the existing command get.
-func (f Families) IfaceList() string {
-	var b strings.Builder
-	for _, a := range f.attach {
-		b.WriteString(a + " ")
-	}
-	return b.String()
-}
-
-// LogValue shows how many elements there are, since some are secret.
-func (f Families) LogValue() slog.Value {
-	return slog.GroupValue(slog.Int("users", len(f.Users)), slog.Int("interfaces", len(f.Interfaces)),
-		slog.Int("storage", len(f.Storage)), slog.Int("routes", len(f.Routes)), slog.Int("scripts", len(f.Scripts)))
-}
-
 // Generate makes the five families of a VM from its unit properties. What lacks a property that it needs is skipped, as the data
-// model says; what has one that makes no sense is an *[orca.LineError] that names the property.
+// model says; what has one that makes no sense is an *[orca.LineError] that names the property, and so is a second interface with the same
+// mac, or a second route to the same network. A login that is there twice is one user with the keys of both.
 func Generate(p orca.Properties) (Families, error) {
-	u := unit{Properties: p}
+	u := unit{Properties: p, seen: map[string]string{}}
 	f := Families{
 		Users:   u.users(),
 		Storage: u.storage(),
@@ -79,7 +32,8 @@ func Generate(p orca.Properties) (Families, error) {
 // unit is a VM's properties while they are read. It keeps the first error.
 type unit struct {
 	orca.Properties
-	err error
+	err  error
+	seen map[string]string // which property named an element
 }
 
 func (u *unit) fail(key, reason string) {
@@ -90,9 +44,18 @@ func (u *unit) fail(key, reason string) {
 
 // check validates an element. named says which property each of its members comes from.
 func (u *unit) check(e scope.Element, named map[string]string) {
-	if field, ok := errors.AsType[*scope.FieldError](e.Validate()); ok {
+	if field, ok := errors.AsType[*scope.FieldError](scope.ValidateNew(e)); ok {
 		u.fail(named[field.Field], field.Reason)
 	}
+}
+
+// once refuses an element that another property has named already.
+func (u *unit) once(e scope.Element, property string) {
+	id := e.Kind() + " " + e.ElementKey()
+	if other, twice := u.seen[id]; twice {
+		u.fail(property, "is that of "+other+" too")
+	}
+	u.seen[id] = property
 }
 
 // word returns a property that is a switch or state as COMET keeps it.
@@ -145,25 +108,59 @@ func (u *unit) users() []scope.User {
 	var users []scope.User
 	for _, at := range inOrder("config.ssh.user", numbers) {
 		keys := publicKeys(u.Text(at + ".keys"))
-		user := scope.User{Login: u.Text(at + ".login"), Sudo: u.word(at+".sudo", ""), Keys: scope.KeyText{scope.JoinKeys(keys)}}
+		user := scope.User{Login: u.Text(at + ".login"), Sudo: u.word(at+".sudo", ""), Keys: keys}
 		if user.Login == "" || user.Sudo == "" || len(keys) == 0 {
 			continue
 		}
-		u.check(user, map[string]string{"user": at + ".login", "sudo": at + ".sudo"})
-		users = append(users, user)
+		u.check(user, map[string]string{"user": at + ".login", "sudo": at + ".sudo", "key": at + ".keys"})
+		users = u.addUser(users, user, at)
 	}
 	return users
 }
 
-// publicKeys takes the lines of a property apart.
+// addUser adds a user, or only the keys where the login is there already. The two must agree on sudo.
+func (u *unit) addUser(users []scope.User, user scope.User, at string) []scope.User {
+	i := slices.IndexFunc(users, func(other scope.User) bool { return other.ElementKey() == user.ElementKey() })
+	if i < 0 {
+		user.Keys = joined(user.PublicKeys())
+		return append(users, user)
+	}
+	if users[i].Sudo != user.Sudo {
+		u.fail(at+".sudo", "is not what another user of that login has")
+	}
+	keys := users[i].PublicKeys()
+	users[i].Keys = joined(append(keys, further(keys, user.PublicKeys())...))
+	return users
+}
+
+// publicKeys takes the lines of a property apart. Comments count for nothing.
 func publicKeys(text string) []string {
 	var keys []string
 	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); line != "" {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
 			keys = append(keys, line)
 		}
 	}
 	return keys
+}
+
+// joined returns keys as ORCA keeps them, joined by colons, unless they could not be told apart then.
+func joined(keys []string) scope.KeyText {
+	one := scope.KeyText{scope.JoinKeys(keys)}
+	if slices.Equal(scope.User{Keys: one}.PublicKeys(), keys) {
+		return one
+	}
+	return keys
+}
+
+// further returns those of the keys that are not known, each once.
+func further(known, keys []string) (more []string) {
+	for _, key := range keys {
+		if !slices.Contains(known, key) && !slices.Contains(more, key) {
+			more = append(more, key)
+		}
+	}
+	return more
 }
 
 func (u *unit) interfaces() (interfaces []scope.Interface, attach []string) {
@@ -172,8 +169,6 @@ func (u *unit) interfaces() (interfaces []scope.Interface, attach []string) {
 		if hostEth == "" || mac == "" || tag == "" {
 			continue
 		}
-		u.checkWord(at+".hosteth", hostEth)
-		u.checkWord(at+".vlan.tag", tag)
 		i := scope.Interface{
 			MAC:       scope.CanonicalMAC(mac),
 			State:     u.word(at+".state", "up"),
@@ -182,18 +177,13 @@ func (u *unit) interfaces() (interfaces []scope.Interface, attach []string) {
 			IP:        u.Text(at + ".ip"),
 			VLANTag:   tag,
 		}
-		u.check(i, map[string]string{"mac": at + ".mac", "state": at + ".state", "ipVersion": at + ".ipversion", "ip": at + ".ip"})
+		u.check(i, map[string]string{"mac": at + ".mac", "state": at + ".state", "ipVersion": at + ".ipversion", "ip": at + ".ip",
+			"hosteth": at + ".hosteth", "vlanTag": at + ".vlan.tag"})
+		u.once(i, at+".mac")
 		interfaces = append(interfaces, i)
 		attach = append(attach, hostEth+"."+tag+"."+mac)
 	}
 	return interfaces, attach
-}
-
-// checkWord refuses blanks, which separate the interfaces in IfaceList.
-func (u *unit) checkWord(key, word string) {
-	if len(strings.Fields(word)) > 1 {
-		u.fail(key, "has a blank in it")
-	}
 }
 
 func (u *unit) storage() []scope.Storage {
@@ -235,6 +225,7 @@ func (u *unit) routes() []scope.Route {
 			continue
 		}
 		u.check(r, map[string]string{"routeNetwork": at + ".network", "routeNextHop": at + ".nexthop"})
+		u.once(r, at+".network")
 		routes = append(routes, r)
 	}
 	return routes

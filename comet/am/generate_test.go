@@ -61,28 +61,35 @@ func TestIfaceList(t *testing.T) {
 
 func TestGenerateUsers(t *testing.T) {
 	f := generate(t, `
-config.ssh.numlogins = 10, 2,,7,2,3,4,5
+config.ssh.numlogins = 10, 2,,7,2,3,4,5,11,12
 config.ssh.user10.login=carol
 config.ssh.user10.sudo=Yes
-config.ssh.user10.keys=\nkey one \r\n\n key two\n
+config.ssh.user10.keys=\n`+keyA+` \r\n\n # of work\n `+keyB+`\n
 config.ssh.user2.login=root
 config.ssh.user2.sudo==no
-config.ssh.user2.keys=k
+config.ssh.user2.keys=`+keyA+`
 config.ssh.user3.sudo=no
-config.ssh.user3.keys=k
+config.ssh.user3.keys=`+keyA+`
 config.ssh.user4.login=dan
-config.ssh.user4.keys=k
+config.ssh.user4.keys=`+keyA+`
 config.ssh.user5.login=erin
 config.ssh.user5.sudo=no
 config.ssh.user5.keys=${config.ssh.user5.keys}
 config.ssh.user6.login=not-in-the-list
 config.ssh.user6.sudo=no
-config.ssh.user6.keys=k
+config.ssh.user6.keys=`+keyA+`
+config.ssh.user11.login=ROOT
+config.ssh.user11.sudo=no
+config.ssh.user11.keys=`+keyB+`\n`+keyA+`
+config.ssh.user12.login=fay
+config.ssh.user12.sudo=no
+config.ssh.user12.keys=`+keyA+`"s\n`+keyB+`
 `)
 	assert.Equal(t, []scope.User{
-		{Login: "root", Sudo: "no", Keys: scope.KeyText{"k"}},
-		{Login: "carol", Sudo: "yes", Keys: scope.KeyText{"key one:key two"}},
-	}, f.Users)
+		{Login: "root", Sudo: "no", Keys: scope.KeyText{keyA + ":" + keyB}},
+		{Login: "carol", Sudo: "yes", Keys: scope.KeyText{keyA + ":" + keyB}},
+		{Login: "fay", Sudo: "no", Keys: scope.KeyText{keyA + `"s`, keyB}},
+	}, f.Users, "one login is one user; keys that could not be told apart are not joined")
 }
 
 func TestGenerateInterfaces(t *testing.T) {
@@ -177,7 +184,8 @@ func TestGenerateErrors(t *testing.T) {
 	const (
 		eth   = "unit.eth2.hosteth=eth0\nunit.eth2.vlan.tag=1\nunit.eth2.mac=fe163e0026c9\n"
 		store = "unit.storage1.type=iscsi\nunit.storage1.target.ip=10.0.0.1\nunit.storage1.target.port=3260\nunit.storage1.target.chap_password=hunter2\n"
-		user  = "config.ssh.numlogins=1\nconfig.ssh.user1.login=root\nconfig.ssh.user1.sudo=no\nconfig.ssh.user1.keys=hunter2\n"
+		user  = "config.ssh.numlogins=1\nconfig.ssh.user1.login=root\nconfig.ssh.user1.sudo=no\nconfig.ssh.user1.keys=" + keyA + "\n"
+		twice = "config.ssh.user2.login=Root\nconfig.ssh.user2.sudo=yes\nconfig.ssh.user2.keys=" + keyB + "\nconfig.ssh.numlogins=1,2\n"
 	)
 	tests := []struct{ name, text, want string }{
 		{"logins", "config.ssh.numlogins=1,two\n", "line 1: config.ssh.numlogins: is not a list of numbers, separated by commas"},
@@ -187,8 +195,11 @@ func TestGenerateErrors(t *testing.T) {
 		{"state", eth + "unit.eth2.state=on\n", "line 4: unit.eth2.state: is not one of up, down, user"},
 		{"IP version", eth + "unit.eth2.ipversion=4\n", "line 4: unit.eth2.ipversion: is not one of ipv4, ipv6"},
 		{"address", eth + "unit.eth2.ip=172.16.1.1\n", "line 4: unit.eth2.ip: is not an address with a prefix length, such as 172.16.1.10/24"},
-		{"host's interface", eth + "unit.eth2.hosteth=eth0 eth1\n", "line 4: unit.eth2.hosteth: has a blank in it"},
-		{"tag", eth + "unit.eth2.vlan.tag=1\\n2\n", "line 4: unit.eth2.vlan.tag: has a blank in it"},
+		{"host's interface", eth + "unit.eth2.hosteth=eth0 eth1\n", "line 4: unit.eth2.hosteth: is not the name of an interface"},
+		{"tag", eth + "unit.eth2.vlan.tag=1\\n2\n", "line 4: unit.eth2.vlan.tag: is not a VLAN tag (0 to 4094)"},
+		{"mac of another", eth + strings.ReplaceAll(strings.ReplaceAll(eth, "eth2", "eth3"), "fe16", "FE:16"), "line 6: unit.eth3.mac: is that of unit.eth2.mac too"},
+		{"key", user + "config.ssh.user1.keys=" + keyA + "\\nhunter2\n", "line 5: config.ssh.user1.keys: number 2 is not a public SSH key"},
+		{"sudo of another", user + twice, "line 6: config.ssh.user2.sudo: is not what another user of that login has"},
 		{"target", store + "unit.storage1.target.ip=host\n", "line 5: unit.storage1.target.ip: is not an IP address"},
 		{"port", store + "unit.storage1.target.port=70000\n", "line 5: unit.storage1.target.port: is not a port (1 to 65535)"},
 		{"lun", store + "unit.storage1.target.lun.num=x\n", "line 5: unit.storage1.target.lun.num: is not a number"},
@@ -196,6 +207,8 @@ func TestGenerateErrors(t *testing.T) {
 		{"format", store + "unit.storage1.target.should_format=1\n", "line 5: unit.storage1.target.should_format: is not one of yes, no"},
 		{"mount point", store + "unit.storage1.target.mount_point=mnt\n", "line 5: unit.storage1.target.mount_point: is not a clean absolute path"},
 		{"network", "unit.route7.nexthop=down\nunit.route7.network=10.0.0.0\n", "line 2: unit.route7.network: is not a network such as 172.16.2.0/24"},
+		{"network of another", "unit.route7.nexthop=down\nunit.route7.network=10.0.0.0/8\nunit.route8.nexthop=down\nunit.route8.network=10.9.0.0/8\n",
+			"line 4: unit.route8.network: is that of unit.route7.network too"},
 		{"next hop", "unit.route7.nexthop=up\nunit.route7.network=10.0.0.0/8\n", "line 1: unit.route7.nexthop: is not an address, down or user"},
 	}
 	for _, tt := range tests {
@@ -250,6 +263,9 @@ func FuzzGenerate(f *testing.F) {
 		}
 		for _, store := range families.Storage {
 			require.NoError(t, store.Validate())
+		}
+		for _, user := range families.Users {
+			require.NoError(t, scope.ValidateNew(user))
 		}
 	})
 }

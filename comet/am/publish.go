@@ -1,6 +1,7 @@
 package am
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,9 +21,14 @@ func Publish(ctx context.Context, client *comet.Client, unit orca.Unit, families
 		err = publish(ctx, client, items(unit, families.Values()))
 	}
 	if err != nil {
-		return fmt.Errorf("publish VM %s: %w", unit.HostName, err)
+		return fmt.Errorf("publish VM %s: %w", label(unit), err)
 	}
 	return nil
+}
+
+// label is what errors call a VM.
+func label(unit orca.Unit) string {
+	return cmp.Or(unit.HostName, unit.ReservationID.String(), "without a name")
 }
 
 func publish(ctx context.Context, client *comet.Client, items []comet.Item) error {

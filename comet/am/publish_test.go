@@ -205,6 +205,8 @@ func TestIncompleteUnitsAreRefusedBeforeAnyHeadIsAsked(t *testing.T) {
 				require.ErrorContains(t, err, "VM master: ")
 				require.ErrorContains(t, err, tt.want)
 			}
+			unit.HostName = ""
+			require.NotContains(t, am.Publish(t.Context(), client, unit, families).Error(), "VM :")
 		})
 	}
 	assert.Zero(t, heads.Calls(0, ""))
@@ -235,7 +237,7 @@ func TestFailuresShowNoSecret(t *testing.T) {
 				fmt.Fprintf(&out, "%v %+v %#v\n", err, err, err)
 			}
 			require.NoError(t, client.Close())
-			fmt.Fprintf(&out, "%v %+v %#v", unit, unit, am.UserData(unit, am.Heads{}))
+			fmt.Fprintf(&out, "%v %+v %#v", unit, unit, userData(t, unit, am.Heads{}))
 			require.Contains(t, out.String(), "op=write")
 			for _, secret := range []string{
 				unit.Tokens.Read.Reveal(), unit.Tokens.Write.Reveal(), "cn49mna8rj1ni6kpa6rg34q9n2", "hello from master",

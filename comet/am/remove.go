@@ -18,7 +18,7 @@ func Remove(ctx context.Context, client *comet.Client, unit orca.Unit) (removed 
 		removed, err = remove(ctx, client, unit, unit.Tokens, scope.InstanceFamilies())
 	}
 	if err != nil {
-		return removed, fmt.Errorf("remove VM %s: %w", unit.HostName, err)
+		return removed, fmt.Errorf("remove VM %s: %w", label(unit), err)
 	}
 	return removed, nil
 }
@@ -34,7 +34,7 @@ func RemoveFromSlice(ctx context.Context, client *comet.Client, unit orca.Unit) 
 		removed, err = remove(ctx, client, unit, unit.Slice.Tokens, families)
 	}
 	if err != nil {
-		return removed, fmt.Errorf("remove VM %s from its slice: %w", unit.HostName, err)
+		return removed, fmt.Errorf("remove VM %s from its slice: %w", label(unit), err)
 	}
 	return removed, nil
 }

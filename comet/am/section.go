@@ -77,10 +77,25 @@ func elementError(family scope.Family, key string, err error) error {
 
 // check validates an element, and names it where it makes no sense.
 func check(e scope.Element) error {
-	err := e.Validate()
+	err := scope.ValidateNew(e)
 	if u, ok := e.(scope.User); ok && err == nil && len(u.PublicKeys()) == 0 {
 		err = &scope.FieldError{Field: "key", Reason: "is missing"}
 	}
+	return invalid(e, err)
+}
+
+const sudoNo = "no"
+
+// checkAdded is check for an element that may be added to one that is there: of a user the login suffices.
+func checkAdded(e scope.Element) error {
+	if u, ok := e.(scope.User); ok && u.Sudo == "" {
+		u.Sudo = sudoNo
+		e = u
+	}
+	return invalid(e, scope.ValidateNew(e))
+}
+
+func invalid(e scope.Element, err error) error {
 	if err != nil {
 		return fmt.Errorf("%s %q: %w", e.Kind(), e.ElementKey(), err)
 	}
@@ -93,7 +108,7 @@ func parseUser(login, value string) (scope.Element, error) {
 		return nil, errors.New("the value is not " + formUsers)
 	}
 	list := scope.User{Keys: scope.KeyText{unset(keys)}}.PublicKeys()
-	return scope.User{Login: login, Sudo: word(sudo), Keys: scope.KeyText{scope.JoinKeys(list)}}, nil
+	return scope.User{Login: login, Sudo: word(sudo), Keys: list}, nil
 }
 
 func parseInterface(mac, value string) (scope.Element, error) {

@@ -10,7 +10,10 @@ import (
 	"github.com/renci-nrig/comet-go/scope"
 )
 
-const keyA, keyB = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPyGVOfUfmw27 alice@laptop", "ssh-rsa AAAAB3NzaC1yc2E bob@host:22"
+const (
+	keyA = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f alice@laptop"
+	keyB = "ssh-rsa AAAAB3NzaC1yc2EAAAABAwAAABEAyMnKy8zNzs/Q0dLT1NXW1w== bob@host:22"
+)
 
 func TestParseElement(t *testing.T) {
 	for name, tt := range map[string]struct {
@@ -19,7 +22,7 @@ func TestParseElement(t *testing.T) {
 		want       scope.Element
 	}{
 		"user": {scope.FamilyUsers, "bob", "Yes:" + keyA + ":" + keyB + ":",
-			scope.User{Login: "bob", Sudo: "yes", Keys: scope.KeyText{keyA + ":" + keyB}}},
+			scope.User{Login: "bob", Sudo: "yes", Keys: scope.KeyText{keyA, keyB}}},
 		"interface": {scope.FamilyInterfaces, "FE:16:3E:00:26:CB", "up:ipv4:172.16.1.1/24",
 			scope.Interface{MAC: "fe163e0026cb", State: "up", IPVersion: "ipv4", IP: "172.16.1.1/24"}},
 		"interface without an address": {scope.FamilyInterfaces, "fe163e0026cb", "USER:IPv4",
@@ -55,6 +58,8 @@ func TestParseElementNamesWhatIsWrong(t *testing.T) {
 		{scope.FamilyUsers, "bob", "maybe:" + keyA, `users "bob": sudo is not one of yes, no`},
 		{scope.FamilyUsers, "bob", "yes", `users "bob": the value is not SUDO:KEYS`},
 		{scope.FamilyUsers, "bob", "yes:", `users "bob": key is missing`},
+		{scope.FamilyUsers, "carol", "no:not a key, Planted", `users "carol": key number 1 is not a public SSH key`},
+		{scope.FamilyUsers, "carol", "no:" + keyA + "\n-----BEGIN OPENSSH PRIVATE KEY-----\nPlanted", `users "carol": key number 2 is a private key`},
 		{scope.FamilyInterfaces, "fe:16:3e:00:26:c", "up:ipv4", `interfaces "fe163e0026c": mac is not 12 hex digits`},
 		{scope.FamilyInterfaces, "fe163e0026cb", "up:ipv4:172.16.1.1", `interfaces "fe163e0026cb": ip is not an address with a prefix length, such as 172.16.1.10/24`},
 		{scope.FamilyInterfaces, "fe163e0026cb", "up", `interfaces "fe163e0026cb": the value is not STATE:IPVERSION[:CIDR]`},
@@ -64,6 +69,8 @@ func TestParseElementNamesWhatIsWrong(t *testing.T) {
 		{scope.FamilyStorage, "dev0", "iscsi:2001:db8::1:3260:0:u:Planted:yes:ext4::no:/m", `what has a colon in it is given by flags`},
 		{scope.FamilyRoutes, "172.16.2.0", "172.16.1.1", `routes "172.16.2.0": routeNetwork is not a network such as 172.16.2.0/24`},
 		{scope.FamilyRoutes, "172.16.2.0/24", "${modify.1.nexthop}", `routes "172.16.2.0/24": the value is not set`},
+		{scope.FamilyStorage, "../dev0", "iscsi:10.104.0.2:3260:0:u:Planted:yes", `storage "../dev0": device cannot be a file's name`},
+		{scope.FamilyScripts, "storage", "Planted", `scripts "storage": scriptName is one that deployed guests take for run already`},
 		{scope.FamilyScripts, "../x", "Planted", `scripts "../x": scriptName cannot be a file's name`},
 		{scope.FamilyScripts, "x", "", `scripts "x": scriptBody is missing`},
 	} {
@@ -101,7 +108,7 @@ func FuzzParseElement(f *testing.F) {
 			require.NotContains(t, err.Error(), "\n")
 			return
 		}
-		require.NoError(t, e.Validate())
+		require.NoError(t, scope.ValidateNew(e))
 		require.Equal(t, family.String(), e.Kind())
 		require.NotEmpty(t, e.ElementKey())
 	})

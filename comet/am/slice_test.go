@@ -53,10 +53,10 @@ func TestPublishSlice(t *testing.T) {
 			vms[i].Fresh = true
 		}
 		var steps []int
-		count, err := outcomes(am.PublishSlice(t.Context(), client, vms, func(done, total int) {
+		count, err := outcomes(am.PublishSlice(t.Context(), client, vms, am.SliceOptions{Progress: func(done, total int) {
 			assert.Equal(t, 21, total)
 			steps = append(steps, done)
-		}))
+		}}))
 		require.NoError(t, err)
 		assert.Equal(t, map[am.Outcome]int{am.Written: 21}, count)
 		assert.Equal(t, []int{8, 16, 21}, steps)
@@ -68,15 +68,44 @@ func TestPublishSlice(t *testing.T) {
 		for i := range vms {
 			vms[i].Fresh = false
 		}
-		vms[3].Families.Users = nil
 		require.NoError(t, client.Delete(t.Context(), scope.Name{Context: vms[9].Unit.SliceID, Family: scope.FamilyScripts, Key: vms[9].Unit.ReservationID}, vms[9].Unit.Tokens))
 		before := heads.Calls(0, "writeScope") + heads.Calls(0, "writeScopes")
-		count, err = outcomes(am.PublishSlice(t.Context(), client, vms, nil))
+		count, err = outcomes(am.PublishSlice(t.Context(), client, vms, am.SliceOptions{}))
 		require.NoError(t, err)
-		assert.Equal(t, map[am.Outcome]int{am.Written: 2, am.Kept: 19}, count)
-		assert.LessOrEqual(t, heads.Calls(0, "writeScope")+heads.Calls(0, "writeScopes")-before, 10)
-		assert.JSONEq(t, `{"val_":"[]"}`, seen(t, client, vms[3].Unit)["users"])
+		assert.Equal(t, map[am.Outcome]int{am.Written: 1, am.Kept: 20}, count)
+		assert.Equal(t, 1, heads.Calls(0, "writeScope")+heads.Calls(0, "writeScopes")-before, "what is missing alone")
 		assert.Len(t, seen(t, client, vms[9].Unit), 5)
+	})
+}
+
+// What another aggregate manager has added is not taken away by a repeat, unless that is asked for.
+func TestPublishSliceKeepsWhatOthersAdded(t *testing.T) {
+	bothKinds(t, func(t *testing.T, heads *comettest.Heads) {
+		client := heads.Client()
+		vms := crowd(t, 10)
+		_, err := outcomes(am.PublishSlice(t.Context(), client, vms, am.SliceOptions{}))
+		require.NoError(t, err)
+		_, err = am.Add(t.Context(), client, vms[3].Unit, scope.User{Login: "zoe", Keys: scope.KeyText{keyA}}, 0)
+		require.NoError(t, err)
+		added := seen(t, client, vms[3].Unit)
+		vms[5].Families.Routes = nil
+		gone := scope.Name{Context: vms[5].Unit.SliceID, Family: scope.FamilyScripts, Key: vms[5].Unit.ReservationID}
+		require.NoError(t, client.Delete(t.Context(), gone, vms[5].Unit.Tokens))
+
+		results := am.PublishSlice(t.Context(), client, vms, am.SliceOptions{})
+		count, err := outcomes(results)
+		require.NoError(t, err)
+		assert.Equal(t, map[am.Outcome]int{am.Kept: 8, am.Differs: 2}, count)
+		assert.Equal(t, []scope.Family{scope.FamilyUsers}, results[3].Differ)
+		assert.Equal(t, added, seen(t, client, vms[3].Unit))
+		assert.Equal(t, []scope.Family{scope.FamilyRoutes}, results[5].Differ)
+		assert.Len(t, seen(t, client, vms[5].Unit), 5, "what was missing is there")
+
+		count, err = outcomes(am.PublishSlice(t.Context(), client, vms, am.SliceOptions{Replace: true}))
+		require.NoError(t, err)
+		assert.Equal(t, map[am.Outcome]int{am.Kept: 8, am.Replaced: 2}, count)
+		assert.NotContains(t, seen(t, client, vms[3].Unit)["users"], "zoe")
+		assert.JSONEq(t, `{"val_":"[]"}`, seen(t, client, vms[5].Unit)["routes"])
 	})
 }
 
@@ -88,7 +117,7 @@ func TestOneVMThatIsRefusedStopsNoOther(t *testing.T) {
 		routes := scope.Name{Context: vms[4].Unit.SliceID, Family: scope.FamilyRoutes, Key: vms[4].Unit.ReservationID}
 		require.NoError(t, client.Create(t.Context(), routes, theirs, []byte(`{"val_":"[]"}`)))
 		vms[7].Unit.Tokens.Write = scope.Token{}
-		results := am.PublishSlice(t.Context(), client, vms, nil)
+		results := am.PublishSlice(t.Context(), client, vms, am.SliceOptions{Replace: true})
 		count, _ := outcomes(results)
 		assert.Equal(t, map[am.Outcome]int{am.Written: 8, am.Failed: 2}, count)
 		require.ErrorIs(t, results[4].Err, comet.ErrUnauthorized)
@@ -114,7 +143,7 @@ func TestPublishSliceThatBrokeOffIsFinishedByARepeat(t *testing.T) {
 					faults = append([]comettest.Fault{comettest.Cut(-1).On("writeScope", "writeScopes").Times(k)}, faults...)
 				}
 				heads.Set(0, faults...)
-				results := am.PublishSlice(t.Context(), heads.Client(quick()...), vms, nil)
+				results := am.PublishSlice(t.Context(), heads.Client(quick()...), vms, am.SliceOptions{})
 				for _, r := range results {
 					require.Equal(t, am.Failed, r.Outcome)
 					require.ErrorIs(t, r.Err, comet.ErrUnavailable)
@@ -127,7 +156,7 @@ func TestPublishSliceThatBrokeOffIsFinishedByARepeat(t *testing.T) {
 						whole++
 					}
 				}
-				count, err := outcomes(am.PublishSlice(t.Context(), client, vms, nil))
+				count, err := outcomes(am.PublishSlice(t.Context(), client, vms, am.SliceOptions{}))
 				require.NoError(t, err)
 				assert.Equal(t, n-whole, count[am.Written])
 				assert.Equal(t, whole, count[am.Kept])
@@ -149,9 +178,9 @@ func TestPublishSliceEndsWithItsContext(t *testing.T) {
 		heads.Await(ctx, 0, "writeScopes", 1)
 		cancel()
 	}()
-	for _, r := range am.PublishSlice(ctx, client, crowd(t, 300), nil) {
+	for _, r := range am.PublishSlice(ctx, client, crowd(t, 300), am.SliceOptions{}) {
 		assert.Equal(t, am.Failed, r.Outcome)
 		require.ErrorIs(t, r.Err, context.Canceled)
 	}
-	assert.Empty(t, am.PublishSlice(t.Context(), client, nil, nil))
+	assert.Empty(t, am.PublishSlice(t.Context(), client, nil, am.SliceOptions{}))
 }

@@ -1,6 +1,7 @@
 package am_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -69,7 +70,36 @@ func TestFilesThatCannotBeUsedStayAsTheyAre(t *testing.T) {
 			assert.Equal(t, text, string(after))
 		})
 	}
-	_, err := am.OpenTokens(t.Context(), filepath.Join(t.TempDir(), "x"), orca.Unit{Tokens: scope.Tokens{Read: scope.NewToken()}})
+	path := filepath.Join(t.TempDir(), "open.properties")
+	_, err := am.OpenTokens(t.Context(), path, orca.Unit{})
+	require.NoError(t, err)
+	require.NoError(t, os.Chmod(path, 0o644))
+	_, err = am.OpenTokens(t.Context(), path, orca.Unit{})
+	require.ErrorIs(t, err, am.ErrSaved)
+	require.ErrorContains(t, err, "others may read it (mode 0644)")
+	_, err = am.OpenTokens(t.Context(), filepath.Join(t.TempDir(), "x"), orca.Unit{Tokens: scope.Tokens{Read: scope.NewToken()}})
+	require.ErrorIs(t, err, am.ErrIncomplete)
+}
+
+func TestTokensAreLoadedWithoutMakingAny(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "saved.properties")
+	_, err := am.LoadTokens(path, orca.Unit{})
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.ErrorContains(t, err, path)
+	assert.NoFileExists(t, path)
+	given := scope.NewTokens()
+	tokens, err := am.LoadTokens(path, orca.Unit{Tokens: given})
+	require.NoError(t, err)
+	assert.Equal(t, given, tokens)
+
+	saved, err := am.OpenTokens(t.Context(), path, orca.Unit{})
+	require.NoError(t, err)
+	tokens, err = am.LoadTokens(path, orca.Unit{})
+	require.NoError(t, err)
+	assert.Equal(t, saved, tokens)
+	_, err = am.LoadTokens(path, orca.Unit{Tokens: given})
+	require.ErrorIs(t, err, am.ErrSaved)
+	_, err = am.LoadTokens(path, orca.Unit{Tokens: scope.Tokens{Read: given.Read}})
 	require.ErrorIs(t, err, am.ErrIncomplete)
 }
 

@@ -25,7 +25,7 @@ func TestUserDataVectors(t *testing.T) {
 			require.NoError(t, err)
 			unit, _ := load(t, strings.TrimSuffix(filepath.Base(path), ".userdata.ini"))
 			unit.Tokens.Read, unit.Slice = told.ReadToken, told.Slice
-			got, err := am.UserData(unit, am.Heads{List: told.CometHost}).INI()
+			got, err := userData(t, unit, am.Heads{List: told.CometHost}).INI()
 			require.NoError(t, err)
 			want, err := os.ReadFile(path)
 			require.NoError(t, err)
@@ -34,11 +34,36 @@ func TestUserDataVectors(t *testing.T) {
 	}
 }
 
+func userData(t *testing.T, unit orca.Unit, heads am.Heads) orca.UserData {
+	t.Helper()
+	u, err := am.UserData(unit, heads)
+	require.NoError(t, err)
+	return u
+}
+
+// User data by which a VM could not tell who it is, or would call itself what it cannot be called, is not written.
+func TestUserDataIsOfAVM(t *testing.T) {
+	for want, spoil := range map[string]func(*orca.Unit){
+		"unit properties are incomplete: unit.sliceid is not set": func(u *orca.Unit) { u.SliceID = scope.ContextID{} },
+		"unit properties are incomplete: unit.rid is not set":     func(u *orca.Unit) { u.ReservationID = scope.Key{} },
+		"unit.hostname: is not a host name":                       func(u *orca.Unit) { u.HostName = "a b" },
+		"unit.isrouter: is not one of true, false, user":          func(u *orca.Unit) { u.Router = "perhaps" },
+	} {
+		unit, _ := load(t, "master")
+		spoil(&unit)
+		_, err := am.UserData(unit, am.Heads{})
+		require.EqualError(t, err, want)
+	}
+	unit, _ := load(t, "master")
+	unit.HostName, unit.Router = "", "True"
+	userData(t, unit, am.Heads{})
+}
+
 func TestUserDataTellsWhichHeadsToTrust(t *testing.T) {
 	unit, _ := load(t, "master")
 	unit.Slice = orca.SliceAccess{Tokens: scope.NewTokens(), HostsRead: []string{"a", "b"}}
 	heads := am.Heads{List: "https://a:8111/,https://b:8111/", CACert: []byte{0x30, 0, 0xff}, ServerName: "comet.example.net"}
-	text, err := am.UserData(unit, heads).INI()
+	text, err := userData(t, unit, heads).INI()
 	require.NoError(t, err)
 	assert.NotContains(t, string(text), unit.Tokens.Write.Reveal(), "it stays with the aggregate manager")
 
@@ -52,7 +77,7 @@ func TestUserDataTellsWhichHeadsToTrust(t *testing.T) {
 
 func TestUserDataWithoutHeadsNamesNone(t *testing.T) {
 	unit, _ := load(t, "master")
-	text, err := am.UserData(unit, am.Heads{}).INI()
+	text, err := userData(t, unit, am.Heads{}).INI()
 	require.NoError(t, err)
 	for _, field := range []string{"comethost", "cometcacert", "cometservername", "slicecomet"} {
 		assert.NotContains(t, string(text), field)

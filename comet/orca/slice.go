@@ -1,10 +1,12 @@
 package orca
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"github.com/renci-nrig/comet-go/scope"
 )
@@ -104,14 +106,16 @@ func (v VM) validate(i int, seen map[string]int) error {
 	wrong := func(member, format string, args ...any) error {
 		return &LineError{Field: fmt.Sprintf("vms[%d].%s", i, member), Reason: fmt.Sprintf(format, args...)}
 	}
-	if err := scope.ValidHostName(v.HostName); err != nil {
-		return wrong("hostName", "%v", err)
+	if err := scope.ValidHostName(v.HostName); v.HostName == "" {
+		return wrong("hostName", "is missing")
+	} else if err != nil {
+		return wrong("hostName", "%.64q %v", v.HostName, err)
 	}
 	if v.ReservationID.IsZero() {
 		return wrong("reservationId", "is missing")
 	}
 	if _, err := netip.ParseAddr(v.PublicIP); v.PublicIP != "" && err != nil {
-		return wrong("publicIp", "is not an IP address")
+		return wrong("publicIp", "%.64q is not an IP address", v.PublicIP)
 	}
 	names := map[string]string{
 		"hostName":      strings.ToLower(scope.CanonicalHostName(v.HostName)),
@@ -127,10 +131,10 @@ func (v VM) validate(i int, seen map[string]int) error {
 	return nil
 }
 
-// validGroup checks that a group's name survives the lists of user data and makes a family.
+// validGroup checks that a group's name survives the lists of user data, for every program that splits them, and makes a family.
 func validGroup(group string) error {
-	if got := scope.ParseGroups(group); len(got) != 1 || got[0] != group {
-		return fmt.Errorf("is no group's name")
+	if got := scope.ParseGroups(group); len(got) != 1 || got[0] != group || strings.ContainsFunc(group, unicode.IsSpace) {
+		return errors.New("is no group's name; it has no blanks and no commas")
 	}
 	if _, err := scope.HostsOf(group); err != nil {
 		return reason(err)

@@ -6,65 +6,11 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 
 	"github.com/renci-nrig/comet-go/scope"
-	"sigs.k8s.io/yaml"
 )
-
-// sliceJSON returns the file's content as JSON. A file that starts with { is JSON, any other YAML.
-func sliceJSON(data []byte) (json.RawMessage, error) {
-	text, err := plainText(data)
-	if err != nil {
-		return nil, err
-	}
-	if strings.HasPrefix(strings.TrimSpace(text), "{") {
-		var raw json.RawMessage
-		if err := json.Unmarshal([]byte(text), &raw); err != nil {
-			return nil, jsonError([]byte(text), err)
-		}
-		return raw, nil
-	}
-	if err := oneDocument(text); err != nil {
-		return nil, err
-	}
-	converted, err := yaml.YAMLToJSONStrict([]byte(text))
-	if err != nil {
-		return nil, yamlError(err)
-	}
-	return converted, nil
-}
-
-// oneDocument refuses a second YAML document, which the library would pass over in silence.
-func oneDocument(text string) error {
-	content, number := false, 0
-	for line := range strings.Lines(text) {
-		number++
-		rest, marker := strings.CutPrefix(line, "---")
-		if content && marker && (rest == "" || strings.ContainsRune(" \t\r\n", rune(rest[0]))) {
-			return &LineError{Line: number, Reason: "starts a second document; a slice file is one"}
-		}
-		line = strings.TrimSpace(line)
-		content = content || line != "" && line != "---" && line[0] != '#' && line[0] != '%'
-	}
-	return nil
-}
-
-var yamlLine = regexp.MustCompile(`line (\d+)`)
-
-// yamlError keeps the line of a YAML error alone: the rest may quote the file.
-func yamlError(err error) error {
-	e := &LineError{Reason: "is not valid YAML"}
-	if strings.Contains(err.Error(), "already set in map") {
-		e.Reason = "has a member that is there already"
-	}
-	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
-		e.Line, _ = strconv.Atoi(m[1])
-	}
-	return e
-}
 
 // sliceReader takes the JSON of a slice file apart and keeps the first error. encoding/json would take hostname for hostName and
 // could not say which VM has a member too many.
@@ -141,17 +87,17 @@ func within(at, member string) string {
 
 // lineOf returns the line on which the file names a member, where there is but one such line.
 func (r *sliceReader) lineOf(member string) int {
+	names := regexp.MustCompile(`(^|[\s{\[,"'-])` + regexp.QuoteMeta(member) + `["']?\s*:`)
 	found, number := 0, 0
 	for line := range strings.Lines(r.source) {
 		number++
-		before, after, ok := strings.Cut(line, member)
-		if !ok || strings.TrimLeft(before, "{[,-\"' \t") != "" || !strings.HasPrefix(strings.TrimLeft(after, "\"' "), ":") {
-			continue
-		}
-		if found > 0 {
+		switch {
+		case !names.MatchString(line):
+		case found > 0:
 			return 0
+		default:
+			found = number
 		}
-		found = number
 	}
 	return found
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/renci-nrig/comet-go/scope"
 )
 
-// A LineError says where a file makes no sense, and how. It never quotes a value.
+// A LineError says where a file makes no sense, and how. It quotes no value that may be secret.
 type LineError struct {
 	Line   int    // from 1; 0 where it is not known or nothing stands there
 	Field  string // the key or member; empty where it is the line as a whole

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -33,6 +34,9 @@ func newAntHandler(t *testing.T) antHandler {
 // ant returns what Ant prints.
 func (h antHandler) ant(t *testing.T, target string, properties ...string) (string, error) {
 	t.Helper()
+	for i, p := range properties {
+		properties[i] = strings.ReplaceAll(p, "$", "$$") // Ant takes arguments for text to be expanded
+	}
 	args := append([]string{"-q", "-f", "handler.xml", "-propertyfile", h.config, "-propertyfile", h.unit,
 		"-Dcomet.am=" + h.program, "-Dcomet.am.tokens=" + filepath.Join(h.dir, "tokens"), "-Dneuca.ini.file=" + h.userData(),
 		"-Dec2.log.dir=" + filepath.Join(h.dir, "log"), "-Dec2.log.file=nova.log", "-Dec2.log.level=DEBUG"}, properties...)
@@ -68,25 +72,31 @@ func TestHandler(t *testing.T) {
 	run("join")
 	assert.Equal(t, vm, tokens(t, h.saved()), "a repeat has the same")
 
-	given := []string{"-Dshirako.save.unit.comet.readToken=" + vm.Read.Reveal(), "-Dshirako.save.unit.comet.writeToken=" + vm.Write.Reveal(),
-		"-Dmodify.key=dev.mod.3"}
-	assert.Contains(t, run("modify.addstorage", append(given, "-Dmodify.value=iscsi:10.104.0.7:3260:1:u:PlantedSecret1:yes:ext4::=no:/mnt/b")...),
-		"added storage dev.mod.3")
+	// Each is a run of its own, which finds the tokens where the join left them.
+	const secret, key = "Planted$$Secret${unit.rid}1", "-Dmodify.key=dev.mod.3"
+	assert.Contains(t, run("modify.addstorage", key, "-Dmodify.value=iscsi:10.104.0.7:3260:1:u:"+secret+":yes:ext4::=no:/mnt/b"), "added storage dev.mod.3")
 	disks, err := h.client.Storage(t.Context(), told.SliceID, told.ReservationID, vm.Read)
 	require.NoError(t, err)
 	require.Len(t, disks, 2)
-	assert.Equal(t, scope.Hide("PlantedSecret1"), disks[1].ChapSecret)
-	assert.Contains(t, run("modify.removestorage", given...), "deleted storage dev.mod.3")
+	assert.Equal(t, scope.Hide(secret), disks[1].ChapSecret)
+	assert.Contains(t, run("modify.removestorage", key), "deleted storage dev.mod.3")
+	const body = "#!/bin/sh\necho Planted $$ ${HOME} @{value} $${x}\n"
+	assert.Contains(t, run("modify.addscript", "-Dmodify.key=a$$${b}", "-Dmodify.value="+body), "added scripts a$$${b}")
+	scripts, err := h.client.Scripts(t.Context(), told.SliceID, told.ReservationID, vm.Read)
+	require.NoError(t, err)
+	assert.Equal(t, scope.Script{Name: "a$$${b}", Body: scope.Hide(body)}, scripts[len(scripts)-1])
 
-	assert.Contains(t, run("leave", given...), "OK")
+	assert.Contains(t, run("leave"), "OK")
 	assert.Zero(t, h.shown(t, vm.Read))
 	assert.Zero(t, h.shown(t, h.slice.Read))
-	assert.NoFileExists(t, h.saved())
+	left, err := os.ReadDir(filepath.Dir(h.saved()))
+	require.NoError(t, err)
+	assert.Empty(t, left)
 
 	log, err := os.ReadFile(filepath.Join(h.dir, "log", "nova.log"))
 	require.NoError(t, err)
 	assert.Contains(t, string(log), "msg=generate")
-	for _, secret := range []string{vm.Read.Reveal(), vm.Write.Reveal(), h.slice.Read.Reveal(), h.slice.Write.Reveal(), "PlantedSecret1", "hello from master"} {
+	for _, secret := range []string{vm.Read.Reveal(), vm.Write.Reveal(), h.slice.Read.Reveal(), h.slice.Write.Reveal(), "Planted", "hello from master"} {
 		assert.NotContains(t, string(log), secret)
 		assert.NotContains(t, said, secret)
 	}
@@ -101,6 +111,17 @@ func (h antHandler) assertNothingLeft(t *testing.T) {
 	assert.Empty(t, left)
 }
 
+// What comet-am warns of is seen in the handler's log, though all is well.
+func TestHandlerWarns(t *testing.T) {
+	h := newAntHandler(t)
+	text, err := h.ant(t, "join", "-Dslice.comet.readToken=", "-Dec2.log.dir=")
+	require.NoError(t, err, text)
+	assert.Contains(t, text, "[echo] comet-am: warning: no slice.comet.readToken")
+	text, err = h.ant(t, "join", "-Dec2.log.dir=")
+	require.NoError(t, err, text)
+	assert.NotRegexp(t, `(?m)\[echo\]\s*$`, text)
+}
+
 // A handler fails where comet-am does, and says why.
 func TestHandlerFails(t *testing.T) {
 	h := newAntHandler(t)
@@ -110,6 +131,12 @@ func TestHandlerFails(t *testing.T) {
 	text, err = h.ant(t, "join", "-Dcomethost=")
 	require.Error(t, err)
 	assert.Contains(t, text, "Comet is not configured")
+	for _, unset := range []string{"", "${unit.rid}"} {
+		text, err = h.ant(t, "join", "-Dunit.rid="+unset)
+		require.Error(t, err)
+		assert.Contains(t, text, "unit.rid is not set")
+		assert.NoFileExists(t, filepath.Join(filepath.Dir(h.saved()), unset), "tokens of nobody")
+	}
 	h.heads.Stop(0)
 	h.heads.Stop(1)
 	text, err = h.ant(t, "join")
@@ -117,6 +144,6 @@ func TestHandlerFails(t *testing.T) {
 	assert.Contains(t, text, "exit code 5")
 	text, err = h.ant(t, "leave", "-Dcomet.am=/nowhere/comet-am")
 	require.Error(t, err)
-	assert.Contains(t, text, "exit code")
+	assert.Contains(t, text, "/nowhere/comet-am: exit code none: the program cannot be run; set comet.am to where it is")
 	h.assertNothingLeft(t)
 }

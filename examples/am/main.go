@@ -59,14 +59,18 @@ func (h handler) run(ctx context.Context, out io.Writer, operation, tokenFile, u
 		return err
 	}
 	defer client.Close()
-	// On disk before anything is put down with them; a repeat finds them there.
-	if h.unit.Tokens, err = am.OpenTokens(ctx, tokenFile, h.unit); err != nil {
-		return err
-	}
 	switch operation {
 	case "join":
+		// On disk before anything is put down with them; a repeat finds them there.
+		if h.unit.Tokens, err = am.OpenTokens(ctx, tokenFile, h.unit); err != nil {
+			return err
+		}
 		return h.join(ctx, client, out, userDataFile)
 	case "leave":
+		// With new ones there would be nothing to remove, and what the VM has would stay for ever.
+		if h.unit.Tokens, err = am.LoadTokens(tokenFile, h.unit); err != nil {
+			return err
+		}
 		return h.leave(ctx, client, out)
 	}
 	return fmt.Errorf("unknown operation %q", operation)
@@ -81,7 +85,11 @@ func (h handler) join(ctx context.Context, client *comet.Client, out io.Writer, 
 	if err != nil {
 		return err
 	}
-	if err := am.UserData(h.unit, am.Heads{List: h.config.CometHost, CACert: ca}).Save(userDataFile); err != nil {
+	told, err := am.UserData(h.unit, am.Heads{List: h.config.CometHost, CACert: ca})
+	if err != nil {
+		return err
+	}
+	if err := told.Save(userDataFile); err != nil {
 		return err
 	}
 	if err := am.Publish(ctx, client, h.unit, families); err != nil {

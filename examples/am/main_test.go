@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io/fs"
 	"path/filepath"
 	"testing"
 
@@ -26,6 +27,9 @@ func TestExample(t *testing.T) {
 	assert.Equal(t, vm.Read, told.ReadToken)
 	assert.Equal(t, s.slice, told.Slice.Tokens)
 
+	missing := filepath.Join(s.dir, "none.saved")
+	require.ErrorIs(t, h.run(t.Context(), &out, "leave", missing, userData), fs.ErrNotExist, "it can remove nothing")
+	require.NoFileExists(t, missing)
 	require.NoError(t, h.run(t.Context(), &out, "leave", saved, userData))
 	assert.Zero(t, s.shown(t, vm.Read))
 	assert.Zero(t, s.shown(t, s.slice.Read))

@@ -152,7 +152,11 @@ func (s *Story) generateVM(ctx context.Context, of orca.VM, p orca.Properties) e
 	if err != nil {
 		return err
 	}
-	if err := am.UserData(unit, am.Heads{List: s.heads[0].url + "," + s.heads[1].url, CACert: ca}).Save(v.userData()); err != nil {
+	told, err := am.UserData(unit, am.Heads{List: s.heads[0].url + "," + s.heads[1].url, CACert: ca})
+	if err != nil {
+		return err
+	}
+	if err := told.Save(v.userData()); err != nil {
 		return err
 	}
 	families, err := am.Generate(p)

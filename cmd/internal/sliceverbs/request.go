@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"regexp"
+	"strconv"
 	"strings"
 
 	urfave "github.com/urfave/cli/v2"
@@ -52,9 +54,26 @@ func byFlags(c *urfave.Context) (s orca.Slice, err error) {
 		s.VMs = append(s.VMs, orca.VM{HostName: scope.CanonicalHostName(name), ReservationID: key})
 	}
 	if err := s.Validate(); err != nil {
-		return orca.Slice{}, cli.Input(fmt.Errorf("--vm and --group: %w", err))
+		return orca.Slice{}, cli.Input(byFlag(err, c))
 	}
 	return s, nil
+}
+
+// place is where a slice file would have what a flag gave.
+var place = regexp.MustCompile(`(vms|groups)\[(\d+)\]\.?`)
+
+// byFlag says of what a slice lacks which flag it is about.
+func byFlag(err error, c *urfave.Context) error {
+	flags := map[string]string{"vms": "vm", "groups": "group"}
+	return errors.New(place.ReplaceAllStringFunc(err.Error(), func(at string) string {
+		parts := place.FindStringSubmatch(at)
+		i, _ := strconv.Atoi(parts[2])
+		text := fmt.Sprintf("--%s %q", flags[parts[1]], c.StringSlice(flags[parts[1]])[i])
+		if strings.HasSuffix(at, ".") {
+			text += ": "
+		}
+		return text
+	}))
 }
 
 // sliceID is the ID that the flag or, where the slice has one already, its token file says.
