@@ -59,10 +59,7 @@ func (u *unit) once(e scope.Element, property string) {
 }
 
 // word returns a property that is a switch or state as COMET keeps it.
-func (u *unit) word(key, otherwise string) string { return cmp.Or(word(u.Text(key)), otherwise) }
-
-// word returns a switch or state as COMET keeps it: lower case, without the = that some handlers put first; empty where it is unset.
-func word(text string) string { return strings.ToLower(unset(strings.TrimPrefix(unset(text), "="))) }
+func (u *unit) word(key, otherwise string) string { return cmp.Or(orca.Word(u.Text(key)), otherwise) }
 
 // numbered returns prefix+N for every N that occurs behind the prefix, as prefixN or prefixN.anything, in the order of the numbers.
 func (u *unit) numbered(prefix string) []string {

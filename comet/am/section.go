@@ -1,10 +1,7 @@
 package am
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/renci-nrig/comet-go/comet/orca"
@@ -30,13 +27,6 @@ func Section(name string) (family scope.Family, ok bool, err error) {
 	return scope.Family{}, false, fmt.Errorf("section %q does not exist; there are %s and %s", name, strings.Join(known, ", "), SectionGlobal)
 }
 
-// The colon forms: what stands behind the key, in its order. Of all but storage the last field takes whatever colons are left.
-const (
-	formUsers      = "SUDO:KEYS"
-	formInterfaces = "STATE:IPVERSION[:CIDR]"
-	formStorage    = "TYPE:IP:PORT:LUN:CHAPUSER:CHAPSECRET:ATTACH:FSTYPE:FSOPTIONS:FORMAT:MOUNTPOINT"
-)
-
 // ParseElement reads an element of a family from what handlers pass: the key by which it is found, and a value of fields that are
 // separated by colons. These are, for users SUDO:KEYS, for interfaces STATE:IPVERSION[:CIDR], for storage
 // TYPE:IP:PORT:LUN:CHAPUSER:CHAPSECRET:ATTACH:FSTYPE:FSOPTIONS:FORMAT:MOUNTPOINT of which the last four may be missing, for routes the
@@ -45,29 +35,11 @@ const (
 //
 // The error names the element and the field and never quotes a value.
 func ParseElement(family scope.Family, key, value string) (scope.Element, error) {
-	e, err := parseElement(family, key, value)
+	e, err := orca.ParseElement(family, key, value)
 	if err != nil {
 		return nil, elementError(family, key, err)
 	}
 	return e, check(e)
-}
-
-func parseElement(family scope.Family, key, value string) (scope.Element, error) {
-	if orca.Unset(value) || family != scope.FamilyScripts && strings.TrimSpace(value) == "" {
-		return nil, errors.New("the value is not set")
-	}
-	switch family {
-	case scope.FamilyUsers:
-		return parseUser(key, value)
-	case scope.FamilyInterfaces:
-		return parseInterface(key, value)
-	case scope.FamilyStorage:
-		return parseStorage(key, value)
-	case scope.FamilyRoutes:
-		return scope.Route{Network: key, NextHop: word(value)}, nil
-	default:
-		return scope.Script{Name: key, Body: scope.Hide(value)}, nil
-	}
 }
 
 // elementError says which element is wrong.
@@ -102,50 +74,3 @@ func invalid(e scope.Element, err error) error {
 	return nil
 }
 
-func parseUser(login, value string) (scope.Element, error) {
-	sudo, keys, ok := strings.Cut(value, ":")
-	if !ok {
-		return nil, errors.New("the value is not " + formUsers)
-	}
-	list := scope.User{Keys: scope.KeyText{unset(keys)}}.PublicKeys()
-	return scope.User{Login: login, Sudo: word(sudo), Keys: list}, nil
-}
-
-func parseInterface(mac, value string) (scope.Element, error) {
-	fields := strings.SplitN(value, ":", 3)
-	if len(fields) < 2 {
-		return nil, errors.New("the value is not " + formInterfaces)
-	}
-	fields = append(fields, "")
-	return scope.Interface{MAC: scope.CanonicalMAC(mac), State: word(fields[0]), IPVersion: word(fields[1]), IP: unset(fields[2])}, nil
-}
-
-const (
-	storageFields = 11
-	storageLeast  = 7
-)
-
-func parseStorage(device, value string) (scope.Element, error) {
-	fields := strings.Split(value, ":")
-	if n := len(fields); n < storageLeast || n > storageFields {
-		return nil, fmt.Errorf("the value has %d fields, not %d to %d, %s; what has a colon in it is given by flags", n, storageLeast, storageFields, formStorage)
-	}
-	fields = append(fields, slices.Repeat([]string{""}, storageFields-len(fields))...)
-	secret := fields[5] // blanks around it may be part of it
-	if orca.Unset(secret) {
-		secret = ""
-	}
-	return scope.Storage{
-		Device: device, Type: word(fields[0]), TargetIP: unset(fields[1]), TargetPort: unset(fields[2]), TargetLUN: cmp.Or(unset(fields[3]), "0"),
-		ChapUser: unset(fields[4]), ChapSecret: scope.Hide(secret), ShouldAttach: cmp.Or(word(fields[6]), "no"),
-		FSType: unset(fields[7]), FSOptions: unset(fields[8]), ShouldFormat: cmp.Or(word(fields[9]), "no"), MountPoint: unset(fields[10]),
-	}, nil
-}
-
-// unset returns a field without the blanks around it, or nothing where a template left it unfilled.
-func unset(field string) string {
-	if field = strings.TrimSpace(field); orca.Unset(field) {
-		return ""
-	}
-	return field
-}

@@ -86,7 +86,7 @@ func (g *Guest) addModules() {
 		g.links,
 		router.New(g.machine, func() string { return g.self.Router }),
 		routes.New(g.machine, g.sources.routes, heads),
-		users.New(g.machine, g.sources.users),
+		users.New(g.machine, g.accounts()),
 		&peers.Publish{Machine: g.machine, Contexts: g.contexts, Address: g.Address, KeyKind: kind, HostKeys: g.modes["known-hosts"] != Off},
 		peers.Hosts{Directory: g.directory},
 		g.pubKeys,

@@ -6,6 +6,7 @@ import (
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/known"
+	"github.com/renci-nrig/comet-go/comet/orca"
 	"github.com/renci-nrig/comet-go/scope"
 )
 
@@ -58,7 +59,13 @@ type sources struct {
 // sourcesOf returns those of the VM's own context, or, where its user data has no heads, of the user data.
 func (g *Guest) sourcesOf(own *known.Context) sources {
 	if own == nil {
-		return sources{unknown[scope.User], unknown[scope.Interface], unknown[scope.Storage], unknown[scope.Route], unknown[scope.Script]}
+		return sources{
+			inUserData[scope.User](g.self, scope.FamilyUsers),
+			inUserData[scope.Interface](g.self, scope.FamilyInterfaces),
+			inUserData[scope.Storage](g.self, scope.FamilyStorage),
+			inUserData[scope.Route](g.self, scope.FamilyRoutes),
+			inUserData[scope.Script](g.self, scope.FamilyScripts),
+		}
 	}
 	return sources{
 		known.Wanted[scope.User](own, scope.FamilyUsers),
@@ -69,4 +76,30 @@ func (g *Guest) sourcesOf(own *known.Context) sources {
 	}
 }
 
-func unknown[E any]() (frame.Wanted[E], error) { return frame.Wanted[E]{}, frame.ErrUnknown }
+// inUserData returns the source of a family that user data without heads has as a section of its own.
+func inUserData[E scope.Element](self orca.UserData, family scope.Family) frame.Source[E] {
+	return func() (w frame.Wanted[E], err error) {
+		w.Whole = true
+		for _, kv := range self.Section(family.String()) {
+			e, err := orca.ParseElement(family, kv.Key, kv.Value.Reveal())
+			if err == nil {
+				err = e.Validate()
+			}
+			if err != nil {
+				w.Whole = false
+				w.Notes = append(w.Notes, frame.Note{Kind: frame.LeftOut, About: frame.OneLine(family.String() + " " + kv.Key), Why: frame.OneLine(err.Error())})
+				continue
+			}
+			w.Elements = append(w.Elements, e.(E)) // of that family there are no others
+		}
+		return w, nil
+	}
+}
+
+// accounts returns the source of the users that are given accounts: users that only user data names are listed, and no more.
+func (g *Guest) accounts() frame.Source[scope.User] {
+	if len(g.contexts) > 0 {
+		return g.sources.users
+	}
+	return func() (frame.Wanted[scope.User], error) { return frame.Wanted[scope.User]{}, frame.ErrUnknown }
+}
