@@ -73,4 +73,3 @@ func invalid(e scope.Element, err error) error {
 	}
 	return nil
 }
-
