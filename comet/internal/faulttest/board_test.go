@@ -15,7 +15,7 @@ import (
 // nobody answered.
 const (
 	mostOperations = 120
-	mostUnknown    = 9
+	mostUnknown    = 7
 	groupsAtATime  = 3
 )
 

@@ -1,7 +1,6 @@
 package history
 
 import (
-	"math"
 	"sync"
 	"time"
 
@@ -27,7 +26,7 @@ func (r *Recorder) Add(client int, in Input, out Output, called, returned time.T
 		Output: out, Return: returned.Sub(r.began).Nanoseconds(),
 	}
 	if out.Outcome == Unknown {
-		o.Return = math.MaxInt64
+		o.Return = never
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -39,7 +38,7 @@ func (r *Recorder) Count() (all, unknown int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, o := range r.operations {
-		if o.Return == math.MaxInt64 {
+		if o.Return == never {
 			unknown++
 		}
 	}
