@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/renci-nrig/comet-go/comet/internal/loopback"
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/tlsconfig"
 )
@@ -40,7 +41,7 @@ func newHead(authority *tlsconfig.Authority, handler http.Handler) (*head, error
 	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := loopback.Listen()
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ func headFaults(heads *comettest.Heads, i int) []Fault {
 		return Fault{name, func() { heads.Set(i, faults...) }, func() { heads.Set(i) }}
 	}
 	show := func(name string, certificate func() tls.Certificate) Fault {
-		return Fault{name, func() { heads.Present(i, certificate()) }, func() { heads.Present(i, issue(heads, time.Hour)) }}
+		return Fault{name, func() { heads.Present(i, certificate()) }, func() { heads.Present(i, ofHead(heads, time.Hour)) }}
 	}
 	again := func() { heads.Stop(i); heads.Restart(i) } // or who watches would wait for a minute on what is dead
 	return []Fault{
@@ -48,18 +48,20 @@ func headFaults(heads *comettest.Heads, i int) []Fault {
 		set("refuses certificates for a moment", comettest.BadCertificate().On("writeScope", "deleteScope").Times(1)),
 		show("shows an expired certificate", heads.Expired),
 		show("shows a foreign certificate", heads.Foreign),
-		show("shows a certificate that ends in a moment", func() tls.Certificate { return issue(heads, time.Second) }),
-		show("shows a new certificate", func() tls.Certificate { return issue(heads, time.Hour) }),
+		show("shows a certificate that ends in a moment", func() tls.Certificate { return ofHead(heads, time.Second) }),
+		show("shows a new certificate", func() tls.Certificate { return ofHead(heads, time.Hour) }),
 	}
 }
 
-// issue returns a head's certificate that is valid for this long.
-func issue(heads *comettest.Heads, d time.Duration) tls.Certificate {
+// ofHead issues a head's certificate that is valid for this long.
+func ofHead(heads *comettest.Heads, d time.Duration) tls.Certificate {
+	return issue(heads, tlsconfig.Template{CommonName: "faulttest head", Hosts: []string{"localhost", "127.0.0.1", "::1"}, Server: true}, d)
+}
+
+func issue(heads *comettest.Heads, t tlsconfig.Template, d time.Duration) tls.Certificate {
 	now := time.Now()
-	certificate, err := heads.Authority().Issue(tlsconfig.Template{
-		CommonName: "faulttest head", Hosts: []string{"localhost", "127.0.0.1", "::1"}, Server: true,
-		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(d),
-	})
+	t.NotBefore, t.NotAfter = now.Add(-time.Hour), now.Add(d)
+	certificate, err := heads.Authority().Issue(t)
 	if err != nil {
 		panic(err) // nothing about it is drawn
 	}

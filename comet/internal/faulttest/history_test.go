@@ -3,23 +3,18 @@ package faulttest_test
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/comettest"
 	"github.com/renci-nrig/comet-go/comet/internal/faulttest"
 	"github.com/renci-nrig/comet-go/comet/internal/history"
-	"github.com/renci-nrig/comet-go/comet/server"
-	"github.com/renci-nrig/comet-go/comet/server/bolt"
-	"github.com/renci-nrig/comet-go/comet/server/etcd"
 	"github.com/renci-nrig/comet-go/comet/server/etcdtest"
 )
 
@@ -48,41 +43,10 @@ func TestFaultHistoriesOnEtcd(t *testing.T) {
 	cluster := etcdtest.Start(t, 3)
 	faulttest.Run(t, 3, func(t *testing.T, s *faulttest.Schedule) {
 		faulttest.Leaks(t)
-		heads, parts := openEtcd(t, cluster, s)
+		stores, parts := openEtcd(t, cluster, true)
+		heads := comettest.StartEach(t, stores)
 		playHistory(t, s, heads, append(faulttest.HeadParts(heads), parts...)...)
 	})
-}
-
-// openBolt opens a store in a file, which now and then is closed and opened again.
-func openBolt(t *testing.T) (server.Store, faulttest.Part) {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "comet.db")
-	store, err := faulttest.Open(func() (server.Store, error) { return bolt.Open(path) })
-	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, store.Close()) })
-	return store, faulttest.Part{Name: "store", Faults: []faulttest.Fault{store.Restarts(func(err error) { assert.NoError(t, err) })}}
-}
-
-// openEtcd starts three heads, each with a store of its own on the cluster, behind proxies of which one at a time fails.
-func openEtcd(t *testing.T, cluster *etcdtest.Cluster, s *faulttest.Schedule) (*comettest.Heads, []faulttest.Part) {
-	t.Helper()
-	stores := make([]server.Store, 3)
-	parts := []faulttest.Part{faulttest.MembersPart(cluster)}
-	for i := range stores {
-		network := faulttest.Part{Name: fmt.Sprint("network of head ", i)}
-		var members []string
-		for _, m := range cluster.Members {
-			p := faulttest.NewProxy(t, m.Addr)
-			members = append(members, p.Addr)
-			network.Faults = append(network.Faults, p.Faults(true)...)
-		}
-		store, err := etcd.Open(t.Context(), fmt.Sprintf("etcd://%s/seed-%d", strings.Join(members, ","), s.Seed), etcd.WithTimeout(time.Second))
-		require.NoError(t, err)
-		t.Cleanup(func() { assert.NoError(t, store.Close()) })
-		stores[i] = store
-		parts = append(parts, network)
-	}
-	return comettest.StartEach(t, stores), parts
 }
 
 // playHistory lets clients work with entries while faults strike, and checks what they saw.
