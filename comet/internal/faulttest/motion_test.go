@@ -24,7 +24,7 @@ func TestFaultSlicesOnBolt(t *testing.T) {
 		faulttest.Leaks(t)
 		store, restarts := openBolt(t)
 		heads := comettest.StartOn(t, 3, store)
-		playSlices(t, s, heads, func() server.Store { return store.Now() }, append(faulttest.HeadParts(heads), restarts)...)
+		playSlices(t, s, heads, store.Now, append(faulttest.HeadParts(heads), restarts)...)
 	})
 }
 
