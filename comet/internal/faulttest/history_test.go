@@ -2,6 +2,7 @@ package faulttest_test
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"strings"
 	"sync"
@@ -9,16 +10,21 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/comettest"
 	"github.com/renci-nrig/comet-go/comet/internal/faulttest"
+	"github.com/renci-nrig/comet-go/comet/internal/headtest"
 	"github.com/renci-nrig/comet-go/comet/internal/history"
 	"github.com/renci-nrig/comet-go/comet/server/etcdtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	headtest.Main()
+	goleak.VerifyTestMain(m)
+}
 
 // patience is how long a test waits for what must come.
 const patience = 60 * time.Second
@@ -35,7 +41,7 @@ func TestFaultHistoriesOnBolt(t *testing.T) {
 		faulttest.Leaks(t)
 		store, restarts := openBolt(t)
 		heads := comettest.StartOn(t, 3, store)
-		playHistory(t, s, heads, append(faulttest.HeadParts(heads), restarts)...)
+		playHistory(t, s, heads.List(), heads.TLS, append(faulttest.HeadParts(heads), restarts)...)
 	})
 }
 
@@ -45,18 +51,34 @@ func TestFaultHistoriesOnEtcd(t *testing.T) {
 		faulttest.Leaks(t)
 		stores, parts := openEtcd(t, cluster, true)
 		heads := comettest.StartEach(t, stores)
-		playHistory(t, s, heads, append(faulttest.HeadParts(heads), parts...)...)
+		playHistory(t, s, heads.List(), heads.TLS, append(faulttest.HeadParts(heads), parts...)...)
+	})
+}
+
+// What was acknowledged is there after the process was killed, at whatever point it had reached.
+func TestFaultHistoriesOfAKilledHead(t *testing.T) {
+	faulttest.Run(t, 1, func(t *testing.T, s *faulttest.Schedule) {
+		faulttest.Leaks(t)
+		head := headtest.New(t)
+		playHistory(t, s, head.URL, head.TLS, faulttest.Part{Name: "head", Faults: []faulttest.Fault{{Name: "is killed", Strike: head.Kill, Mend: head.Restart}}})
 	})
 }
 
 // playHistory lets clients work with entries while faults strike, and checks what they saw.
-func playHistory(t *testing.T, s *faulttest.Schedule, heads *comettest.Heads, parts ...faulttest.Part) {
+func playHistory(t *testing.T, s *faulttest.Schedule, heads string, config func() *tls.Config, parts ...faulttest.Part) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var following sync.WaitGroup
 	var watchers []*watcher
 	quick := []comet.Option{comet.WithAttemptTimeout(attemptTime), comet.WithRest(5*time.Millisecond, 50*time.Millisecond)}
-	watching, well := heads.Client(quick...), heads.Client()
+	dial := func(options ...comet.Option) *comet.Client {
+		c, err := comet.New(heads, config(), options...)
+		require.NoError(t, err)
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	watching, well := dial(quick...), dial()
+	urls := strings.Split(strings.ReplaceAll(strings.TrimSuffix(heads, "/"), "/,", ","), ",")
 	b := newBoard(t.Name(), nil)
 	b.opened = func(g *group) {
 		w := newWatcher(players+callers+g.index%2, b, g)
@@ -77,7 +99,7 @@ func playHistory(t *testing.T, s *faulttest.Schedule, heads *comettest.Heads, pa
 	for id := range players + callers {
 		random := s.Rand(fmt.Sprint("player ", id))
 		if id < players {
-			p := &player{id, b, newWire(heads.TLS()), strings.Split(strings.ReplaceAll(heads.List(), "/,", ","), ","), random, map[place]history.Seen{}}
+			p := &player{id, b, newWire(config()), urls, random, map[place]history.Seen{}}
 			defer p.wire.http.CloseIdleConnections()
 			play(p.play)
 			continue
@@ -87,7 +109,7 @@ func playHistory(t *testing.T, s *faulttest.Schedule, heads *comettest.Heads, pa
 		if id%2 == 0 {
 			options = append(options, comet.WithHedge(20*time.Millisecond))
 		}
-		play((&caller{id, b, heads.Client(options...), a, random}).play)
+		play((&caller{id, b, dial(options...), a, random}).play)
 	}
 	stop := s.Strike(parts...)
 	playing.Wait()
