@@ -32,7 +32,7 @@ func TestFaultSlicesOnAFullDisk(t *testing.T) {
 		require.NoError(t, err)
 		t.Cleanup(func() { store.Close() })
 		heads := comettest.StartOn(t, 3, store)
-		playSlices(t, s, heads, store.Now, append(faulttest.HeadParts(heads), fullDisk(t, store, dir))...)
+		playSlices(t, s, heads, store.Now, fullDisk(t, store, dir), faulttest.HeadParts(heads)...)
 	})
 }
 

@@ -3,7 +3,8 @@
 //	func TestFaultSomething(t *testing.T) {
 //		faulttest.Run(t, 3, func(t *testing.T, s *faulttest.Schedule) {
 //			heads := comettest.Start(t, 3)
-//			stop := s.Strike(faulttest.HeadParts(heads)...)
+//			parts := faulttest.HeadParts(heads)
+//			stop := s.Strike(parts[0], parts[1:]...)
 //			…
 //			stop() // all is well again
 //			…

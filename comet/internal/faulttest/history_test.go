@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -33,25 +34,28 @@ const patience = 60 * time.Second
 const (
 	players  = 5
 	callers  = 3
-	playTime = 1500 * time.Millisecond
+	enough   = 1000 // operations
+	mostTime = 4 * time.Second
 )
 
 func TestFaultHistoriesOnBolt(t *testing.T) {
-	faulttest.Run(t, 3, func(t *testing.T, s *faulttest.Schedule) {
+	faulttest.Run(t, 2, func(t *testing.T, s *faulttest.Schedule) {
 		faulttest.Leaks(t)
 		store, restarts := openBolt(t)
 		heads := comettest.StartOn(t, 3, store)
-		playHistory(t, s, heads.List(), heads.TLS, append(faulttest.HeadParts(heads), restarts)...)
+		urls, networks := proxies(t, heads, true)
+		playHistory(t, s, urls, heads.TLS, restarts, slices.Concat(faulttest.HeadParts(heads), networks)...)
 	})
 }
 
 func TestFaultHistoriesOnEtcd(t *testing.T) {
 	cluster := etcdtest.Start(t, 3)
-	faulttest.Run(t, 3, func(t *testing.T, s *faulttest.Schedule) {
+	faulttest.Run(t, 1, func(t *testing.T, s *faulttest.Schedule) {
 		faulttest.Leaks(t)
 		stores, parts := openEtcd(t, cluster, true)
 		heads := comettest.StartEach(t, stores)
-		playHistory(t, s, heads.List(), heads.TLS, append(faulttest.HeadParts(heads), parts...)...)
+		urls, networks := proxies(t, heads, true)
+		playHistory(t, s, urls, heads.TLS, faulttest.MembersPart(cluster), slices.Concat(faulttest.HeadParts(heads), networks, parts)...)
 	})
 }
 
@@ -65,7 +69,7 @@ func TestFaultHistoriesOfAKilledHead(t *testing.T) {
 }
 
 // playHistory lets clients work with entries while faults strike, and checks what they saw.
-func playHistory(t *testing.T, s *faulttest.Schedule, heads string, config func() *tls.Config, parts ...faulttest.Part) {
+func playHistory(t *testing.T, s *faulttest.Schedule, heads string, config func() *tls.Config, first faulttest.Part, others ...faulttest.Part) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var following sync.WaitGroup
@@ -78,7 +82,6 @@ func playHistory(t *testing.T, s *faulttest.Schedule, heads string, config func(
 		return c
 	}
 	watching, well := dial(quick...), dial()
-	urls := strings.Split(strings.ReplaceAll(strings.TrimSuffix(heads, "/"), "/,", ","), ",")
 	b := newBoard(t.Name(), nil)
 	b.opened = func(g *group) {
 		w := newWatcher(players+callers+g.index%2, b, g)
@@ -86,12 +89,15 @@ func playHistory(t *testing.T, s *faulttest.Schedule, heads string, config func(
 		following.Go(func() { assert.NoError(t, w.follow(ctx, watching)) })
 	}
 
-	over := make(chan struct{})
-	time.AfterFunc(playTime, func() { close(over) })
+	end := time.Now().Add(mostTime)
+	over := func() bool {
+		operations, _ := b.record.Count()
+		return operations >= enough || time.Now().After(end)
+	}
 	var playing sync.WaitGroup
 	play := func(once func()) {
 		playing.Go(func() {
-			for !closed(over) {
+			for !over() {
 				once()
 			}
 		})
@@ -99,7 +105,7 @@ func playHistory(t *testing.T, s *faulttest.Schedule, heads string, config func(
 	for id := range players + callers {
 		random := s.Rand(fmt.Sprint("player ", id))
 		if id < players {
-			p := &player{id, b, newWire(config()), urls, random, map[place]history.Seen{}}
+			p := &player{id, b, newWire(config()), strings.Split(heads, ","), random, map[place]history.Seen{}}
 			defer p.wire.http.CloseIdleConnections()
 			play(p.play)
 			continue
@@ -111,7 +117,7 @@ func playHistory(t *testing.T, s *faulttest.Schedule, heads string, config func(
 		}
 		play((&caller{id, b, dial(options...), a, random}).play)
 	}
-	stop := s.Strike(parts...)
+	stop := s.Strike(first, others...)
 	playing.Wait()
 	stop()
 
@@ -123,13 +129,4 @@ func playHistory(t *testing.T, s *faulttest.Schedule, heads string, config func(
 	operations, unknown := b.record.Count()
 	t.Logf("%d operations on %d groups, %d of them never answered", operations, len(b.groups), unknown)
 	b.record.Check(t)
-}
-
-func closed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
 }

@@ -76,8 +76,17 @@ const (
 	illFor  = 120 * time.Millisecond
 )
 
-// Strike lets faults strike the parts, each on its own, until stop is called, which returns when all is mended.
-func (s *Schedule) Strike(parts ...Part) (stop func()) {
+// moreParts is how many parts faults strike beside the first, at most. Where everything fails all the time nothing happens.
+const moreParts = 3
+
+// Strike lets faults strike the first part and some of the others, each on its own, until stop is called, which returns when all is
+// mended.
+func (s *Schedule) Strike(first Part, others ...Part) (stop func()) {
+	choice := s.Rand("parts")
+	parts := []Part{first}
+	for _, i := range choice.Perm(len(others))[:min(len(others), choice.IntN(moreParts+1))] {
+		parts = append(parts, others[i])
+	}
 	began := time.Now()
 	over := make(chan struct{})
 	var striking sync.WaitGroup

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/renci-nrig/comet-go/comet/comettest"
 	"github.com/renci-nrig/comet-go/comet/internal/faulttest"
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/bolt"
@@ -32,7 +33,7 @@ func openBolt(t *testing.T) (*faulttest.Store, faulttest.Part) {
 func openEtcd(t *testing.T, cluster *etcdtest.Cluster, late bool) ([]server.Store, []faulttest.Part) {
 	t.Helper()
 	stores := make([]server.Store, 3)
-	parts := []faulttest.Part{faulttest.MembersPart(cluster)}
+	var parts []faulttest.Part
 	for i := range stores {
 		network := faulttest.Part{Name: fmt.Sprint("network of head ", i)}
 		var members []string
@@ -48,4 +49,16 @@ func openEtcd(t *testing.T, cluster *etcdtest.Cluster, late bool) ([]server.Stor
 		parts = append(parts, network)
 	}
 	return stores, parts
+}
+
+// proxies stand before heads; late says whether what they hold back arrives in the end.
+func proxies(t *testing.T, heads *comettest.Heads, late bool) (urls string, parts []faulttest.Part) {
+	t.Helper()
+	var all []string
+	for i, url := range strings.Split(heads.List(), ",") {
+		p := faulttest.NewProxy(t, strings.TrimSuffix(strings.TrimPrefix(url, "https://"), "/"))
+		all = append(all, "https://"+p.Addr)
+		parts = append(parts, faulttest.Part{Name: fmt.Sprint("network before head ", i), Faults: p.Faults(late)})
+	}
+	return strings.Join(all, ","), parts
 }

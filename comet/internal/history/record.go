@@ -13,6 +13,7 @@ type Recorder struct {
 
 	mu         sync.Mutex
 	operations []porcupine.Operation
+	unknown    int
 }
 
 // Start returns a recorder.
@@ -31,16 +32,14 @@ func (r *Recorder) Add(client int, in Input, out Output, called, returned time.T
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.operations = append(r.operations, o)
+	if out.Outcome == Unknown {
+		r.unknown++
+	}
 }
 
 // Count returns how many operations there are, and how many of them nobody answered.
 func (r *Recorder) Count() (all, unknown int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, o := range r.operations {
-		if o.Return == never {
-			unknown++
-		}
-	}
-	return len(r.operations), unknown
+	return len(r.operations), r.unknown
 }
