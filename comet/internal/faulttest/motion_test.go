@@ -42,7 +42,7 @@ func playSlices(t *testing.T, s *faulttest.Schedule, heads *comettest.Heads, sto
 	urls, networks := proxies(t, heads, false) // plain writes that arrive late are for histories
 	identity := faulttest.NewIdentity(heads)
 	dial := func() *comet.Client {
-		c, err := comet.New(urls, nil, comet.WithTrust(identity), comet.WithAttemptTimeout(attemptTime), comet.WithRest(5*time.Millisecond, 50*time.Millisecond))
+		c, err := comet.New(urls, nil, comet.WithTrust(identity), comet.WithAttemptTimeout(stepAttemptTime), comet.WithRest(5*time.Millisecond, 50*time.Millisecond))
 		if err != nil {
 			panic(err) // nothing about it is drawn
 		}

@@ -70,10 +70,12 @@ type Fault struct {
 	Mend   func()
 }
 
-// How long things are well, and ill, at most.
+// How long things are well, and ill, at most, and after how long nothing strikes any more: on a slow machine, too, what is under way
+// comes to its end.
 const (
-	wellFor = 400 * time.Millisecond
-	illFor  = 120 * time.Millisecond
+	wellFor   = 400 * time.Millisecond
+	illFor    = 120 * time.Millisecond
+	strikeFor = 5 * time.Second
 )
 
 // moreParts is how many parts faults strike beside the first, at most. Where everything fails all the time nothing happens.
@@ -93,7 +95,7 @@ func (s *Schedule) Strike(first Part, others ...Part) (stop func()) {
 	for _, p := range parts {
 		random := s.Rand(p.Name)
 		striking.Go(func() {
-			for within(over, upTo(random, wellFor)) {
+			for within(over, upTo(random, wellFor)) && time.Since(began) < strikeFor {
 				f := p.Faults[random.IntN(len(p.Faults))]
 				s.t.Logf("%7.3fs %s: %s", time.Since(began).Seconds(), p.Name, f.Name)
 				f.Strike()
