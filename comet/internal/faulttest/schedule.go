@@ -11,7 +11,7 @@ import (
 
 var (
 	schedules = flag.Int("fault.schedules", 0, "how many fault `schedules` each test plays; 0: the few that it always plays")
-	first     = flag.Uint64("fault.seed", 0, "seed of the `first` schedule, the others follow; 0: 1 for the few, else random")
+	firstSeed = flag.Uint64("fault.seed", 0, "seed of the `first` schedule, the others follow; 0: 1 for the few, else random")
 )
 
 // Schedule is one course of events, drawn from its seed.
@@ -23,7 +23,7 @@ type Schedule struct {
 // Run plays schedules, each as a subtest that is named by its seed: few of them unless the command line says how many.
 func Run(t *testing.T, few int, play func(*testing.T, *Schedule)) {
 	t.Helper()
-	n, seed := few, *first
+	n, seed := few, *firstSeed
 	switch {
 	case seed == 0 && *schedules > 0:
 		seed = rand.Uint64N(1 << 53)
@@ -39,7 +39,7 @@ func Run(t *testing.T, few int, play func(*testing.T, *Schedule)) {
 		t.Run(fmt.Sprintf("seed=%d", s.Seed), func(t *testing.T) {
 			t.Cleanup(func() {
 				if t.Failed() {
-					t.Logf("again: go test ./comet/internal/faulttest -run '^%s$' -fault.schedules=1 -fault.seed=%d", name, s.Seed)
+					t.Logf("again: -run '^%s$' -fault.schedules=1 -fault.seed=%d", name, s.Seed)
 				}
 			})
 			s.t = t
