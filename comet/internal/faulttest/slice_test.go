@@ -31,6 +31,8 @@ type motion struct {
 	slice  orca.Slice
 	tokens controller.Tokens
 
+	changers int // of the routes of a VM, at the same time
+
 	mu  sync.Mutex
 	vms map[scope.Key]*vm // that are there
 }
@@ -176,14 +178,14 @@ func familiesOf(v orca.VM) am.Families {
 	}
 }
 
-// live lets everybody work at the same time: two who change the routes of each VM, and the VM, which fills in its place-holders.
+// live lets everybody work at the same time: those who change the routes of each VM, and the VM, which fills in its place-holders.
 func (m *motion) live(vms []orca.VM, seed uint64) {
 	var all sync.WaitGroup
 	for i, listed := range vms {
 		m.mu.Lock()
 		v := m.vms[listed.ReservationID]
 		m.mu.Unlock()
-		for who := range 2 {
+		for who := range m.changers {
 			all.Go(func() { m.change(v, rand.New(rand.NewPCG(seed, uint64(3*i+who))), who) })
 		}
 		all.Go(func() { m.report(v, rand.New(rand.NewPCG(seed, uint64(3*i+2)))) })
