@@ -151,7 +151,7 @@ func (m *motion) generate(vms []orca.VM) bool {
 			members[i] = am.Member{Unit: unit, Families: familiesOf(v)}
 		}
 		var errs []error
-		for _, r := range am.PublishSlice(ctx, client, members, nil) {
+		for _, r := range am.PublishSlice(ctx, client, members, am.SliceOptions{}) {
 			errs = append(errs, r.Err)
 		}
 		return errors.Join(errs...)
