@@ -3,6 +3,7 @@ module github.com/renci-nrig/comet-go
 go 1.26.0
 
 require (
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/aymanbagabas/go-udiff v0.4.1
 	github.com/go-resty/resty/v2 v2.17.2
 	github.com/magiconair/properties v1.18.12

@@ -54,9 +54,12 @@ func TestPackagesStandOnTheFloorsBelow(t *testing.T) {
 		"comet/server/ops":              {"comet/server"},
 		"comet/guest/identity":          {"comet", "comet/orca", "scope"},
 
-		"comet/internal/headtest": {"comet/server", "comet/server/bolt", "tlsconfig"},
-		"comet/server/etcdtest":   {"testdata/needs"},
-		"comet/comettest":         {"comet", "comet/server", "comet/server/bolt", "tlsconfig"},
+		"comet/internal/headtest":  {"comet/internal/loopback", "comet/server", "comet/server/bolt", "tlsconfig"},
+		"comet/internal/history":   {},
+		"comet/internal/loopback":  {},
+		"comet/internal/faulttest": {"comet/comettest", "comet/server", "comet/server/etcdtest", "scope", "tlsconfig"},
+		"comet/server/etcdtest":    {"comet/internal/loopback", "testdata/needs"},
+		"comet/comettest":          {"comet", "comet/internal/loopback", "comet/server", "comet/server/bolt", "tlsconfig"},
 
 		"comet/guest/internal/network":       {"comet/guest/internal/frame", "scope"},
 		"comet/guest/internal/interfaces":    {"comet/guest/internal/frame", "comet/guest/internal/network", "scope"},

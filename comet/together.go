@@ -73,15 +73,16 @@ func (c *Client) together(ctx context.Context, t together, items []Item) (unsure
 	if err != nil {
 		return false, err
 	}
-	about, _ := c.about(ctx)
-	if len(items) > about.limit(extensionBatch) || len(call.body) > maxBatchBody {
+	about, answered := c.about(ctx) // while none answers, one may a moment later: that is no reason to write one by one
+	if answered && len(items) > about.limit(extensionBatch) || len(call.body) > maxBatchBody {
 		return false, &Error{Op: t.op, Entry: call.entry(), Err: fmt.Errorf("%d entries, %d bytes, in one request: %w", len(items), len(call.body), ErrNotOffered)}
 	}
 	_, sure, err := c.do(ctx, call)
-	if errors.Is(err, errNotOffered) { // any more: those that do are away
+	refused, ok := errors.AsType[*Error](err)
+	if errors.Is(err, errNotOffered) || ok && refused.Status == http.StatusRequestEntityTooLarge { // any more: those that do are away
 		return sure.mayHaveArrived, &Error{Op: t.op, Entry: call.entry(), Err: ErrNotOffered}
 	}
-	if refused, ok := errors.AsType[*Error](err); ok {
+	if ok {
 		refused.Entry = refusedEntry(refused, items)
 	}
 	return sure.mayHaveArrived, err

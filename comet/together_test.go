@@ -197,6 +197,20 @@ func TestTogetherIsAllOrNone(t *testing.T) {
 	assert.Zero(t, countOf(t, deployed))
 }
 
+// Heads that are away are no heads that take no batches: who then writes one by one leaves half of it to be seen.
+func TestTogetherIsAllOrNoneWhereNoHeadAnsweredAtFirst(t *testing.T) {
+	heads := comettest.Start(t, 1)
+	silent := comettest.Status(503).On("getVersion")
+	heads.Set(0, silent.Times(1))
+	require.NoError(t, heads.Client().WriteTogether(t.Context(), itemsOf(2)))
+	heads.Set(0, silent.Times(1))
+	require.ErrorIs(t, heads.Client().WriteTogether(t.Context(), itemsOf(41)), comet.ErrNotOffered)
+	heads.Set(0, silent)
+	err := heads.Client().WriteTogether(t.Context(), itemsOf(2))
+	require.ErrorIs(t, err, comet.ErrUnavailable)
+	require.NotErrorIs(t, err, comet.ErrNotOffered)
+}
+
 func TestABatchIsNotRepeatedInErrors(t *testing.T) {
 	heads := comettest.Start(t, 1)
 	client := heads.Client()

@@ -20,8 +20,8 @@ func (c *Client) Create(ctx context.Context, name scope.Name, tokens scope.Token
 	if err != nil {
 		return invalid(opWrite, err)
 	}
-	about, _ := c.about(ctx)
-	call.ifAbsent = about.Offers(extensionTags)
+	about, answered := c.about(ctx)
+	call.ifAbsent = about.Offers(extensionTags) || !answered // a head that answers later may well offer it
 	sure := outcome{}
 	if call.ifAbsent {
 		_, sure, err = c.do(ctx, call)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/comettest"
 	"github.com/renci-nrig/comet-go/comet/server"
+	"github.com/renci-nrig/comet-go/comet/server/bolt"
 	"github.com/renci-nrig/comet-go/scope"
 )
 
@@ -218,6 +220,36 @@ func TestCreateLeavesWhatIsThere(t *testing.T) {
 	heads.Set(0, comettest.Status(500).On("readScope"))
 	require.ErrorIs(t, heads.Client().Create(t.Context(), usersName, testTokens, testValue), comet.ErrUnavailable)
 	assert.Zero(t, heads.Calls(0, "writeScope"), "what could not be asked is not written")
+}
+
+// conditions is a store that counts the changes which were made whatever stood there.
+type conditions struct {
+	server.Store
+	without atomic.Int64
+}
+
+func (c *conditions) Apply(ctx context.Context, changes ...server.Change) ([]server.Result, error) {
+	for _, change := range changes {
+		if !change.IfAbsent {
+			c.without.Add(1)
+		}
+	}
+	return c.Store.Apply(ctx, changes...)
+}
+
+// A head that did not say what it offers when it was first asked is not taken for one that offers nothing: somebody else's entry, come
+// between a question and the write, would be overwritten.
+func TestCreateKeepsItsConditionWhereNoHeadAnsweredAtFirst(t *testing.T) {
+	inner, err := bolt.Open(filepath.Join(t.TempDir(), "comet.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { inner.Close() })
+	store := &conditions{Store: inner}
+	heads := comettest.StartOn(t, 1, store)
+	heads.Set(0, comettest.Status(503).On("getVersion").Times(1))
+	require.NoError(t, heads.Client().Create(t.Context(), testName, testTokens, testValue))
+	heads.Set(0, comettest.Status(503).On("getVersion").Times(1))
+	require.ErrorIs(t, heads.Client().Create(t.Context(), testName, testTokens, []byte(`{"val_":"[1]"}`)), comet.ErrExists)
+	assert.Zero(t, store.without.Load())
 }
 
 // Where a head takes tokens in the header they are in no URL; where it does not, they are where deployed heads look for them.

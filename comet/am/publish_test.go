@@ -148,7 +148,9 @@ func TestPublishThatBrokeOffIsFinishedByARepeat(t *testing.T) {
 		err := am.Publish(t.Context(), heads.Client(quick(comet.WithObserver(after))...), unit, families)
 		require.ErrorIs(t, err, comet.ErrUnavailable)
 		assert.ErrorContains(t, err, "publish VM workers-0: ")
-		assert.ErrorContains(t, err, "/"+family.String()+"/")
+		if k > 0 { // else nothing is known of what the head takes, and the five were to go together
+			assert.ErrorContains(t, err, "/"+family.String()+"/")
+		}
 		heads.Restart(0)
 		client := heads.Client()
 		assert.Len(t, seen(t, client, unit), k)

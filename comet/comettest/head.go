@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io"
 	"log"
 	"net"
@@ -11,8 +12,10 @@ import (
 	"path"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
+	"github.com/renci-nrig/comet-go/comet/internal/loopback"
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/tlsconfig"
 )
@@ -40,7 +43,7 @@ func newHead(authority *tlsconfig.Authority, handler http.Handler) (*head, error
 	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := loopback.Listen()
 	if err != nil {
 		return nil, err
 	}
@@ -68,13 +71,20 @@ func (h *head) config() *tls.Config {
 	return config
 }
 
+// patience is how long a head waits for somebody who has its port meanwhile: another test, most likely.
+const patience = 20 * time.Second
+
 func (h *head) start() error {
-	listener, err := net.Listen("tcp", h.address)
-	if err != nil {
-		return err
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		listener, err := net.Listen("tcp", h.address)
+		if err == nil {
+			h.serve(listener)
+			return nil
+		}
+		if !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(end) {
+			return err
+		}
 	}
-	h.serve(listener)
-	return nil
 }
 
 func (h *head) serve(listener net.Listener) {

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"log/slog"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -38,6 +39,17 @@ func StartOn(t testing.TB, n int, store server.Store, options ...server.Option) 
 	return start(t, n, store, newAuthority(t), options)
 }
 
+// StartEach starts one head over each of the stores, which are the caller's as with StartOn and show one and the same, such as an
+// etcd cluster that every head has opened for itself.
+func StartEach(t testing.TB, stores []server.Store, options ...server.Option) *Heads {
+	t.Helper()
+	h := newHeads(t, newAuthority(t))
+	for _, store := range stores {
+		h.add(h.handler(store, options))
+	}
+	return h
+}
+
 // StartUnder is Start with certificates of the caller's CA: for tests of programs that read certificates from files, such as those
 // of tlsconfig.WriteDevelopment.
 func StartUnder(t testing.TB, n int, authority *tlsconfig.Authority, options ...server.Option) *Heads {
@@ -62,20 +74,34 @@ func newAuthority(t testing.TB) *tlsconfig.Authority {
 
 func start(t testing.TB, n int, store server.Store, authority *tlsconfig.Authority, options []server.Option) *Heads {
 	t.Helper()
+	h := newHeads(t, authority)
+	handler := h.handler(store, options)
+	for range n {
+		h.add(handler)
+	}
+	return h
+}
+
+func newHeads(t testing.TB, authority *tlsconfig.Authority) *Heads {
+	t.Helper()
 	identity, err := authority.Client("comettest client")
 	must(t, err)
-	h := &Heads{t: t, authority: authority, identity: identity}
-	handler := server.New(store, append([]server.Option{
+	return &Heads{t: t, authority: authority, identity: identity}
+}
+
+func (h *Heads) handler(store server.Store, options []server.Option) http.Handler {
+	return server.New(store, append([]server.Option{
 		server.WithLogger(slog.New(slog.DiscardHandler)),
 		server.WithTrust(func(s *tls.ConnectionState) bool { return tlsconfig.Trusted(s, h.Roots()) }),
 	}, options...)...)
-	for range n {
-		one, err := newHead(authority, handler)
-		must(t, err)
-		t.Cleanup(one.stop)
-		h.heads = append(h.heads, one)
-	}
-	return h
+}
+
+func (h *Heads) add(handler http.Handler) {
+	h.t.Helper()
+	one, err := newHead(h.authority, handler)
+	must(h.t, err)
+	h.t.Cleanup(one.stop)
+	h.heads = append(h.heads, one)
 }
 
 func must(t testing.TB, err error) {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/renci-nrig/comet-go/comet/internal/atomicfile"
+	"github.com/renci-nrig/comet-go/testdata/needs"
 )
 
 const crashVariable = "ATOMICFILE_TEST_CRASH"
@@ -35,11 +36,11 @@ func TestCrashInPlace(t *testing.T) {
 	if dir := os.Getenv(crashVariable); dir != "" {
 		replaceForEver(t, dir)
 	}
-	if !inMountNamespace(t) {
+	if !needs.Mounts(t) {
 		return
 	}
 	root, dir := folder(t, map[string]string{"hosts": "", "outside/hosts": versions[0]})
-	mount(t, filepath.Join(dir, "outside/hosts"), filepath.Join(dir, "hosts"), "", unix.MS_BIND, "")
+	needs.Mount(t, filepath.Join(dir, "outside/hosts"), filepath.Join(dir, "hosts"), "", unix.MS_BIND, "")
 	crashes(t, dir, func() { recoverWhole(t, root, dir) })
 }
 

@@ -1,12 +1,9 @@
 package atomicfile_test
 
 import (
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,44 +13,14 @@ import (
 	"github.com/renci-nrig/comet-go/testdata/needs"
 )
 
-const insideVariable = "ATOMICFILE_TEST_INSIDE"
-
-// inMountNamespace runs the rest of a test in a process that may mount, and reports whether this is that process.
-func inMountNamespace(t *testing.T) bool {
-	if os.Getenv(insideVariable) != "" {
-		return true
-	}
-	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), insideVariable+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  unix.CLONE_NEWNS | unix.CLONE_NEWUSER,
-		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
-	}
-	var out strings.Builder
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		needs.Missing(t, fmt.Sprintf("no mount namespace to be had: %v", err))
-	}
-	require.NoError(t, cmd.Wait(), out.String())
-	require.Contains(t, out.String(), "--- PASS: "+t.Name())
-	return false
-}
-
-func mount(t *testing.T, source, target, kind string, flags uintptr, data string) {
-	t.Helper()
-	require.NoError(t, unix.Mount(source, target, kind, flags, data))
-	t.Cleanup(func() { _ = unix.Unmount(target, unix.MNT_DETACH) })
-}
-
 func TestReplaceMountPoint(t *testing.T) {
-	if !inMountNamespace(t) {
+	if !needs.Mounts(t) {
 		return
 	}
 	root, dir := folder(t, map[string]string{"outside": "old, and longer", "etc/hosts": ""})
 	hosts := filepath.Join(dir, "etc/hosts")
 	require.NoError(t, os.Chmod(filepath.Join(dir, "outside"), 0o640|os.ModeSetuid))
-	mount(t, filepath.Join(dir, "outside"), hosts, "", unix.MS_BIND, "")
+	needs.Mount(t, filepath.Join(dir, "outside"), hosts, "", unix.MS_BIND, "")
 	before, err := os.Stat(hosts)
 	require.NoError(t, err)
 
@@ -72,13 +39,13 @@ func TestReplaceMountPoint(t *testing.T) {
 
 // As in a container whose root is read-only and whose /etc/hosts comes from outside.
 func TestReplaceMountPointInReadOnlyFolder(t *testing.T) {
-	if !inMountNamespace(t) {
+	if !needs.Mounts(t) {
 		return
 	}
 	root, dir := folder(t, map[string]string{"outside": "old", "state/x": "", "etc/hosts": "", "etc/passwd": "p"})
 	etc := filepath.Join(dir, "etc")
-	mount(t, etc, etc, "", unix.MS_BIND, "")
-	mount(t, filepath.Join(dir, "outside"), filepath.Join(etc, "hosts"), "", unix.MS_BIND, "")
+	needs.Mount(t, etc, etc, "", unix.MS_BIND, "")
+	needs.Mount(t, filepath.Join(dir, "outside"), filepath.Join(etc, "hosts"), "", unix.MS_BIND, "")
 	require.NoError(t, unix.Mount("", etc, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""))
 
 	_, err := atomicfile.Replace(root, "etc/hosts", []byte("new"), atomicfile.ReplaceOptions{})
@@ -98,12 +65,12 @@ func TestReplaceMountPointInReadOnlyFolder(t *testing.T) {
 }
 
 func TestFullDisk(t *testing.T) {
-	if !inMountNamespace(t) {
+	if !needs.Mounts(t) {
 		return
 	}
 	root, dir := folder(t, map[string]string{"disk/x": "", "etc/hosts": "", "etc/x": ""})
 	disk := filepath.Join(dir, "disk")
-	mount(t, "tmpfs", disk, "tmpfs", 0, "size=64k")
+	needs.Mount(t, "tmpfs", disk, "tmpfs", 0, "size=64k")
 	hosts := filepath.Join(disk, "hosts")
 	old, long := strings.Repeat("old ", 1000), strings.Repeat("new ", 20000)
 	require.NoError(t, os.WriteFile(hosts, []byte(old), 0o644))
@@ -116,7 +83,7 @@ func TestFullDisk(t *testing.T) {
 	require.Empty(t, ourFiles(t, disk))
 
 	// The disk under a mount point is full, that of the backup is not: the file breaks off in the middle and is put back.
-	mount(t, hosts, filepath.Join(dir, "etc/hosts"), "", unix.MS_BIND, "")
+	needs.Mount(t, hosts, filepath.Join(dir, "etc/hosts"), "", unix.MS_BIND, "")
 	_, err = atomicfile.Replace(root, "etc/hosts", []byte(long), atomicfile.ReplaceOptions{})
 	require.ErrorIs(t, err, unix.ENOSPC)
 	require.Equal(t, old, content(t, hosts))

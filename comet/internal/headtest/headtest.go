@@ -1,5 +1,5 @@
-// Package headtest runs a head in a process of its own, for benchmarks that measure what a client does and want the head's work
-// elsewhere. The test binary itself is that process: TestMain calls Main first.
+// Package headtest runs a head in a process of its own: for benchmarks that measure what a client does and want the head's work
+// elsewhere, and for tests that kill it. The test binary itself is that process: TestMain calls Main first.
 package headtest
 
 import (
@@ -15,23 +15,27 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/renci-nrig/comet-go/comet/internal/loopback"
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/bolt"
 	"github.com/renci-nrig/comet-go/tlsconfig"
 )
 
-// variable names the folder of the head, in the process that is to be one.
-const variable = "TEST_BE_HEAD"
+// What the process that is to be a head is told: its folder and its address.
+const (
+	folderVariable  = "TEST_BE_HEAD"
+	addressVariable = "TEST_HEAD_ADDRESS"
+)
 
 // Main does not return where the process was started to be a head.
 func Main() {
-	if dir := os.Getenv(variable); dir != "" {
-		fmt.Fprintln(os.Stderr, serve(dir))
+	if dir := os.Getenv(folderVariable); dir != "" {
+		fmt.Fprintln(os.Stderr, serve(dir, os.Getenv(addressVariable)))
 		os.Exit(1)
 	}
 }
 
-func serve(dir string) error {
+func serve(dir, address string) error {
 	certs, err := tlsconfig.WriteDevelopment(filepath.Join(dir, "certs"))
 	if err != nil {
 		return err
@@ -44,34 +48,71 @@ func serve(dir string) error {
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("https://%s\n", l.Addr())
+	fmt.Println("ready")
 	log := slog.New(slog.DiscardHandler)
 	return server.Serve(context.Background(), server.New(store, server.WithLogger(log), server.WithTrust(live.Trusted)), live.Server(), l)
+}
+
+// Head is a head in a process of its own, with an embedded store.
+type Head struct {
+	URL string
+
+	t       testing.TB
+	dir     string
+	address string
+	run     *exec.Cmd
 }
 
 // Start starts a head, which ends with the test, and returns its URL and the configuration of a client that it trusts.
 func Start(t testing.TB) (url string, config *tls.Config) {
 	t.Helper()
-	dir := t.TempDir()
-	c := exec.Command(os.Args[0])
-	c.Env = append(os.Environ(), variable+"="+dir)
-	c.Stderr = os.Stderr
-	out, err := c.StdoutPipe()
+	h := New(t)
+	return h.URL, h.TLS()
+}
+
+// New starts a head, which ends with the test.
+func New(t testing.TB) *Head {
+	t.Helper()
+	l, err := loopback.Listen()
 	require.NoError(t, err)
-	require.NoError(t, c.Start())
-	t.Cleanup(func() {
-		c.Process.Kill()
-		c.Wait()
-	})
-	_, err = fmt.Fscanln(out, &url)
-	require.NoError(t, err)
-	certs, err := tlsconfig.WriteDevelopment(filepath.Join(dir, "certs")) // which are there already
-	require.NoError(t, err)
-	return url, client(t, certs.Client)
+	address := l.Addr().String()
+	require.NoError(t, l.Close())
+	h := &Head{URL: "https://" + address, t: t, dir: t.TempDir(), address: address}
+	h.Restart()
+	t.Cleanup(h.Kill)
+	return h
+}
+
+// Restart starts a killed head again, on the same store and at the same address, and returns when it serves.
+func (h *Head) Restart() {
+	h.t.Helper()
+	h.run = exec.Command(os.Args[0])
+	h.run.Env = append(os.Environ(), folderVariable+"="+h.dir, addressVariable+"="+h.address)
+	h.run.Stderr = os.Stderr
+	out, err := h.run.StdoutPipe()
+	require.NoError(h.t, err)
+	require.NoError(h.t, h.run.Start())
+	var word string
+	_, err = fmt.Fscanln(out, &word)
+	require.NoError(h.t, err)
+}
+
+// Kill ends the process at whatever point it has reached.
+func (h *Head) Kill() {
+	h.run.Process.Kill()
+	h.run.Wait()
+}
+
+// TLS returns a fresh configuration for a client that the head trusts.
+func (h *Head) TLS() *tls.Config {
+	h.t.Helper()
+	certs, err := tlsconfig.WriteDevelopment(filepath.Join(h.dir, "certs")) // which are there already
+	require.NoError(h.t, err)
+	return client(h.t, certs.Client)
 }
 
 func client(t testing.TB, files tlsconfig.Files) *tls.Config {

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/renci-nrig/comet-go/comet/internal/loopback"
 	"github.com/renci-nrig/comet-go/testdata/needs"
 )
 
@@ -143,7 +143,7 @@ func (m *Member) WaitWell() {
 func freeAddresses(t testing.TB, n int) (free []string) {
 	t.Helper()
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := loopback.Listen()
 		require.NoError(t, err)
 		defer l.Close()
 		free = append(free, l.Addr().String())

@@ -1,0 +1,23 @@
+// Package faulttest lets things go wrong while a test works with heads, and looks at the end for what was left behind.
+//
+//	func TestFaultSomething(t *testing.T) {
+//		faulttest.Run(t, 3, func(t *testing.T, s *faulttest.Schedule) {
+//			heads := comettest.Start(t, 3)
+//			parts := faulttest.HeadParts(heads)
+//			stop := s.Strike(parts[0], parts[1:]...)
+//			…
+//			stop() // all is well again
+//			…
+//		})
+//	}
+//
+// What strikes, when, and for how long is drawn from the schedule's seed, which a failure prints. The few schedules that a plain
+// go test plays are always the same; -fault.schedules=1000 plays more, each time others unless -fault.seed says which comes first:
+//
+//	go test ./comet/internal/faulttest -run Fault -timeout 0 -fault.schedules=1000
+//
+// A seed decides what strikes; how far the operations have come by then also depends on the machine.
+//
+// What is tested does not belong here, except in this package's own tests: entries whose histories are checked on every store, and
+// whole slices under way.
+package faulttest

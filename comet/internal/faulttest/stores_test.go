@@ -1,0 +1,64 @@
+package faulttest_test
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/renci-nrig/comet-go/comet/comettest"
+	"github.com/renci-nrig/comet-go/comet/internal/faulttest"
+	"github.com/renci-nrig/comet-go/comet/server"
+	"github.com/renci-nrig/comet-go/comet/server/bolt"
+	"github.com/renci-nrig/comet-go/comet/server/etcd"
+	"github.com/renci-nrig/comet-go/comet/server/etcdtest"
+)
+
+// openBolt opens a store in a file, which now and then is closed and opened again.
+func openBolt(t *testing.T) (*faulttest.Store, faulttest.Part) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "comet.db")
+	store, err := faulttest.Open(func() (server.Store, error) { return bolt.Open(path) })
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, store.Close()) })
+	return store, faulttest.Part{Name: "store", Faults: []faulttest.Fault{store.Restarts(func(err error) { assert.NoError(t, err) })}}
+}
+
+// openEtcd opens the stores of three heads on a cluster, each behind proxies of which one at a time fails; late says whether what they hold
+// back arrives in the end.
+func openEtcd(t *testing.T, cluster *etcdtest.Cluster, late bool) ([]server.Store, []faulttest.Part) {
+	t.Helper()
+	stores := make([]server.Store, 3)
+	var parts []faulttest.Part
+	for i := range stores {
+		network := faulttest.Part{Name: fmt.Sprint("network of head ", i)}
+		var members []string
+		for _, m := range cluster.Members {
+			p := faulttest.NewProxy(t, m.Addr)
+			members = append(members, p.Addr)
+			network.Faults = append(network.Faults, p.Faults(late)...)
+		}
+		store, err := etcd.Open(t.Context(), fmt.Sprintf("etcd://%s/%s", strings.Join(members, ","), strings.ReplaceAll(t.Name(), "=", "-")), etcd.WithTimeout(time.Second))
+		require.NoError(t, err)
+		t.Cleanup(func() { assert.NoError(t, store.Close()) })
+		stores[i] = store
+		parts = append(parts, network)
+	}
+	return stores, parts
+}
+
+// proxies stand before heads; late says whether what they hold back arrives in the end.
+func proxies(t *testing.T, heads *comettest.Heads, late bool) (urls string, parts []faulttest.Part) {
+	t.Helper()
+	var all []string
+	for i, url := range strings.Split(heads.List(), ",") {
+		p := faulttest.NewProxy(t, strings.TrimSuffix(strings.TrimPrefix(url, "https://"), "/"))
+		all = append(all, "https://"+p.Addr)
+		parts = append(parts, faulttest.Part{Name: fmt.Sprint("network before head ", i), Faults: p.Faults(late)})
+	}
+	return strings.Join(all, ","), parts
+}
