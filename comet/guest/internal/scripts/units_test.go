@@ -24,8 +24,9 @@ func TestScriptsAreUnits(t *testing.T) {
 	v := newVM(t)
 	require.NoError(t, unix.Mkfifo("/root/first", 0o600))
 	require.NoError(t, unix.Mkfifo("/root/more", 0o600))
+	require.NoError(t, unix.Mkfifo("/root/later", 0o600)) // another one, or the first writer's end would be an end to it
 	v.want(
-		script("first $x %h", "cat /proc/self/cgroup >/root/first; read x </root/more; echo $x; (read x </root/more; echo later >/root/later) & exit 5"),
+		script("first $x %h", "cat /proc/self/cgroup >/root/first; read x </root/more; echo $x; (read x </root/later; echo later >/root/said) & exit 5"),
 		script("second", "echo $$ second"),
 	)
 	plan, err := v.module.Plan(t.Context())
@@ -47,8 +48,8 @@ func TestScriptsAreUnits(t *testing.T) {
 	assert.Equal(t, "more\n", frametest.Read(t, logs[0]))
 	assert.Regexp(t, `^\d+ second\n$`, output(t, "second"))
 
-	frametest.Write(t, "/root/more", "x\n", 0)
-	require.Eventually(t, func() bool { return frametest.Read(t, "/root/later") != "" }, time.Minute, time.Millisecond, "what it left running")
+	frametest.Write(t, "/root/later", "x\n", 0)
+	require.Eventually(t, func() bool { return frametest.Read(t, "/root/said") != "" }, time.Minute, time.Millisecond, "what it left running")
 	out, err := exec.Command("systemctl", "list-units", "--all", "--plain", "--no-legend", "comet-script-*").Output()
 	require.NoError(t, err)
 	assert.Empty(t, string(out), "nothing is left of them")

@@ -109,6 +109,41 @@ func TestNoLinkIsFollowed(t *testing.T) {
 	}
 }
 
+func TestALinkKeepsNobodyIn(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	v.want(user("mallory", "yes", newKey(t, "k")))
+	v.apply()
+	require.NoError(t, os.RemoveAll("/home/mallory/.ssh"))
+	require.NoError(t, os.Symlink("../../root", "/home/mallory/.ssh"))
+	v.want()
+	r := frametest.Apply(t, v.machine, v.module())
+	assert.ErrorContains(t, r.Err, "symbolic link")
+	assert.Contains(t, run(t, "chage", "-l", "mallory"), "Jan 02, 1970")
+	assert.NoFileExists(t, "/etc/sudoers.d/comet-mallory")
+}
+
+// Nor does a link that comes late.
+func TestALateLinkKeepsNobodyIn(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	v.want(user("mallory", "yes", newKey(t, "k")))
+	v.apply()
+	v.want()
+	plan, err := v.module().Plan(t.Context())
+	require.NoError(t, err)
+	seen := map[string]bool{}
+	for _, s := range plan.Steps {
+		assert.False(t, seen[s.Of], "each stands alone")
+		seen[s.Of] = true
+	}
+	assert.Len(t, seen, 3, "keys, account, sudo")
+}
+
 // The link is set after the guest has looked.
 func TestNoLinkIsFollowedThatComesLate(t *testing.T) {
 	if !frametest.Inside(t) {

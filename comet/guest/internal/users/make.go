@@ -48,9 +48,11 @@ func (u *Users) make(ctx context.Context, login string, half *account) (frame.Pl
 
 // expire is the step that shuts an account.
 func (u *Users) expire(login string) frame.Step {
-	return u.setExpiry("shut the account "+login+", whose home stays", login, "1", func(e *entry) {
+	step := u.setExpiry("shut the account "+login+", whose home stays", login, "1", func(e *entry) {
 		e.Making, e.Made, e.Expired = false, true, true
 	})
+	step.Of = step.Text
+	return step
 }
 
 // reopen plans the opening of an account that was withdrawn.

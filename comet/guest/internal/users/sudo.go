@@ -76,6 +76,9 @@ func (u *Users) withdrawSudo(users []user) (plan frame.Plan, err error) {
 			continue
 		}
 		steps, removeErr := u.machine.Remove(name)
+		for i := range steps {
+			steps[i].Of = name
+		}
 		plan.Steps, err = append(plan.Steps, steps...), errors.Join(err, removeErr)
 	}
 	return plan, err

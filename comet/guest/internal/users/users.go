@@ -1,6 +1,7 @@
 package users
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -70,10 +71,10 @@ func (u *Users) Plan(ctx context.Context) (frame.Plan, error) {
 	return plan, errors.Join(failed...)
 }
 
-// of makes one user's steps independent of the others'.
+// of makes one user's steps independent of the others', where they do not stand alone.
 func of(login string, p frame.Plan) frame.Plan {
 	for i := range p.Steps {
-		p.Steps[i].Of = login
+		p.Steps[i].Of = cmp.Or(p.Steps[i].Of, login)
 	}
 	return p
 }
@@ -109,11 +110,11 @@ func (u *Users) withdraw(login string, a *account, e entry) (plan frame.Plan, er
 		return plan, nil
 	}
 	plan.Steps, err = u.takeKeys(login, e.Keys)
+	ours := e.Made || e.Making && a.comment == comment
 	switch {
-	case err != nil:
-	case (e.Made || e.Making && a.comment == comment) && !e.Expired:
+	case ours && !e.Expired: // whatever stands in the way of taking the keys
 		plan.Steps = append(plan.Steps, u.expire(login))
-	case !e.Made:
+	case !ours && err == nil:
 		plan.Steps = append(plan.Steps, u.forget(login))
 	}
 	return plan, err

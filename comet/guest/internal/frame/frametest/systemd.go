@@ -41,7 +41,9 @@ func UnderSystemd(t *testing.T) bool {
 		UseCgroupFD: true,
 		CgroupFD:    int(group.Fd()),
 	}
-	passes(t, cmd, func() string { return Read(t, filepath.Join(said, "out")) })
+	var early strings.Builder
+	cmd.Stderr = &early
+	passes(t, cmd, func() string { return early.String() + Read(t, filepath.Join(said, "out")) })
 	return false
 }
 
@@ -111,6 +113,7 @@ SuccessAction=exit-force
 FailureAction=exit-force
 [Service]
 Type=oneshot
+TimeoutStartSec=5min
 WorkingDirectory=%s
 Environment=%s=%s CI=%s HOME=/root
 ExecStart=%s -test.run=^%s$ -test.v
