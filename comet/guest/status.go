@@ -107,7 +107,7 @@ func (g *Guest) report(reports []frame.Report) Status {
 	st := Status{At: time.Now().Truncate(time.Millisecond), Instance: g.machine.Instance(), Root: g.machine.Root().Name()}
 	for _, c := range g.contexts {
 		self := c.Self()
-		err, heard := c.Failing()
+		heard, err := c.Failing()
 		cs := ContextStatus{Context: self.SliceID.String(), Key: self.ReservationID.String(), HostName: self.HostName, Heard: heard}
 		if err != nil {
 			cs.Error = frame.OneLine(err.Error())

@@ -253,11 +253,11 @@ func (c *Context) Turn() int {
 	return c.turn
 }
 
-// Failing returns why no head is heard, nil while one is, and when one was heard last.
-func (c *Context) Failing() (err error, heard time.Time) {
+// Failing returns when a head was heard last, and why none is heard now, nil while one is.
+func (c *Context) Failing() (heard time.Time, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.failed, c.heard
+	return c.heard, c.failed
 }
 
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
