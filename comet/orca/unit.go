@@ -1,6 +1,10 @@
 package orca
 
-import "github.com/renci-nrig/comet-go/scope"
+import (
+	"slices"
+
+	"github.com/renci-nrig/comet-go/scope"
+)
 
 // Identity says which VM this is. Unset fields are empty.
 type Identity struct {
@@ -36,6 +40,11 @@ func (a SliceAccess) Properties() []KeyValue {
 		}
 	}
 	return list
+}
+
+// IsSliceProperty tells whether a property is one of the six that SliceAccess.Properties may return.
+func IsSliceProperty(key string) bool {
+	return slices.ContainsFunc(sliceFields, func(f field) bool { return f.property == key })
 }
 
 // Unit is what a VM's unit properties say of its identity and its tokens. What they say of users, interfaces, storage, routes and

@@ -44,7 +44,7 @@ func (j job) Close() { j.conn.Close() }
 // metadata tells whether files for OpenStack are asked for.
 func (j job) metadata() string { return cli.Given(j.c, "metadata-dir") }
 
-// prepare finds out what would keep the files from being written, and makes their folders.
+// prepare finds out what would keep the files from being written.
 func (j *job) prepare() (err error) {
 	if j.metadata() == "" && (cli.Given(j.c, "guest-url") != "" || cli.Given(j.c, "guest-sha256") != "") {
 		return cli.Usage("give --metadata-dir too", "--guest-url and --guest-sha256 are for the files of --metadata-dir")
@@ -54,19 +54,7 @@ func (j *job) prepare() (err error) {
 			return err
 		}
 	}
-	for _, vm := range withContext(j.slice) {
-		if _, err := j.files(controller.Tokens{SliceID: j.slice.ID}, vm); err != nil {
-			return cli.Input(err)
-		}
-	}
-	for _, flag := range []string{"properties-dir", "metadata-dir"} {
-		if dir := cli.Given(j.c, flag); dir != "" {
-			if err := os.MkdirAll(dir, 0o700); err != nil {
-				return cli.Input(fmt.Errorf("--%s: %w", flag, err))
-			}
-		}
-	}
-	return nil
+	return cli.Input(j.checkTargets())
 }
 
 // file is one file that somebody needs who sets up a VM. It has tokens in it.
@@ -75,12 +63,16 @@ type file struct {
 	text       []byte
 }
 
+const whatProperties = "properties"
+
 // files returns the files of one VM.
 func (j job) files(tokens controller.Tokens, vm orca.VM) (all []file, err error) {
 	access := j.Access(j.slice, tokens, vm)
 	if dir := cli.Given(j.c, "properties-dir"); dir != "" {
 		path, list := filepath.Join(dir, vm.HostName), access.Properties()
-		all = append(all, file{"properties", path + ".properties", orca.FormatProperties(list...)}, file{"properties", path + ".json", orca.FormatJSON(list...)})
+		all = append(all,
+			file{whatProperties, path + ".properties", orca.FormatProperties(list...)},
+			file{whatProperties, path + ".json", orca.FormatJSON(list...)})
 	}
 	if j.metadata() == "" || vm.IsLUN() {
 		return all, nil
@@ -113,6 +105,13 @@ func (j job) files(tokens controller.Tokens, vm orca.VM) (all []file, err error)
 func (j job) write(tokens controller.Tokens) (wrote []string, err error) {
 	var errs []error
 	in := map[string]int{}
+	for _, flag := range []string{"properties-dir", "metadata-dir"} {
+		if dir := cli.Given(j.c, flag); dir != "" {
+			if err := os.MkdirAll(dir, 0o700); err != nil {
+				return nil, fmt.Errorf("--%s: %w", flag, err)
+			}
+		}
+	}
 	vms := withContext(j.slice)
 	p := cli.NewProgress(j.c, "files of VMs")
 	defer p.End()
