@@ -2,7 +2,6 @@ package controller
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/orca"
@@ -14,6 +13,9 @@ type Settings struct {
 	Hosts   bool // place-holders for host names and addresses: orca.comet.hosts.enabled
 	PubKeys bool // place-holders for public SSH keys: orca.comet.pubkeys.enabled
 	Bulk    comet.Bulk
+
+	// Withdrawing is told, as Bulk.Progress is, how much of what a failed Create made is taken back; may be nil.
+	Withdrawing func(done, total int)
 }
 
 // FromConfig returns the settings of a controller's properties file.
@@ -33,20 +35,12 @@ func New(client *comet.Client, s Settings) *Controller {
 }
 
 // placeHolders returns the entries that the slice's VMs will fill in, VM by VM.
-func (c *Controller) placeHolders(s orca.Slice, tokens Tokens) ([]comet.Item, error) {
-	if tokens.SliceID != s.ID {
-		return nil, fmt.Errorf("the tokens are those of slice %s, not of %s", tokens.SliceID, s.ID)
-	}
-	var all []comet.Item
+func (c *Controller) placeHolders(s orca.Slice, tokens Tokens) (all []comet.Item, err error) {
 	for _, vm := range s.VMs {
 		if !vm.NeedsContext() {
 			continue
 		}
-		pair := tokens.Of(vm.ReservationID)
-		if pair.Write.IsZero() {
-			return nil, fmt.Errorf("VM %s has no write token; open the tokens with the slice that it is in", vm.HostName)
-		}
-		of, err := c.ofVM(s, vm, pair)
+		of, err := c.ofVM(s, vm, tokens.Of(vm.ReservationID))
 		if err != nil {
 			return nil, err
 		}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/renci-nrig/comet-go/comet"
@@ -12,66 +14,120 @@ import (
 	"github.com/renci-nrig/comet-go/scope"
 )
 
+// Created is what a Create or an Extend did.
+type Created struct {
+	New, Kept int // place-holders that it put down, and that stood already
+	Tokens    Tokens
+	Groups    []string // that the VMs are in
+	From      string   // of an Extend: where the slice's read token was found, a file's path or "given"
+}
+
+func (c Created) String() string {
+	return fmt.Sprintf("%s created, %d kept", count(c.New, "place-holder", "place-holders"), c.Kept)
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
 // Create puts down the place-holders of the slice's VMs. What stands already under the slice's read token is kept as it is, so that
 // it may be repeated, and a VM that has filled in its entry is never blanked. When it fails, or ctx ends, it withdraws what it
 // created itself; the error then also says what it could not withdraw.
-func (c *Controller) Create(ctx context.Context, s orca.Slice, tokens Tokens) (Created, error) {
+//
+// The tokens are kept in the file at path, of mode 0600: those that it has are used, what is missing is made, and all are on disk before
+// they are used. A file of another slice is an error, and so is one that others may read. Of several at once that have the same file one
+// goes after the other; a file of this name with .lock behind it keeps them apart.
+//
+// A VM that stands already under a write token that is not in the file is an error, which matches comet.ErrNoWriteToken; so is a host
+// name that another VM of the slice has. After either nothing was written anywhere.
+func (c *Controller) Create(ctx context.Context, path string, s orca.Slice) (done Created, err error) {
+	err = locked(ctx, path, func() error {
+		tokens, err := loadTokensOf(path, s.ID)
+		if errors.Is(err, fs.ErrNotExist) {
+			tokens = newTokens(s.ID, scope.NewToken())
+			tokens.cover(s)
+			err = tokens.save(path)
+		}
+		if err != nil {
+			return err
+		}
+		there, err := c.list(ctx, tokens)
+		if err != nil {
+			return err
+		}
+		done, err = c.put(ctx, path, s, tokens, there)
+		return err
+	})
+	if err != nil {
+		return done, fmt.Errorf("create slice %s: %w", s.ID, err)
+	}
+	return done, nil
+}
+
+// put puts down what does not stand yet. It is known what stands before anything is created: after an attempt that broke off, a
+// place-holder that stood before could not be told from one of ours.
+func (c *Controller) put(ctx context.Context, path string, s orca.Slice, tokens Tokens, there standing) (Created, error) {
+	if err := there.fits(s, tokens); err != nil {
+		return Created{}, err
+	}
+	if tokens.cover(s) {
+		if err := tokens.save(path); err != nil {
+			return Created{}, err
+		}
+	}
 	all, err := c.placeHolders(s, tokens)
 	if err != nil {
-		return Created{}, fmt.Errorf("create slice %s: %w", s.ID, err)
-	}
-	missing, err := c.missing(ctx, all)
-	if err != nil {
-		return Created{}, fmt.Errorf("create slice %s: %w", s.ID, err)
-	}
-	made, err := c.client.CreateMany(ctx, missing, c.Bulk)
-	if err != nil {
-		return Created{}, errors.Join(fmt.Errorf("create slice %s: %w", s.ID, err), c.undo(ctx, made))
-	}
-	return Created{New: len(made), Kept: len(all) - len(made)}, nil
-}
-
-// Created counts the place-holders that a Create put down and those that stood already.
-type Created struct{ New, Kept int }
-
-func (c Created) String() string {
-	return fmt.Sprintf("%d place-holders created, %d kept", c.New, c.Kept)
-}
-
-// missing returns the place-holders that do not stand yet. It asks before anything is created: after an attempt that broke off, a
-// place-holder that stood before could not be told from one of ours.
-func (c *Controller) missing(ctx context.Context, all []comet.Item) ([]comet.Item, error) {
-	type part struct {
-		family scope.Family
-		read   scope.Token
+		return Created{}, err
 	}
 	stands := map[scope.Name]bool{}
-	asked := map[part]bool{}
-	for _, p := range all {
-		of := part{p.Name.Family, p.Tokens.Read}
-		if asked[of] {
-			continue
-		}
-		asked[of] = true
-		entries, err := c.client.List(ctx, p.Name.Context, of.family, of.read)
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range entries {
-			stands[e.Name] = true
-		}
+	for _, e := range there {
+		stands[e.Name] = true
 	}
-	return slices.DeleteFunc(slices.Clone(all), func(p comet.Item) bool { return stands[p.Name] }), nil
+	missing := slices.DeleteFunc(slices.Clone(all), func(p comet.Item) bool { return stands[p.Name] })
+	done := Created{Tokens: tokens, Groups: s.Groups}
+	made, err := c.client.CreateMany(ctx, missing, c.Bulk)
+	if err != nil {
+		return done, errors.Join(err, c.undo(ctx, made))
+	}
+	done.New, done.Kept = len(made), len(all)-len(made)
+	return done, nil
 }
 
 // undoTime bounds the withdrawal of what a failed Create made, which goes on when the caller's own time is over.
 const undoTime = 30 * time.Second
 
+// undo withdraws what was made. Where no head answers it stops: each further entry would take its time, and say the same.
 func (c *Controller) undo(ctx context.Context, made []comet.Item) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()
-	if _, err := c.remove(ctx, made); err != nil {
+	bulk := comet.Bulk{Parallel: c.Bulk.Parallel, Progress: c.Withdrawing}
+	_, err := c.client.DeleteMany(ctx, made, bulk)
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, comet.ErrUnavailable) {
+		return fmt.Errorf("withdraw what was created: %w; there may be still %s", err, names(made))
+	}
+	bulk.All = true
+	if _, err = c.client.DeleteMany(ctx, made, bulk); err != nil {
 		return fmt.Errorf("withdraw what was created: %w", err)
 	}
 	return nil
+}
+
+// names names a few entries.
+func names(items []comet.Item) string {
+	const few = 8
+	var list []string
+	for _, i := range items[:min(few, len(items))] {
+		list = append(list, i.Name.String())
+	}
+	text := strings.Join(list, ", ")
+	if len(items) > few {
+		text += fmt.Sprintf(" and %d more", len(items)-few)
+	}
+	return text
 }

@@ -1,6 +1,8 @@
 package controller_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -16,8 +18,8 @@ import (
 
 func TestCreatePutsDownThePlaceHoldersOfEveryVM(t *testing.T) {
 	client, s := comettest.Start(t, 2).Client(), demo(t)
-	tokens := open(t, s)
-	require.NoError(t, created(controller.New(client, both).Create(t.Context(), s, tokens)))
+	tokens, file := open(t, s)
+	require.NoError(t, created(controller.New(client, both).Create(t.Context(), file, s)))
 	assert.Equal(t, map[string]string{
 		"hostsall/2c93dae4-9fb6-4d2e-bae0-b404aa06e36b":   `{"val_":"[{\"hostName\":\"workers-0\",\"ip\":\"\"}]"}`,
 		"hostsall/aa491da3-3f23-4a5a-9b9e-33f98884570b":   `{"val_":"[{\"hostName\":\"workers-1\",\"ip\":\"\"}]"}`,
@@ -47,8 +49,8 @@ func TestCreateKnowsGroupsAndTypes(t *testing.T) {
 		{"neither", controller.Settings{}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			tokens := open(t, s) // other tokens, so other entries
-			require.NoError(t, created(controller.New(client, tt.settings).Create(t.Context(), s, tokens)))
+			tokens, file := open(t, s) // other tokens, so other entries
+			require.NoError(t, created(controller.New(client, tt.settings).Create(t.Context(), file, s)))
 			want := map[string]string{}
 			for family, ofHosts := range tt.families {
 				for key, hostName := range map[string]string{"r0": "workers-0", "r1": "metal", "r2": "disk", "r3": "plain"} {
@@ -65,8 +67,8 @@ func TestCreateKnowsGroupsAndTypes(t *testing.T) {
 
 func TestEachVMHasAWriteTokenOfItsOwn(t *testing.T) {
 	client, s := comettest.Start(t, 1).Client(), demo(t)
-	tokens := open(t, s)
-	require.NoError(t, created(controller.New(client, both).Create(t.Context(), s, tokens)))
+	tokens, file := open(t, s)
+	require.NoError(t, created(controller.New(client, both).Create(t.Context(), file, s)))
 	others := tokens.Of(s.VMs[1].ReservationID)
 	name := scope.Name{Context: s.ID, Family: scope.MustFamily("hostsall"), Key: s.VMs[0].ReservationID}
 	_, err := client.Write(t.Context(), name, others, []byte(hisIP))
@@ -75,12 +77,13 @@ func TestEachVMHasAWriteTokenOfItsOwn(t *testing.T) {
 
 func TestRepeatedCreateKeepsWhatAVMHasFilledIn(t *testing.T) {
 	heads, s := comettest.Start(t, 1), demo(t)
-	client, tokens := heads.Client(), open(t, s)
+	client := heads.Client()
+	tokens, file := open(t, s)
 	c := controller.New(client, both)
-	require.NoError(t, created(c.Create(t.Context(), s, tokens)))
+	require.NoError(t, created(c.Create(t.Context(), file, s)))
 	filled := report(t, heads, s, tokens, s.VMs[1])
 	before := seen(t, client, s, tokens)
-	require.NoError(t, created(c.Create(t.Context(), s, tokens)))
+	require.NoError(t, created(c.Create(t.Context(), file, s)))
 	after := seen(t, client, s, tokens)
 	assert.Equal(t, before, after)
 	assert.Subset(t, after, filled)
@@ -91,23 +94,49 @@ func TestCreateAddsVMsToASliceThatStands(t *testing.T) {
 	client, s := comettest.Start(t, 1).Client(), demo(t)
 	first := s
 	first.VMs = s.VMs[:1]
-	tokens := open(t, s)
-	require.NoError(t, created(controller.New(client, both).Create(t.Context(), first, tokens)))
+	tokens, file := open(t, s)
+	require.NoError(t, created(controller.New(client, both).Create(t.Context(), file, first)))
 	assert.Len(t, seen(t, client, s, tokens), 2)
-	require.NoError(t, created(controller.New(client, both).Create(t.Context(), s, tokens)))
+	require.NoError(t, created(controller.New(client, both).Create(t.Context(), file, s)))
 	assert.Len(t, seen(t, client, s, tokens), 6)
 }
 
 func TestCreateRefusesTokensThatDoNotFit(t *testing.T) {
 	heads, s := comettest.Start(t, 1), demo(t)
 	c := controller.New(heads.Client(), both)
-	other := parse(t, `{"sliceId":"other","vms":[{"hostName":"a","reservationId":"r"}]}`)
-	assert.ErrorContains(t, created(c.Create(t.Context(), s, open(t, other))), "tokens are those of slice other")
-	some := s
-	some.VMs = s.VMs[:2]
-	err := created(c.Create(t.Context(), s, open(t, some)))
-	assert.ErrorContains(t, err, "VM master has no write token")
+	_, other := open(t, parse(t, `{"sliceId":"other","vms":[{"hostName":"a","reservationId":"r"}]}`))
+	assert.ErrorContains(t, created(c.Create(t.Context(), other, s)), "belongs to slice other")
 	assert.Zero(t, heads.Calls(0, ""), "no head is asked")
+}
+
+// What stands under a write token that the file has not would be kept, and the VM told one that heads refuse.
+func TestCreateRefusesVMsThatAreNotOfItsTokens(t *testing.T) {
+	heads, s := comettest.Start(t, 1), demo(t)
+	tokens, file := open(t, s)
+	c := controller.New(heads.Client(), both)
+	require.NoError(t, created(c.Create(t.Context(), file, s)))
+	delete(tokens.Write, s.VMs[1].ReservationID)
+	keep(t, file, tokens)
+	before, err := os.ReadFile(file)
+	require.NoError(t, err)
+	err = created(c.Create(t.Context(), file, s))
+	require.ErrorIs(t, err, comet.ErrNoWriteToken)
+	assert.ErrorContains(t, err, "VM workers-1 ("+s.VMs[1].ReservationID.String()+") stands already")
+	after, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Equal(t, string(before), string(after), "no token was made")
+}
+
+// Two VMs of one name would answer for each other.
+func TestCreateRefusesAHostNameThatIsTaken(t *testing.T) {
+	heads, s := comettest.Start(t, 1), demo(t)
+	path := filepath.Join(t.TempDir(), "tokens.json")
+	c := controller.New(heads.Client(), both)
+	require.NoError(t, created(c.Create(t.Context(), path, s)))
+	other := parse(t, `{"sliceId":"`+s.ID.String()+`","vms":[{"hostName":"Master","reservationId":"r9"}]}`)
+	require.ErrorIs(t, created(c.Create(t.Context(), path, other)), controller.ErrNameTaken)
+	require.NoError(t, deleted(c.Withdraw(t.Context(), path, s.VMs[2].ReservationID)))
+	require.NoError(t, created(c.Create(t.Context(), path, other)), "it is free again")
 }
 
 // On a deployed head an entry that an older program deleted can neither be read nor written.
@@ -115,13 +144,14 @@ func TestCreateDoesNotTakeADeletedEntryForOneThatStands(t *testing.T) {
 	heads, s := comettest.Start(t, 1, server.WithoutExtensions()), demo(t)
 	heads.Set(0, comettest.Answer(200, "application/json",
 		`{"status":"OK","message":"success","value":{"error":"Failed to write scope: scope already deleted."},"version":"1.0.5"}`).On("writeScope"))
-	err := created(controller.New(heads.Client(), both).Create(t.Context(), s, open(t, s)))
+	_, file := open(t, s)
+	err := created(controller.New(heads.Client(), both).Create(t.Context(), file, s))
 	require.ErrorIs(t, err, comet.ErrConflict)
 }
 
 func TestAccessIsWhatAVMIsTold(t *testing.T) {
 	s := parse(t, `{"sliceId":"s","groups":["a","b"],"vms":[{"hostName":"n","reservationId":"r"},{"hostName":"l","reservationId":"v","type":"x.vlan"}]}`)
-	tokens := open(t, s)
+	tokens, _ := open(t, s)
 	properties := func(c controller.Settings, vm orca.VM) map[string]string {
 		got := map[string]string{}
 		for _, kv := range controller.New(nil, c).Access(s, tokens, vm).Properties() {

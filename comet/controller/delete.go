@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/orca"
@@ -16,82 +17,110 @@ import (
 type Deleted struct{ Removed, Absent int }
 
 func (d Deleted) String() string {
-	if d == (Deleted{}) {
+	switch {
+	case d.Removed == 0:
 		return "nothing is there, or the read token is wrong"
+	case d.Absent == 0:
+		return count(d.Removed, "entry", "entries") + " removed"
 	}
-	if d.Absent == 0 {
-		return fmt.Sprintf("%d entries removed", d.Removed)
-	}
-	return fmt.Sprintf("%d entries removed; %d are not there, or the read token is wrong", d.Removed, d.Absent)
+	return fmt.Sprintf("%s removed; %d not found", count(d.Removed, "entry", "entries"), d.Absent)
 }
 
-// Delete removes a slice: the entries of its VMs and of all others that have a write token, in its groups and whatever else the
-// slice's read token shows for them, whatever the VMs have put into them. What is gone already counts as removed, so that it may be
-// repeated. It goes on after an error; the error joins what could not be removed. What the read token shows of a VM without a write
-// token stays, and is an error that matches comet.ErrNoWriteToken.
-func (c *Controller) Delete(ctx context.Context, s orca.Slice, tokens Tokens) (Deleted, error) {
-	deleted, left, err := c.take(ctx, s, tokens, func(key scope.Key) bool { return !tokens.Write[key].IsZero() })
-	var errs []error
-	for _, name := range left {
-		errs = append(errs, fmt.Errorf("%s: %w", name, comet.ErrNoWriteToken))
-	}
-	if err = errors.Join(append(errs, err)...); err != nil {
-		return deleted, fmt.Errorf("delete slice %s: %w", s.ID, err)
-	}
-	return deleted, nil
+// Delete removes a slice whose tokens are kept at path: the entries of all VMs that have a write token there, in the groups that they
+// were put down in and whatever else the slice's read token shows for them, whatever the VMs have put into them. What is gone already
+// counts as removed, so that it may be repeated. It goes on after an error; the error joins what could not be removed. What the read
+// token shows of a VM without a write token stays, and is an error that matches comet.ErrNoWriteToken. The file stays.
+func (c *Controller) Delete(ctx context.Context, path string) (deleted Deleted, err error) {
+	err = locked(ctx, path, func() error {
+		tokens, err := LoadTokens(path)
+		if err != nil {
+			return err
+		}
+		goes := func(key scope.Key) bool { return !tokens.Write[key].IsZero() }
+		gone := map[scope.Key]bool{}
+		for _, vm := range tokens.Withdrawn {
+			gone[vm.ReservationID] = true
+		}
+		unseen := func(key scope.Key) bool { return goes(key) && !gone[key] }
+		var left []scope.Name
+		deleted, left, err = c.take(ctx, path, tokens, goes, unseen)
+		var errs []error
+		for _, name := range left {
+			errs = append(errs, fmt.Errorf("%s: %w", name, comet.ErrNoWriteToken))
+		}
+		if err = errors.Join(append(errs, err)...); err != nil {
+			return fmt.Errorf("delete slice %s: %w", tokens.SliceID, err)
+		}
+		return nil
+	})
+	return deleted, err
 }
 
 // Withdraw removes single VMs, or LUNs, of a slice that goes on, as Delete does. Their write tokens are kept, so that it may be
-// repeated. They need not be in s any more. A VM that has no write token is an error, and then nothing is removed.
-func (c *Controller) Withdraw(ctx context.Context, s orca.Slice, tokens Tokens, vms ...scope.Key) (Deleted, error) {
-	for _, vm := range vms {
-		if tokens.Write[vm].IsZero() {
-			return Deleted{}, fmt.Errorf("withdraw from slice %s: VM %s: %w", s.ID, vm, comet.ErrNoWriteToken)
+// repeated. A VM that has no write token is an error, and then nothing is removed.
+func (c *Controller) Withdraw(ctx context.Context, path string, vms ...scope.Key) (deleted Deleted, err error) {
+	err = locked(ctx, path, func() error {
+		tokens, err := LoadTokens(path)
+		if err != nil {
+			return err
 		}
-	}
-	s.VMs = nil // what they are called does not matter
-	for _, vm := range vms {
-		s.VMs = append(s.VMs, orca.VM{ReservationID: vm})
-	}
-	deleted, _, err := c.take(ctx, s, tokens, func(key scope.Key) bool { return slices.Contains(vms, key) })
-	if err != nil {
-		return deleted, fmt.Errorf("withdraw from slice %s: %w", s.ID, err)
-	}
-	return deleted, nil
+		for _, vm := range vms {
+			if tokens.Write[vm].IsZero() {
+				return fmt.Errorf("withdraw from slice %s: VM %s: %w", tokens.SliceID, vm, comet.ErrNoWriteToken)
+			}
+		}
+		goes := func(key scope.Key) bool { return slices.Contains(vms, key) }
+		deleted, _, err = c.take(ctx, path, tokens, goes, goes)
+		if err != nil {
+			return fmt.Errorf("withdraw from slice %s: %w", tokens.SliceID, err)
+		}
+		return nil
+	})
+	return deleted, err
 }
 
-// take removes the entries of those VMs that go. The place-holders are removed unseen: a list that lacks them may be one that a wrong
-// token got, or a head that lags behind. left are the entries of VMs without a write token.
-func (c *Controller) take(ctx context.Context, s orca.Slice, tokens Tokens, goes func(scope.Key) bool) (d Deleted, left []scope.Name, err error) {
-	both := *c
-	both.Hosts, both.PubKeys = true, true // what was put down under earlier settings goes as well
-	s.VMs = slices.DeleteFunc(slices.Clone(s.VMs), func(vm orca.VM) bool { return !goes(vm.ReservationID) })
-	all, err := both.placeHolders(s, tokens)
-	if err != nil {
-		return Deleted{}, nil, err
-	}
+// take removes what is shown of the VMs that go, and of those that are to go unseen the place-holders in any case. left are the entries
+// of VMs without a write token.
+func (c *Controller) take(ctx context.Context, path string, tokens Tokens, goes, unseen func(scope.Key) bool) (d Deleted, left []scope.Name, err error) {
+	there, listed := c.list(ctx, tokens)
+	var all []comet.Item
 	known := map[scope.Name]bool{}
-	for _, p := range all {
-		known[p.Name] = true
-	}
-	shown, listed := c.client.List(ctx, s.ID, scope.Family{}, tokens.Read)
-	for _, e := range shown {
+	for _, e := range there {
 		switch pair := tokens.Of(e.Name.Key); {
 		case pair.Write.IsZero():
 			left = append(left, e.Name)
-		case goes(e.Name.Key) && !known[e.Name]:
+		case goes(e.Name.Key):
 			all = append(all, comet.Item{Name: e.Name, Tokens: pair})
+			known[e.Name] = true
 		}
 	}
-	removed, err := c.remove(ctx, all)
+	further, err := c.unseen(tokens, unseen, known)
+	if err != nil {
+		return Deleted{}, nil, err
+	}
+	all = append(all, further...) // behind the others, since heads refuse a batch for one that is not there
+	removed, err := c.client.DeleteMany(ctx, all, comet.Bulk{Parallel: c.Bulk.Parallel, Progress: c.Bulk.Progress, All: true})
 	if err = errors.Join(listed, err); err != nil {
 		return Deleted{Removed: removed}, left, err
 	}
-	return Deleted{removed, len(all) - removed}, left, nil
+	if tokens.withdraw(goes) {
+		err = tokens.save(path)
+	}
+	return Deleted{removed, len(all) - removed}, left, err
 }
 
-func (c *Controller) remove(ctx context.Context, list []comet.Item) (removed int, err error) {
-	bulk := c.Bulk
-	bulk.All = true
-	return c.client.DeleteMany(ctx, list, bulk)
+// unseen returns the place-holders that a list did not show. They are removed all the same: the list may be one that a wrong token got,
+// or a head that lags behind.
+func (c *Controller) unseen(tokens Tokens, goes func(scope.Key) bool, known map[scope.Name]bool) (all []comet.Item, err error) {
+	both := *c
+	both.Hosts, both.PubKeys = true, true // what was put down under earlier settings goes as well
+	s := orca.Slice{ID: tokens.SliceID, Groups: tokens.Groups}
+	for key := range tokens.Write {
+		if goes(key) {
+			s.VMs = append(s.VMs, orca.VM{ReservationID: key})
+		}
+	}
+	slices.SortFunc(s.VMs, func(a, b orca.VM) int { return strings.Compare(a.ReservationID.String(), b.ReservationID.String()) })
+	all, err = both.placeHolders(s, tokens)
+	return slices.DeleteFunc(all, func(p comet.Item) bool { return known[p.Name] }), err
 }

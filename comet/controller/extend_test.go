@@ -23,10 +23,9 @@ func standing(t *testing.T, heads *comettest.Heads, s orca.Slice) (controller.To
 	t.Helper()
 	s.VMs = s.VMs[:1]
 	path := filepath.Join(t.TempDir(), "tokens.json")
-	tokens, err := controller.OpenTokens(t.Context(), path, s)
+	done, err := controller.New(heads.Client(), both).Create(t.Context(), path, s)
 	require.NoError(t, err)
-	require.NoError(t, created(controller.New(heads.Client(), both).Create(t.Context(), s, tokens)))
-	return tokens, path
+	return done.Tokens, path
 }
 
 func TestExtendPutsFurtherVMsUnderTheSameReadToken(t *testing.T) {
@@ -36,7 +35,7 @@ func TestExtendPutsFurtherVMsUnderTheSameReadToken(t *testing.T) {
 	c := controller.New(heads.Client(), both)
 	done, err := c.Extend(t.Context(), path, s, scope.Token{})
 	require.NoError(t, err)
-	assert.Equal(t, controller.Created{New: 4, Kept: 2}, done.Created)
+	assert.Equal(t, [2]int{4, 2}, counts(done))
 	assert.Equal(t, path, done.From)
 	assert.Equal(t, tokens.Read, done.Tokens.Read)
 	assert.Equal(t, tokens.Of(s.VMs[0].ReservationID), done.Tokens.Of(s.VMs[0].ReservationID))
@@ -50,7 +49,7 @@ func TestExtendPutsFurtherVMsUnderTheSameReadToken(t *testing.T) {
 	only.VMs = s.VMs[2:]
 	done, err = c.Extend(t.Context(), path, only, tokens.Read)
 	require.NoError(t, err)
-	assert.Equal(t, controller.Created{Kept: 2}, done.Created, "only what comes to it may be named, and it may be repeated")
+	assert.Equal(t, [2]int{0, 2}, counts(done), "only what comes to it may be named, and it may be repeated")
 }
 
 func TestExtendFindsTheReadToken(t *testing.T) {
@@ -104,7 +103,8 @@ func TestExtendRefusesTokensThatDoNotFit(t *testing.T) {
 		is         error
 	}{
 		{"a wrong read token", elsewhere, s, scope.NewToken(), "nothing stands under its read token", comet.ErrNotFound},
-		{"another read token than the file's", path, s, scope.NewToken(), "is not the one in " + path, nil},
+		{"a group that does not stand", path, parse(t, `{"sliceId":"`+s.ID.String()+`","groups":["all","red"],"vms":[{"hostName":"x","reservationId":"x"}]}`), scope.Token{}, "the slice has no group red; it has all", nil},
+		{"a host name that is taken", path, parse(t, `{"sliceId":"`+s.ID.String()+`","vms":[{"hostName":"WORKERS/0","reservationId":"x"}]}`), scope.Token{}, "VM WORKERS-0 (x): " + s.VMs[0].ReservationID.String() + ", which stands, has that host name already", controller.ErrNameTaken},
 		{"a VM that stands, without its write token", elsewhere, s, tokens.Read, "VM workers-0 (" + s.VMs[0].ReservationID.String() + ") stands already", comet.ErrNoWriteToken},
 		{"properties of another slice", path, foreign(property("unit.sliceid", "other")), scope.Token{}, "vm.properties: line 1: unit.sliceid: is another slice", nil},
 		{"properties of another VM", path, foreign(property("unit.rid", "other")), scope.Token{}, "vm.properties: line 1: unit.rid: is another VM", nil},
@@ -129,6 +129,20 @@ func TestExtendRefusesTokensThatDoNotFit(t *testing.T) {
 	}
 }
 
+func TestExtendKnowsTheGroupsThatStand(t *testing.T) {
+	heads := comettest.Start(t, 1)
+	s := parse(t, `{"sliceId":"s","groups":["red","blue"],"vms":[{"hostName":"a","reservationId":"r1"}]}`)
+	path := filepath.Join(t.TempDir(), "tokens.json")
+	c := controller.New(heads.Client(), both)
+	first, err := c.Create(t.Context(), path, s)
+	require.NoError(t, err)
+	further := orca.Slice{ID: s.ID, VMs: []orca.VM{{HostName: "b", ReservationID: scope.MustName("s", "f", "r2").Key}}}
+	done, err := c.Extend(t.Context(), path, further, scope.Token{})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"blue", "red"}, done.Groups)
+	assert.Len(t, seen(t, heads.Client(), s, first.Tokens), 8)
+}
+
 // A head that is killed at any step of an extend leaves what stood; run again, it is finished.
 func TestExtendIsFinishedWhenTheHeadIsBack(t *testing.T) {
 	heads, s := comettest.Start(t, 1, server.WithoutExtensions()), demo(t)
@@ -148,10 +162,10 @@ func TestExtendIsFinishedWhenTheHeadIsBack(t *testing.T) {
 		c := controller.New(heads.Client(), both)
 		done, err := c.Extend(t.Context(), path, s, scope.Token{})
 		require.NoError(t, err)
-		assert.Equal(t, controller.Created{New: 4 - k, Kept: 2 + k}, done.Created)
+		assert.Equal(t, [2]int{4 - k, 2 + k}, counts(done))
 		all := seen(t, heads.Client(), s, tokens)
 		assert.Len(t, all, 6)
 		assert.Subset(t, all, before)
-		require.NoError(t, deleted(c.Withdraw(t.Context(), s, done.Tokens, s.VMs[1].ReservationID, s.VMs[2].ReservationID)))
+		require.NoError(t, deleted(c.Withdraw(t.Context(), path, s.VMs[1].ReservationID, s.VMs[2].ReservationID)))
 	}
 }

@@ -1,6 +1,8 @@
 package controller_test
 
 import (
+	"encoding/json"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -36,11 +38,31 @@ func parse(t *testing.T, text string) orca.Slice {
 	return s
 }
 
-func open(t *testing.T, s orca.Slice) controller.Tokens {
+// open returns tokens for a slice, and the file in which they are kept.
+func open(t *testing.T, s orca.Slice) (controller.Tokens, string) {
 	t.Helper()
-	tokens, err := controller.OpenTokens(t.Context(), filepath.Join(t.TempDir(), "tokens.json"), s)
+	tokens := controller.Tokens{SliceID: s.ID, Groups: s.Groups, Read: scope.NewToken(), Write: map[scope.Key]scope.Token{}}
+	for _, vm := range s.VMs {
+		if vm.NeedsContext() {
+			tokens.Write[vm.ReservationID] = scope.NewToken()
+		}
+	}
+	path := filepath.Join(t.TempDir(), "tokens.json")
+	keep(t, path, tokens)
+	return tokens, path
+}
+
+// keep writes a token file.
+func keep(t *testing.T, path string, tokens controller.Tokens) {
+	t.Helper()
+	write := map[string]string{}
+	for key, token := range tokens.Write {
+		write[key.String()] = token.Reveal()
+	}
+	text, err := json.Marshal(map[string]any{"sliceId": tokens.SliceID, "groups": tokens.Groups, "vms": tokens.VMs,
+		"readToken": tokens.Read.Reveal(), "writeTokens": write})
 	require.NoError(t, err)
-	return tokens
+	require.NoError(t, os.WriteFile(path, text, 0o600))
 }
 
 // quick makes a client find out soon that a head is ill, and that it is well again.
@@ -81,6 +103,9 @@ func report(t *testing.T, heads *comettest.Heads, s orca.Slice, tokens controlle
 	}
 	return filled
 }
+
+// counts are what a Create or Extend put down and kept.
+func counts(c controller.Created) [2]int { return [2]int{c.New, c.Kept} }
 
 // created is for tests that do not count what was created.
 func created(_ controller.Created, err error) error { return err }

@@ -68,7 +68,7 @@ func (v VMStatus) Since() (since time.Time) {
 }
 
 // Show returns what stands of a slice, VM by VM: those of the slice first, in their order, then others that the slice's read token
-// shows. Nothing at all is what a wrong token shows, too.
+// shows. Without a slice file, tokens.Slice() is the slice. Nothing at all is what a wrong token shows, too.
 func (c *Controller) Show(ctx context.Context, s orca.Slice, tokens Tokens) ([]VMStatus, error) {
 	if tokens.SliceID != s.ID {
 		return nil, fmt.Errorf("show slice %s: the tokens are those of slice %s", s.ID, tokens.SliceID)

@@ -29,10 +29,10 @@ func TestShowTellsWhoHasReported(t *testing.T) {
 	heads := comettest.Start(t, 1)
 	s := parse(t, `{"sliceId":"s","vms":[{"hostName":"a","reservationId":"r1"},{"hostName":"b","reservationId":"r2"},
 		{"hostName":"c","reservationId":"r3"},{"hostName":"disk","reservationId":"r4","type":"x.lun"},{"hostName":"lan","reservationId":"r5","type":"x.vlan"}]}`)
-	tokens := open(t, s)
+	tokens, file := open(t, s)
 	c := controller.New(heads.Client(), both)
 	before := time.Now().Add(-time.Minute)
-	require.NoError(t, created(c.Create(t.Context(), s, tokens)))
+	require.NoError(t, created(c.Create(t.Context(), file, s)))
 	report(t, heads, s, tokens, s.VMs[0])
 	write := func(family, key, value string) {
 		name := scope.Name{Context: s.ID, Family: scope.MustFamily(family), Key: scope.MustName("s", "f", key).Key}
@@ -47,7 +47,7 @@ func TestShowTellsWhoHasReported(t *testing.T) {
 	write("pubkeysall", "r2", `""`)
 	write("scripts", "r2", `{"val_":"[]"}`)
 	write("hostsother", "r9", `{"val_":"[{\"hostName\":\"guest/0\",\"ip\":\"10.9.9.9\"}]"}`)
-	require.NoError(t, deleted(c.Withdraw(t.Context(), s, tokens, s.VMs[2].ReservationID)))
+	require.NoError(t, deleted(c.Withdraw(t.Context(), file, s.VMs[2].ReservationID)))
 
 	all, err := c.Show(t.Context(), s, tokens)
 	require.NoError(t, err)
@@ -71,9 +71,9 @@ func TestShowTellsWhoHasReported(t *testing.T) {
 
 func TestShowOfHeadsThatTellNoTimes(t *testing.T) {
 	heads, s := comettest.Start(t, 1, server.WithoutExtensions()), demo(t)
-	tokens := open(t, s)
+	tokens, file := open(t, s)
 	c := controller.New(heads.Client(), both)
-	require.NoError(t, created(c.Create(t.Context(), s, tokens)))
+	require.NoError(t, created(c.Create(t.Context(), file, s)))
 	report(t, heads, s, tokens, s.VMs[1])
 	all, err := c.Show(t.Context(), s, tokens)
 	require.NoError(t, err)
@@ -83,7 +83,7 @@ func TestShowOfHeadsThatTellNoTimes(t *testing.T) {
 
 func TestShowFailsWhereNothingWasSeen(t *testing.T) {
 	heads, s := comettest.Start(t, 1), demo(t)
-	tokens := open(t, s)
+	tokens, _ := open(t, s)
 	c := controller.New(heads.Client(quick()...), both)
 	all, err := c.Show(t.Context(), s, tokens)
 	require.NoError(t, err)

@@ -15,14 +15,21 @@ import (
 
 	"github.com/renci-nrig/comet-go/comet/comettest"
 	"github.com/renci-nrig/comet-go/comet/controller"
+	"github.com/renci-nrig/comet-go/comet/orca"
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/bolt"
 	"github.com/renci-nrig/comet-go/scope"
 )
 
+// tokensOf creates a slice and returns its tokens.
+func tokensOf(t *testing.T, heads *comettest.Heads, path string, s orca.Slice) (controller.Tokens, error) {
+	done, err := controller.New(heads.Client(), both).Create(t.Context(), path, s)
+	return done.Tokens, err
+}
+
 func TestTokensAreMadeOnceAndKept(t *testing.T) {
-	s, path := demo(t), filepath.Join(t.TempDir(), "tokens.json")
-	tokens, err := controller.OpenTokens(t.Context(), path, s)
+	heads, s, path := comettest.Start(t, 1), demo(t), filepath.Join(t.TempDir(), "tokens.json")
+	tokens, err := tokensOf(t, heads, path, s)
 	require.NoError(t, err)
 	info, err := os.Stat(path)
 	require.NoError(t, err)
@@ -40,7 +47,7 @@ func TestTokensAreMadeOnceAndKept(t *testing.T) {
 
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
-	again, err := controller.OpenTokens(t.Context(), path, s)
+	again, err := tokensOf(t, heads, path, s)
 	require.NoError(t, err)
 	assert.Equal(t, tokens, again)
 	unchanged, err := os.ReadFile(path)
@@ -49,17 +56,17 @@ func TestTokensAreMadeOnceAndKept(t *testing.T) {
 }
 
 func TestTokensOfNewVMsAreAdded(t *testing.T) {
-	s, path := demo(t), filepath.Join(t.TempDir(), "tokens.json")
+	heads, s, path := comettest.Start(t, 1), demo(t), filepath.Join(t.TempDir(), "tokens.json")
 	first := s
 	first.VMs = s.VMs[:1]
-	before, err := controller.OpenTokens(t.Context(), path, first)
+	before, err := tokensOf(t, heads, path, first)
 	require.NoError(t, err)
 	assert.Len(t, before.Write, 1)
-	after, err := controller.OpenTokens(t.Context(), path, s)
+	after, err := tokensOf(t, heads, path, s)
 	require.NoError(t, err)
 	assert.Len(t, after.Write, 3)
 	assert.Equal(t, before.Of(s.VMs[0].ReservationID), after.Of(s.VMs[0].ReservationID))
-	fewer, err := controller.OpenTokens(t.Context(), path, first)
+	fewer, err := tokensOf(t, heads, path, first)
 	require.NoError(t, err)
 	assert.Equal(t, after, fewer, "nothing is forgotten of VMs that left")
 }
@@ -88,15 +95,14 @@ func TestTokensAreOnDiskBeforeAnyHeadSeesThem(t *testing.T) {
 	defer store.Close()
 	var onDisk controller.Tokens
 	heads := comettest.StartOn(t, 1, &looking{Store: store, first: func() { onDisk, _ = controller.LoadTokens(path) }})
-	tokens, err := controller.OpenTokens(t.Context(), path, s)
+	tokens, err := tokensOf(t, heads, path, s)
 	require.NoError(t, err)
-	require.NoError(t, created(controller.New(heads.Client(), both).Create(t.Context(), s, tokens)))
 	assert.Equal(t, tokens, onDisk)
 }
 
 func TestTokenFilesThatMakeNoSense(t *testing.T) {
 	const planted = "plantedToken7Xq"
-	s := demo(t)
+	heads, s := comettest.Start(t, 1), demo(t)
 	good := `{"sliceId":"` + s.ID.String() + `","readToken":"` + planted + `","writeTokens":{"r":"` + planted + `w"}}`
 	require.True(t, json.Valid([]byte(good)))
 	tests := []struct {
@@ -122,7 +128,7 @@ func TestTokenFilesThatMakeNoSense(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "tokens.json")
 			require.NoError(t, os.WriteFile(path, []byte(tt.text), 0o600))
 			require.NoError(t, os.Chmod(path, tt.mode))
-			_, err := controller.OpenTokens(t.Context(), path, s)
+			_, err := tokensOf(t, heads, path, s)
 			require.ErrorContains(t, err, tt.want)
 			assert.Contains(t, err.Error(), path)
 			assert.NotContains(t, err.Error(), planted)
@@ -135,7 +141,7 @@ func TestTokenFilesThatMakeNoSense(t *testing.T) {
 }
 
 func TestTokenFilesThatCannotBe(t *testing.T) {
-	s := demo(t)
+	heads, s := comettest.Start(t, 1), demo(t)
 	_, err := controller.LoadTokens(filepath.Join(t.TempDir(), "tokens.json"))
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	for name, path := range map[string]string{
@@ -143,7 +149,7 @@ func TestTokenFilesThatCannotBe(t *testing.T) {
 		"no folder": filepath.Join(t.TempDir(), "missing", "tokens.json"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			tokens, err := controller.OpenTokens(t.Context(), path, s)
+			tokens, err := tokensOf(t, heads, path, s)
 			require.ErrorContains(t, err, path)
 			assert.Zero(t, tokens, "tokens that are not on disk must not be used")
 		})
@@ -152,13 +158,13 @@ func TestTokenFilesThatCannotBe(t *testing.T) {
 
 func TestManyAtOnceGetTheSameTokens(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tokens.json")
-	s := demo(t)
+	heads, s := comettest.Start(t, 1), demo(t)
 	var all sync.WaitGroup
 	got := make([]controller.Tokens, 8)
 	for i := range got {
 		all.Go(func() {
 			var err error
-			got[i], err = controller.OpenTokens(t.Context(), path, s)
+			got[i], err = tokensOf(t, heads, path, s)
 			assert.NoError(t, err)
 		})
 	}

@@ -2,20 +2,25 @@ package controller_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/comettest"
 	"github.com/renci-nrig/comet-go/comet/controller"
 	"github.com/renci-nrig/comet-go/comet/orca"
 	"github.com/renci-nrig/comet-go/comet/server"
+	"github.com/renci-nrig/comet-go/scope"
 )
 
 // oneByOne lets a test count what was done, at heads that take no batches.
@@ -59,11 +64,11 @@ func TestFailedCreateWithdrawsWhatItCreated(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			heads, s := comettest.Start(t, 1, server.WithoutExtensions()), demo(t)
-			tokens := open(t, s)
+			tokens, file := open(t, s)
 			before := report(t, heads, s, tokens, s.VMs[1])
 			for k := range 4 { // of the six place-holders two are there
 				client := afterWrites(heads, k, func() { heads.Set(0, fault.On("writeScope")) })
-				err := created(controller.New(client, oneByOne).Create(t.Context(), s, tokens))
+				err := created(controller.New(client, oneByOne).Create(t.Context(), file, s))
 				require.Error(t, err)
 				assert.NotContains(t, err.Error(), "withdraw", "everything was")
 				all := places(s)
@@ -71,7 +76,7 @@ func TestFailedCreateWithdrawsWhatItCreated(t *testing.T) {
 				assert.Equal(t, before, seen(t, heads.Client(), s, tokens), "%d writes", k)
 				heads.Set(0)
 			}
-			require.NoError(t, created(controller.New(heads.Client(), both).Create(t.Context(), s, tokens)))
+			require.NoError(t, created(controller.New(heads.Client(), both).Create(t.Context(), file, s)))
 			assert.Len(t, seen(t, heads.Client(), s, tokens), 6)
 		})
 	}
@@ -80,11 +85,11 @@ func TestFailedCreateWithdrawsWhatItCreated(t *testing.T) {
 // A head that is gone cannot take anything back; the error says what stays, and a repeat finishes the job.
 func TestFailedCreateSaysWhatItCouldNotWithdraw(t *testing.T) {
 	heads, s := comettest.Start(t, 1, server.WithoutExtensions()), demo(t)
-	tokens := open(t, s)
+	tokens, file := open(t, s)
 	before := report(t, heads, s, tokens, s.VMs[1])
 	for k := range 4 {
 		client := afterWrites(heads, k, func() { heads.Stop(0) })
-		err := created(controller.New(client, oneByOne).Create(t.Context(), s, tokens))
+		err := created(controller.New(client, oneByOne).Create(t.Context(), file, s))
 		require.ErrorIs(t, err, comet.ErrUnavailable)
 		heads.Restart(0)
 		left := seen(t, heads.Client(), s, tokens)
@@ -96,11 +101,11 @@ func TestFailedCreateSaysWhatItCouldNotWithdraw(t *testing.T) {
 			assert.Contains(t, err.Error(), place)
 		}
 		c := controller.New(heads.Client(), both)
-		require.NoError(t, created(c.Create(t.Context(), s, tokens)))
+		require.NoError(t, created(c.Create(t.Context(), file, s)))
 		after := seen(t, heads.Client(), s, tokens)
 		assert.Len(t, after, 6)
 		assert.Subset(t, after, before)
-		require.NoError(t, deleted(c.Delete(t.Context(), s, tokens)))
+		require.NoError(t, deleted(c.Delete(t.Context(), file)))
 		report(t, heads, s, tokens, s.VMs[1])
 	}
 }
@@ -117,17 +122,17 @@ func TestFailedCreateTogetherWithdrawsWhatItCreated(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			heads, s := comettest.Start(t, 1), demo(t)
-			tokens := open(t, s)
+			tokens, file := open(t, s)
 			before := report(t, heads, s, tokens, s.VMs[1])
 			heads.Set(0, fault.On("writeScope", "writeScopes"))
-			err := created(controller.New(heads.Client(quick()...), both).Create(t.Context(), s, tokens))
+			err := created(controller.New(heads.Client(quick()...), both).Create(t.Context(), file, s))
 			require.Error(t, err)
 			assert.NotContains(t, err.Error(), "withdraw", "everything was")
 			heads.Set(0)
 			assert.Equal(t, before, seen(t, heads.Client(), s, tokens))
-			done, err := controller.New(heads.Client(), both).Create(t.Context(), s, tokens)
+			done, err := controller.New(heads.Client(), both).Create(t.Context(), file, s)
 			require.NoError(t, err)
-			assert.Equal(t, controller.Created{New: 4, Kept: 2}, done)
+			assert.Equal(t, [2]int{4, 2}, counts(done))
 		})
 	}
 }
@@ -137,9 +142,9 @@ func TestCreateGoesOnWithAnotherHead(t *testing.T) {
 	for k := range 6 {
 		t.Run(fmt.Sprint(k), func(t *testing.T) {
 			heads, s := comettest.Start(t, 2, server.WithoutExtensions()), demo(t)
-			tokens := open(t, s)
+			tokens, file := open(t, s)
 			client := afterWrites(heads, k, func() { heads.Stop(k % 2) })
-			require.NoError(t, created(controller.New(client, oneByOne).Create(t.Context(), s, tokens)))
+			require.NoError(t, created(controller.New(client, oneByOne).Create(t.Context(), file, s)))
 			assert.Len(t, seen(t, heads.Client(), s, tokens), 6)
 		})
 	}
@@ -155,14 +160,14 @@ func TestCreateRemovesNothingWhereItCouldNotLook(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			heads, s := comettest.Start(t, 1), demo(t)
-			tokens := open(t, s)
+			tokens, file := open(t, s)
 			client := heads.Client(quick()...)
 			c := controller.New(client, both)
-			require.NoError(t, created(c.Create(t.Context(), s, tokens)))
+			require.NoError(t, created(c.Create(t.Context(), file, s)))
 			report(t, heads, s, tokens, s.VMs[1])
 			before := seen(t, client, s, tokens)
 			heads.Set(0, fault.On("enumerateScope"))
-			require.Error(t, created(c.Create(t.Context(), s, tokens)))
+			require.Error(t, created(c.Create(t.Context(), file, s)))
 			heads.Set(0)
 			assert.Equal(t, before, seen(t, client, s, tokens))
 		})
@@ -171,11 +176,11 @@ func TestCreateRemovesNothingWhereItCouldNotLook(t *testing.T) {
 
 func TestCreateThatIsEndedWithdrawsWhatItCreated(t *testing.T) {
 	heads, s := comettest.Start(t, 1, server.WithoutExtensions()), demo(t)
-	tokens := open(t, s)
+	tokens, file := open(t, s)
 	for k := 1; k < 6; k++ {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		client := afterWrites(heads, k, cancel)
-		err := created(controller.New(client, oneByOne).Create(ctx, s, tokens))
+		err := created(controller.New(client, oneByOne).Create(ctx, file, s))
 		require.ErrorIs(t, err, context.Canceled)
 		assert.Empty(t, seen(t, heads.Client(), s, tokens), "%d writes", k)
 	}
@@ -183,9 +188,57 @@ func TestCreateThatIsEndedWithdrawsWhatItCreated(t *testing.T) {
 
 func TestCreateThatIsEndedInParallelLeavesNothing(t *testing.T) {
 	heads, s := comettest.Start(t, 1, server.WithoutExtensions()), demo(t)
-	tokens := open(t, s)
+	tokens, file := open(t, s)
 	ctx, cancel := context.WithCancel(t.Context())
 	client := afterWrites(heads, 2, cancel)
-	require.ErrorIs(t, created(controller.New(client, both).Create(ctx, s, tokens)), context.Canceled)
+	require.ErrorIs(t, created(controller.New(client, both).Create(ctx, file, s)), context.Canceled)
 	assert.Empty(t, seen(t, heads.Client(), s, tokens))
+}
+
+// While one puts down or takes back, no other who has the same file believes that what is there will stay.
+func TestTheTokenFileIsLockedUntilAllIsTakenBack(t *testing.T) {
+	heads, s := comettest.Start(t, 1, server.WithoutExtensions()), demo(t)
+	_, file := open(t, s)
+	taken := map[string]bool{} // whether the lock was, by operation
+	var mu sync.Mutex
+	ctx, cancel := context.WithCancel(t.Context())
+	client := heads.Client(comet.WithObserver(func(a comet.Attempt) {
+		f, err := os.OpenFile(file+".lock", os.O_RDWR, 0)
+		if !assert.NoError(t, err) {
+			return
+		}
+		defer f.Close()
+		mu.Lock()
+		defer mu.Unlock()
+		taken[a.Op] = errors.Is(unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB), unix.EWOULDBLOCK)
+		if a.Op == "write" {
+			cancel()
+		}
+	}))
+	require.ErrorIs(t, created(controller.New(client, oneByOne).Create(ctx, file, s)), context.Canceled)
+	for _, op := range []string{"list", "write", "delete"} {
+		assert.True(t, taken[op], op)
+	}
+}
+
+// Of a large slice each entry would take its time to say the same.
+func TestWithdrawingEndsWhereNoHeadAnswers(t *testing.T) {
+	heads := comettest.Start(t, 1, server.WithoutExtensions())
+	s := orca.Slice{ID: demo(t).ID, Groups: []string{"all"}}
+	for i := range 50 {
+		s.VMs = append(s.VMs, orca.VM{HostName: fmt.Sprint("n", i), ReservationID: scope.MustName("s", "f", fmt.Sprint("r", i)).Key})
+	}
+	_, file := open(t, s)
+	var deletes atomic.Int32
+	settings := oneByOne
+	settings.Withdrawing = func(_, total int) {
+		deletes.Add(1)
+		assert.Equal(t, 60, total)
+	}
+	client := afterWrites(heads, 60, func() { heads.Stop(0) })
+	err := created(controller.New(client, settings).Create(t.Context(), file, s))
+	require.ErrorIs(t, err, comet.ErrUnavailable)
+	assert.ErrorContains(t, err, "hostsall/r3 and 52 more")
+	assert.Less(t, len(err.Error()), 2000)
+	assert.EqualValues(t, 1, deletes.Load())
 }

@@ -12,9 +12,17 @@ import (
 	"github.com/renci-nrig/comet-go/scope"
 )
 
+const readTokenVariable = "COMET_READ_TOKEN"
+
 // ReadToken returns the read token that flags or environment give.
 func ReadToken(c *cli.Context) (scope.Token, error) {
-	return token(c, flagReadToken, "COMET_READ_TOKEN", "read")
+	return token(c, flagReadToken, readTokenVariable, "read")
+}
+
+// HasReadToken tells whether flags or environment give a read token.
+func HasReadToken(c *cli.Context) bool {
+	text := os.Getenv(readTokenVariable)
+	return Given(c, flagReadToken) != "" || text != "" && !orca.Unset(text)
 }
 
 // Tokens returns the pair that flags or environment give.

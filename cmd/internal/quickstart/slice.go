@@ -32,13 +32,12 @@ func (s *Story) createSlice(ctx context.Context) error {
 }
 
 // create puts down what the slice lacks of place-holders.
-func (s *Story) create(ctx context.Context) (err error) {
-	if s.tokens, err = controller.OpenTokens(ctx, s.path("tokens.json"), s.slice); err != nil {
+func (s *Story) create(ctx context.Context) error {
+	created, err := s.controller().Create(ctx, s.path("tokens.json"), s.slice)
+	if err != nil {
 		return err
 	}
-	if _, err := s.controller().Create(ctx, s.slice, s.tokens); err != nil {
-		return err
-	}
+	s.tokens = created.Tokens
 	entries, err := s.conn.List(ctx, s.slice.ID, scope.Family{}, s.tokens.Read)
 	if err != nil {
 		return err
@@ -222,7 +221,7 @@ func (s *Story) withdraw(ctx context.Context) error {
 			return err
 		}
 	}
-	if _, err := s.controller().Delete(ctx, s.slice, s.tokens); err != nil {
+	if _, err := s.controller().Delete(ctx, s.path("tokens.json")); err != nil {
 		return err
 	}
 	for _, v := range s.vms {

@@ -1,8 +1,9 @@
 package sliceverbs
 
 import (
-	urfave "github.com/urfave/cli/v2"
 	"slices"
+
+	urfave "github.com/urfave/cli/v2"
 
 	"github.com/renci-nrig/comet-go/cmd/internal/cli"
 	"github.com/renci-nrig/comet-go/comet/controller"
@@ -75,7 +76,7 @@ func open(c *urfave.Context, conn *cli.Connection, doing string) (ctl *controlle
 	if cli.Given(c, "config") != "" {
 		s = controller.FromConfig(conn.Spec.Config)
 	}
-	p := cli.NewProgress(c, doing)
-	s.Bulk.Progress = p.Step
-	return controller.New(conn.Client, s), p.End
+	p, undo := cli.NewProgress(c, doing), cli.NewProgress(c, "withdrawing")
+	s.Bulk.Progress, s.Withdrawing = p.Step, func(done, total int) { p.End(); undo.Step(done, total) }
+	return controller.New(conn.Client, s), func() { p.End(); undo.End() }
 }

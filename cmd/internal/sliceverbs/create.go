@@ -3,6 +3,8 @@ package sliceverbs
 import (
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -22,14 +24,7 @@ func createCommand(files []urfave.Flag) *urfave.Command {
 			"--config, both.",
 		Flags: namesSlice(files),
 		Action: func(c *urfave.Context) error {
-			return put(c, func(j job) (controller.Extended, error) {
-				tokens, err := controller.OpenTokens(j.ctx, c.String("tokens"), j.slice)
-				if err != nil {
-					return controller.Extended{}, cli.Input(err)
-				}
-				created, err := j.Create(j.ctx, j.slice, tokens)
-				return controller.Extended{Created: created, Tokens: tokens}, err
-			})
+			return put(c, func(j job) (controller.Created, error) { return j.Create(j.ctx, c.String("tokens"), j.slice) })
 		},
 	}
 }
@@ -43,21 +38,18 @@ func extendCommand(files []urfave.Flag) *urfave.Command {
 			"comes to it. What stands is kept, so that it may be repeated.",
 		Flags: namesSlice(files, []urfave.Flag{cli.ReadTokenFlag()}),
 		Action: func(c *urfave.Context) error {
-			return put(c, func(j job) (controller.Extended, error) {
-				given, err := givenRead(c)
-				if err != nil {
-					return controller.Extended{}, err
-				}
-				done, err := j.Extend(j.ctx, c.String("tokens"), j.slice, given)
-				return done, ofInput(err)
-			})
+			given, err := givenRead(c)
+			if err != nil {
+				return err
+			}
+			return put(c, func(j job) (controller.Created, error) { return j.Extend(j.ctx, c.String("tokens"), j.slice, given) })
 		},
 	}
 }
 
-// givenRead is the read token that is given, or none.
+// givenRead is the read token that is given, or none. It counts only where there is no token file yet.
 func givenRead(c *urfave.Context) (scope.Token, error) {
-	if cli.Given(c, "read-token-file") == "" {
+	if _, err := os.Stat(c.String("tokens")); err == nil || !cli.HasReadToken(c) {
 		return scope.Token{}, nil
 	}
 	return cli.ReadToken(c)
@@ -67,7 +59,7 @@ func givenRead(c *urfave.Context) (scope.Token, error) {
 func ofInput(err error) error {
 	_, ofHead := errors.AsType[*comet.Error](err)
 	if errors.Is(err, controller.ErrNoReadToken) {
-		return cli.Usage("name the slice's token file, or give the token with --read-token-file", "%w", err)
+		return cli.Usage("name the slice's token file, or give the token with --read-token-file or COMET_READ_TOKEN", "%w", err)
 	}
 	if err == nil || ofHead || errors.Is(err, comet.ErrNotFound) || errors.Is(err, comet.ErrUnavailable) {
 		return err
@@ -76,7 +68,7 @@ func ofInput(err error) error {
 }
 
 // put puts place-holders down and writes what the VMs are told. Whatever can be found wrong is, before anything is written.
-func put(c *urfave.Context, do func(job) (controller.Extended, error)) error {
+func put(c *urfave.Context, do func(job) (controller.Created, error)) error {
 	if _, err := cli.Args(c); err != nil {
 		return err
 	}
@@ -99,13 +91,32 @@ func put(c *urfave.Context, do func(job) (controller.Extended, error)) error {
 	done, err := do(j)
 	j.end()
 	if err != nil {
-		return err
+		return few{ofInput(err)}
 	}
+	j.slice.Groups = done.Groups
 	wrote, err := j.write(done.Tokens)
 	if err != nil {
-		return err
+		return few{err}
 	}
+	j.warnOfNoContext()
 	return j.tell(done, wrote)
+}
+
+// warnOfNoContext says which VMs got nothing, since a type may be misspelt.
+func (j job) warnOfNoContext() {
+	var without []string
+	for _, vm := range j.slice.VMs {
+		if !vm.NeedsContext() {
+			without = append(without, fmt.Sprintf("%s (type %s)", vm.HostName, vm.Type))
+		}
+	}
+	if n := len(without); n > fewErrors {
+		without = append(without[:fewErrors], fmt.Sprintf("%d more", n-fewErrors))
+	}
+	if len(without) > 0 {
+		fmt.Fprintf(j.c.App.ErrWriter, "%s: no context for %s: types that end in vm, baremetalce or lun get one, and VMs without a type\n",
+			j.c.App.Name, strings.Join(without, ", "))
+	}
 }
 
 type shownCreated struct {
@@ -124,10 +135,10 @@ type shownAccess struct {
 }
 
 // tell says what was done. Tokens are shown only where they are asked for, and then stand alone.
-func (j job) tell(done controller.Extended, wrote []string) error {
+func (j job) tell(done controller.Created, wrote []string) error {
 	c := j.c
 	shown := shownCreated{SliceID: j.slice.ID, Created: done.New, Kept: done.Kept, ReadToken: done.From}
-	line := fmt.Sprintf("slice %s: %s", j.slice.ID, done.Created)
+	line := fmt.Sprintf("slice %s: %s", j.slice.ID, done)
 	switch done.From {
 	case "":
 	case "given":

@@ -2,6 +2,7 @@ package sliceverbs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"github.com/renci-nrig/comet-go/cmd/internal/cli"
+	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/controller"
 	"github.com/renci-nrig/comet-go/comet/orca"
 	"github.com/renci-nrig/comet-go/scope"
@@ -19,7 +21,7 @@ func withdrawCommand() *urfave.Command {
 		Name:      "withdraw",
 		Usage:     "remove single VMs or LUNs of a slice that goes on",
 		ArgsUsage: "VM…",
-		Description: "VM is a host name of the slice file, or a reservation ID. Everything that the slice's read token shows of it goes.\n" +
+		Description: "VM is a host name or a reservation ID. Everything that the slice's read token shows of it goes.\n" +
 			"What is not there is no error, so that it may be repeated. The token file keeps its write token.",
 		Flags: mayNameSlice(),
 		Action: func(c *urfave.Context) error {
@@ -36,7 +38,7 @@ func withdrawCommand() *urfave.Command {
 				return err
 			}
 			return remove(c, func(ctx context.Context, ctl *controller.Controller) (controller.Deleted, error) {
-				return ctl.Withdraw(ctx, slice, tokens, keys...)
+				return ctl.Withdraw(ctx, c.String("tokens"), keys...)
 			}, slice.ID)
 		},
 	}
@@ -53,12 +55,12 @@ func deleteCommand() *urfave.Command {
 			if _, err := cli.Args(c); err != nil {
 				return err
 			}
-			slice, tokens, err := standing(c)
+			slice, _, err := standing(c)
 			if err != nil {
 				return err
 			}
 			return remove(c, func(ctx context.Context, ctl *controller.Controller) (controller.Deleted, error) {
-				return ctl.Delete(ctx, slice, tokens)
+				return ctl.Delete(ctx, c.String("tokens"))
 			}, slice.ID)
 		},
 	}
@@ -74,9 +76,17 @@ func remove(c *urfave.Context, do func(context.Context, *controller.Controller) 
 	deleted, err := do(ctx, ctl)
 	end()
 	if err != nil {
-		return fmt.Errorf("%w; %d entries were removed: repeat it to remove the rest", few{err}, deleted.Removed)
+		return fmt.Errorf("%w; %d entries were removed: %s", few{err}, deleted.Removed, toDo(err))
 	}
 	return cli.Say(c, shownDeleted{id, deleted.Removed, deleted.Absent}, fmt.Sprintf("slice %s: %s", id, deleted))
+}
+
+// toDo says how the rest may go.
+func toDo(err error) string {
+	if errors.Is(err, comet.ErrNoWriteToken) && !errors.Is(err, comet.ErrUnavailable) && !errors.Is(err, context.Canceled) {
+		return "the rest takes the token file of whoever put it there"
+	}
+	return "repeat it to remove the rest"
 }
 
 // few tells the first of many errors: of a large slice each batch may have failed in the same way.
@@ -100,21 +110,22 @@ type shownDeleted struct {
 	Absent  int             `json:"absent"` // gone, never put down, or not shown by these tokens
 }
 
-// keysOf finds VMs by host name or reservation ID. One that nobody knows is an error.
+// keysOf finds VMs by host name or reservation ID, also those that have left. One that nobody knows is an error.
 func keysOf(s orca.Slice, tokens controller.Tokens, names []string) (keys []scope.Key, err error) {
+	vms := slices.Concat(s.VMs, tokens.VMs, tokens.Withdrawn)
 	for _, name := range names {
 		key, err := scope.ParseKey(name)
 		if err != nil {
 			return nil, cli.Input(fmt.Errorf("VM: %w", err))
 		}
-		i := slices.IndexFunc(s.VMs, func(vm orca.VM) bool {
+		i := slices.IndexFunc(vms, func(vm orca.VM) bool {
 			return vm.ReservationID == key || strings.EqualFold(vm.HostName, scope.CanonicalHostName(name))
 		})
 		if i >= 0 {
-			key = s.VMs[i].ReservationID
+			key = vms[i].ReservationID
 		}
 		if tokens.Write[key].IsZero() {
-			return nil, cli.Usage("give a reservation ID, or a host name and --slice FILE", "no VM %q of slice %s has a write token in the token file", name, s.ID)
+			return nil, cli.Usage("show says what there is", "no VM %q of slice %s has a write token in the token file", name, s.ID)
 		}
 		keys = append(keys, key)
 	}

@@ -39,7 +39,7 @@ func byFlags(c *urfave.Context) (s orca.Slice, err error) {
 		return orca.Slice{}, err
 	}
 	s.Groups = c.StringSlice("group")
-	if len(s.Groups) == 0 {
+	if len(s.Groups) == 0 && c.Command.Name == "create" { // extend has those that stand
 		s.Groups = []string{scope.DefaultGroup}
 	}
 	for _, text := range c.StringSlice("vm") {
@@ -95,7 +95,7 @@ func sliceID(c *urfave.Context) (scope.ContextID, error) {
 	return tokens.SliceID, nil
 }
 
-// standing returns a slice that is there, with its tokens. Without a slice file it has no VMs and no groups in it.
+// standing returns a slice that is there, with its tokens. Without a slice file it is what the token file knows.
 func standing(c *urfave.Context) (orca.Slice, controller.Tokens, error) {
 	none := orca.Slice{}
 	if err := check(c); err != nil {
@@ -107,7 +107,7 @@ func standing(c *urfave.Context) (orca.Slice, controller.Tokens, error) {
 	}
 	path := cli.Given(c, "slice")
 	if path == "" {
-		return orca.Slice{ID: tokens.SliceID}, tokens, nil
+		return tokens.Slice(), tokens, nil
 	}
 	s, err := orca.LoadSlice(path)
 	if err == nil && s.ID != tokens.SliceID {

@@ -2,6 +2,7 @@ package sliceverbs
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,12 +49,12 @@ func show(c *urfave.Context) error {
 		shown.add(vm)
 		missing := missingOf(vm)
 		if !vm.Listed && cli.Given(c, "slice") != "" {
-			missing = append(missing, "(not in the slice file)")
+			missing = strings.TrimSpace(missing + " (not in the slice file)")
 		}
 		for _, e := range vm.Entries {
 			there = there || e.State != controller.Missing
 		}
-		t.Rows = append(t.Rows, []string{dash(vm.HostName), vm.ReservationID.String(), reported(vm), when(vm.Since()), address(vm), dash(strings.Join(missing, ", "))})
+		t.Rows = append(t.Rows, []string{dash(vm.HostName), vm.ReservationID.String(), reported(vm), when(vm.Since()), address(vm), dash(missing)})
 	}
 	if !there && len(vms) > 0 {
 		fmt.Fprintln(c.App.ErrWriter, nothing)
@@ -116,7 +117,8 @@ func reported(vm controller.VMStatus) string {
 }
 
 // missingOf says what is not as it will be once the VM has reported.
-func missingOf(vm controller.VMStatus) (missing []string) {
+func missingOf(vm controller.VMStatus) string {
+	var missing []string
 	for _, e := range vm.Entries {
 		switch family := e.Family.String(); {
 		case e.State == controller.Missing:
@@ -127,7 +129,8 @@ func missingOf(vm controller.VMStatus) (missing []string) {
 			missing = append(missing, family)
 		}
 	}
-	return missing
+	slices.Sort(missing)
+	return strings.Join(missing, ", ")
 }
 
 func address(vm controller.VMStatus) string {
