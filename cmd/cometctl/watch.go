@@ -17,10 +17,10 @@ func watchCommand() *urfave.Command {
 		Name:      "watch",
 		Usage:     "show entries as they change",
 		ArgsUsage: "CONTEXT FAMILY",
-		Description: "Shows what is there, and then each change, until it is interrupted or --timeout, if given, is over: \"is\"\n" +
-			"for what is there to begin with, then \"changed\" for what is new or other, and \"gone\". With --output json\n" +
+		Description: "Shows what is there, and then each change, until it is interrupted or --timeout, if given, is over, which is how it\n" +
+			"ends well: \"is\" for what is there to begin with, then \"changed\" for what is new or other, and \"gone\". With --output json\n" +
 			"each change is one line. Heads that do not offer to wait for changes are asked every now and then.",
-		Flags:  withHeads(cli.ReadTokenFlag(), cli.OutputFlag(), &urfave.DurationFlag{Name: "every", Usage: "`TIME` between two questions to heads that do not wait", Value: 10 * time.Second}),
+		Flags:  endless(cli.ReadTokenFlag(), cli.OutputFlag(), &urfave.DurationFlag{Name: "every", Usage: "`TIME` between two questions to heads that do not wait", Value: 10 * time.Second}),
 		Action: watch,
 	}
 }
@@ -52,10 +52,21 @@ func watch(c *urfave.Context) error {
 		defer func() { again = true }()
 		return showChange(c, change, again)
 	})
-	if err == nil {
-		err = c.Context.Err() // interrupted
+	if c.Context.Err() != nil {
+		return nil // interrupted
 	}
 	return err
+}
+
+// endless are flags of which --timeout has no default.
+func endless(more ...urfave.Flag) []urfave.Flag {
+	flags := withHeads(more...)
+	for _, f := range flags {
+		if d, ok := f.(*urfave.DurationFlag); ok && d.Name == "timeout" {
+			d.DefaultText, d.Usage = "none", "`TIME` after which it ends"
+		}
+	}
+	return flags
 }
 
 // shownChange is one line of --output json.

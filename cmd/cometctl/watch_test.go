@@ -67,8 +67,8 @@ func TestWatchShowsChangesAsTheyCome(t *testing.T) {
 			require.NoError(t, client.Delete(t.Context(), vm, tokens))
 			assert.Regexp(t, `^\d\d:\d\d:\d\d  gone  vm$`, w.line(t))
 			errOut, code := w.end()
-			assert.Equal(t, cli.ExitFailed, code)
-			assert.Contains(t, errOut, "cometctl: interrupted\n")
+			assert.Equal(t, cli.ExitDone, code, "there is no other way to end it")
+			assert.NotContains(t, errOut, "interrupted")
 
 			put("10.0.0.3")
 			w = startWatch(t, append(flags, "-o", "json", "s", "hostsall")...)

@@ -105,6 +105,9 @@ func (c *Controller) undo(ctx context.Context, made []comet.Item) error {
 	defer cancel()
 	bulk := comet.Bulk{Parallel: c.Bulk.Parallel, Progress: c.Withdrawing}
 	_, err := c.client.DeleteMany(ctx, made, bulk)
+	if err == nil && len(made) > 0 {
+		return errors.New("what was created is gone again")
+	}
 	if err == nil {
 		return nil
 	}

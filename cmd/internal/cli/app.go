@@ -82,15 +82,24 @@ func prepare(commands []*cli.Command) {
 		c.HideHelpCommand = true
 		c.OnUsageError = usageError
 		c.CustomHelpTemplate = cli.CommandHelpTemplate + "\n" + ExitCodes
+		if slices.ContainsFunc(c.Flags, inCategory) {
+			c.CustomHelpTemplate = cli.CommandHelpTemplate + ExitCodes // there is a blank line behind categories
+		}
 		if slices.Contains([]string{"rm", "remove", "delete", "withdraw"}, c.Name) {
 			c.CustomHelpTemplate += removalCodes
 		}
 		if len(c.Subcommands) > 0 {
 			c.Action = unknownCommand
-			c.CustomHelpTemplate = cli.SubcommandHelpTemplate + "\n" + ExitCodes
+			usage := strings.Replace(cli.SubcommandHelpTemplate, `{{template "usageTemplate" .}}`, "{{.HelpName}} command [command options]", 1)
+			c.CustomHelpTemplate = usage + "\n" + ExitCodes
 		}
 		prepare(c.Subcommands)
 	}
+}
+
+func inCategory(f cli.Flag) bool {
+	of, ok := f.(cli.CategorizableFlag)
+	return ok && of.GetCategory() != ""
 }
 
 // oneDash finds flags as the parser names them.

@@ -46,7 +46,10 @@ func ReadSpec(c *cli.Context) (Spec, error) {
 			return Spec{}, Input(err)
 		}
 		if s = SpecOf(config); config == (orca.Config{}) {
-			return Spec{}, Usage("see --help for what it is", "%s has no property of COMET in it", path)
+			return Spec{}, Usage("a client's --config is an ORCA properties file with comethost=…; cometd has another, YAML", "%s has no property of COMET in it", path)
+		}
+		if config.KeyStorePassword.Reveal() != "" {
+			warnExposed(c, path)
 		}
 	}
 	var err error
@@ -135,7 +138,7 @@ func Connect(c *cli.Context) (context.Context, *Connection, error) {
 	if s.Names.Insecure {
 		conn.warnOfInsecure(c.Context, log)
 	}
-	ctx, cancel := context.WithTimeout(c.Context, limit)
+	ctx, cancel := context.WithTimeoutCause(c.Context, limit, overTime(limit))
 	conn.cancel = cancel
 	return ctx, conn, nil
 }

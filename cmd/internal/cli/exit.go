@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/renci-nrig/comet-go/comet"
 )
@@ -70,16 +74,38 @@ func Input(err error) error {
 	return &inputError{err: err}
 }
 
+// overTime is why a context of Connect ended by itself.
+type overTime time.Duration
+
+func (o overTime) Error() string {
+	return fmt.Sprintf("--%s %s is over", flagTimeout, time.Duration(o))
+}
+
+// Unwrap says that it is what contexts call a deadline.
+func (o overTime) Unwrap() error { return context.DeadlineExceeded }
+
+// outOfTime tells whether the command's own time is over, which says nothing about heads.
+func outOfTime(err error) bool {
+	_, over := errors.AsType[overTime](err)
+	_, ofHeads := errors.AsType[*comet.HeadsError](err)
+	return over || errors.Is(err, context.DeadlineExceeded) && !ofHeads
+}
+
+// ofMachine tells whether it is the machine that failed, wherever the file was that somebody named.
+func ofMachine(err error) bool {
+	return slices.ContainsFunc([]error{unix.ENOSPC, unix.EDQUOT, unix.EIO, unix.EMFILE, unix.ENFILE}, func(e error) bool { return errors.Is(err, e) })
+}
+
 // Code returns the exit code that an error stands for.
 func Code(err error) int {
 	var input *inputError
 	switch {
 	case err == nil:
 		return ExitDone
+	case errors.Is(err, context.Canceled), outOfTime(err), ofMachine(err):
+		return ExitFailed
 	case errors.As(err, &input), errors.Is(err, comet.ErrInvalid):
 		return ExitInput
-	case errors.Is(err, context.Canceled):
-		return ExitFailed
 	case errors.Is(err, ErrWouldChange):
 		return ExitWouldChange
 	case errors.Is(err, ErrWaitedInVain):
@@ -98,7 +124,13 @@ func Code(err error) int {
 func OneLine(err error) string {
 	lines := strings.Split(err.Error(), "\n")
 	if errors.Is(err, context.Canceled) {
-		lines[0] = "interrupted" // what follows says what was left undone
+		lines[0] = "interrupted" // what follows says what was left undone, if it does
+		lines = slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, context.Canceled.Error()) })
+	}
+	if _, said := errors.AsType[overTime](err); !said && outOfTime(err) {
+		for i, l := range lines {
+			lines[i] = strings.ReplaceAll(l, context.DeadlineExceeded.Error(), "--"+flagTimeout+" is over")
+		}
 	}
 	for i, l := range lines {
 		lines[i] = strings.TrimPrefix(l, "comet: ")

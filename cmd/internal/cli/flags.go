@@ -62,7 +62,7 @@ func LogFlags(level string) []cli.Flag {
 
 // ReadTokenFlag names the file of the read token; the environment may hold the token itself.
 func ReadTokenFlag() cli.Flag {
-	return &cli.StringFlag{Name: flagReadToken, EnvVars: Env(flagReadToken), Category: categoryTokens, Usage: "`FILE` with the read token; else COMET_READ_TOKEN"}
+	return &cli.StringFlag{Name: flagReadToken, EnvVars: Env(flagReadToken), Category: categoryTokens, Usage: "`FILE` with the read token, or the one that keeps a slice's tokens; else COMET_READ_TOKEN"}
 }
 
 // WriteTokenFlag names the file of the write token; the environment may hold the token itself.

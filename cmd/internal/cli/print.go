@@ -108,21 +108,32 @@ func (t Table) Write(w io.Writer) error {
 
 // write also cuts cells to a length, and tells whether it did.
 func (t Table) write(w io.Writer, most int) (shortened bool, err error) {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var b strings.Builder
+	tw := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	columns := len(t.Header)
+	for _, row := range t.Rows {
+		columns = max(columns, len(row))
+	}
 	if len(t.Header) > 0 {
 		fmt.Fprintln(tw, strings.Join(t.Header, "\t"))
 	}
 	for _, row := range t.Rows {
-		cells := make([]string, len(row))
+		cells := make([]string, columns) // as many in each row, or columns are not aligned
 		for i, text := range row {
 			cells[i] = harmless(text)
 			if runes := []rune(cells[i]); len(runes) > most {
 				cells[i], shortened = string(runes[:most-1])+"…", true
 			}
 		}
-		fmt.Fprintln(tw, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+		fmt.Fprintln(tw, strings.Join(cells, "\t"))
 	}
-	return shortened, tw.Flush()
+	tw.Flush() // into memory
+	for line := range strings.Lines(b.String()) {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
+			return shortened, err
+		}
+	}
+	return shortened, nil
 }
 
 // maxCell keeps a table readable on a terminal.

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/renci-nrig/comet-go/cmd/internal/secrecy"
+	"github.com/renci-nrig/comet-go/comet/controller"
 	"github.com/renci-nrig/comet-go/comet/orca"
 	"github.com/renci-nrig/comet-go/scope"
 )
@@ -42,10 +43,11 @@ func token(c *cli.Context, flag, variable, kind string) (scope.Token, error) {
 		if err != nil {
 			return scope.Token{}, Input(fmt.Errorf("%s token: %w", kind, err))
 		}
-		if mode, open := secrecy.Exposed(path); open {
-			fmt.Fprintf(c.App.ErrWriter, "%s: warning: others may read %s (mode %04o)\n", c.App.Name, path, mode)
-		}
 		source, text = path, strings.TrimSpace(string(content))
+		if strings.HasPrefix(text, "{") {
+			return sliceToken(path, kind)
+		}
+		warnExposed(c, path)
 	}
 	if text == "" && source != variable {
 		return scope.Token{}, Usage("put the token into it", "%s token: %s is empty", kind, source)
@@ -58,4 +60,25 @@ func token(c *cli.Context, flag, variable, kind string) (scope.Token, error) {
 		return scope.Token{}, Input(fmt.Errorf("%s token of %s: %w", kind, source, err))
 	}
 	return t, nil
+}
+
+// sliceToken takes the read token out of the file in which a slice's tokens are kept. Write tokens are the VMs' own.
+func sliceToken(path, kind string) (scope.Token, error) {
+	tokens, err := controller.LoadTokens(path)
+	if err != nil {
+		return scope.Token{}, Input(err)
+	}
+	if kind != "read" {
+		return scope.Token{}, Usage("put the one of the VM into a file of its own", "%s token: %s has one for each VM", kind, path)
+	}
+	return tokens.Read, nil
+}
+
+// warnExposed warns of a file with secrets in it that others may read. Those that our programs write themselves are refused then.
+func warnExposed(c *cli.Context, path string) {
+	const said = "exposed: "
+	if mode, open := secrecy.Exposed(path); open && c.App.Metadata[said+path] == nil {
+		c.App.Metadata[said+path] = true
+		fmt.Fprintf(c.App.ErrWriter, "%s: warning: others may read %s (mode %04o), which has secrets in it\n", c.App.Name, path, mode)
+	}
 }
