@@ -182,6 +182,7 @@ func TestCreateThatIsEndedWithdrawsWhatItCreated(t *testing.T) {
 		client := afterWrites(heads, k, cancel)
 		err := created(controller.New(client, oneByOne).Create(ctx, file, s))
 		require.ErrorIs(t, err, context.Canceled)
+		assert.ErrorContains(t, err, "what was created is gone again")
 		assert.Empty(t, seen(t, heads.Client(), s, tokens), "%d writes", k)
 	}
 }
