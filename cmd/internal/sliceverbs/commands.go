@@ -16,8 +16,9 @@ func Controller() []*urfave.Command { return commands("", nil) }
 func Owner() []*urfave.Command {
 	return commands(aboutMetadata, []urfave.Flag{
 		&urfave.StringFlag{Name: "metadata-dir", Category: categoryFiles, Usage: "write what each VM is to be told into `DIR`, mode 0600"},
-		&urfave.StringFlag{Name: "guest-url", Category: categoryFiles, Usage: "let cloud-init fetch the guest from `URL`: a .deb, an .rpm, or the program; else the image must have it"},
-		&urfave.StringFlag{Name: "guest-sha256", Category: categoryFiles, Usage: "`SUM` of what is there, 64 hex digits"},
+		&urfave.StringFlag{Name: "guest-url", Category: categoryFiles,
+			Usage: "let cloud-init fetch the guest from `URL`: a .deb, an .rpm, or the program; else the image must have it"},
+		&urfave.StringFlag{Name: "guest-sha256", Category: categoryFiles, Usage: "`SUM` of what is at --guest-url, 64 hex digits"},
 	})
 }
 
@@ -29,10 +30,21 @@ const (
 // commands returns the commands, those that create with further flags and more to say.
 func commands(about string, files []urfave.Flag) []*urfave.Command {
 	create, extend := createCommand(files), extendCommand(files)
-	create.Description += about
-	extend.Description += about
+	create.Description += aboutSlice + about
+	extend.Description += aboutSlice + about
 	return []*urfave.Command{create, extend, withdrawCommand(), showCommand(), deleteCommand()}
 }
+
+const aboutSlice = "\n\nA slice file is JSON or YAML. groups (all), type, properties, userData and publicIp may be left out:\n\n" +
+	"   sliceId: my-slice\n" +
+	"   groups: [all]\n" +
+	"   vms:\n" +
+	"   - hostName: workers-0           # - for the / of node groups\n" +
+	"     reservationId: vm-1\n" +
+	"     type: site.vm                 # vm, baremetalce and lun at its end get place-holders, and no type\n" +
+	"     properties: vm-1.properties   # the VM's unit properties, beside this file\n" +
+	"     publicIp: 152.54.14.31\n\n" +
+	"With --properties-dir there are HOSTNAME.properties and HOSTNAME.json for each VM, with what its slice gives it."
 
 const aboutMetadata = "\n\nWith --metadata-dir there is, for each VM:\n\n" +
 	"   HOSTNAME.metadata.json    a body for the OpenStack API that sets an instance's metadata\n" +
@@ -46,9 +58,11 @@ func namesSlice(more ...[]urfave.Flag) []urfave.Flag {
 		&urfave.StringFlag{Name: "slice", Category: categorySlice, Usage: "slice `FILE`, JSON or YAML"},
 		&urfave.StringSliceFlag{Name: "vm", Category: categorySlice, Usage: "a VM, `NAME=RESERVATION` (repeatable), in place of a slice file"},
 		&urfave.StringFlag{Name: "slice-id", Category: categorySlice, Usage: "the slice's `ID`, in place of a slice file"},
-		&urfave.StringSliceFlag{Name: "group", Category: categorySlice, Usage: "`NAME` of a group that the VMs are in (repeatable), in place of a slice file; all where none is given"},
+		&urfave.StringSliceFlag{Name: "group", Category: categorySlice,
+			Usage: "`NAME` of a group that the VMs are in (repeatable), in place of a slice file; where none is given all, or of a slice that stands its own"},
 		tokensFlag(),
-		&urfave.StringFlag{Name: "properties-dir", Category: categoryFiles, Usage: "write the properties that each VM gets into `DIR`/HOSTNAME.properties and .json, mode 0600"},
+		&urfave.StringFlag{Name: "properties-dir", Category: categoryFiles,
+			Usage: "write the properties that each VM gets into `DIR`/HOSTNAME.properties and .json, mode 0600"},
 		&urfave.BoolFlag{Name: "print-tokens", Category: categoryFiles, Usage: "print each VM's properties, which have tokens in them"},
 	}
 	return withHeads(append(flags, slices.Concat(more...)...))
@@ -57,13 +71,13 @@ func namesSlice(more ...[]urfave.Flag) []urfave.Flag {
 // mayNameSlice are the flags of a command to which the token file says enough.
 func mayNameSlice() []urfave.Flag {
 	return withHeads([]urfave.Flag{
-		&urfave.StringFlag{Name: "slice", Category: categorySlice, Usage: "slice `FILE`, JSON or YAML; without it, what the token file knows"},
+		&urfave.StringFlag{Name: "slice", Category: categorySlice, Usage: "slice `FILE`, JSON or YAML; else what the token file knows"},
 		tokensFlag(),
 	})
 }
 
 func tokensFlag() urfave.Flag {
-	return &urfave.StringFlag{Name: "tokens", Category: categorySlice, Usage: "`FILE` of mode 0600 that keeps the slice's tokens (required)"}
+	return &urfave.StringFlag{Name: "tokens", Category: categorySlice, Usage: "`FILE` of mode 0600 that keeps the slice's tokens, and what it consists of (required)"}
 }
 
 func withHeads(flags []urfave.Flag) []urfave.Flag {

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -49,12 +51,30 @@ func (j *job) prepare() (err error) {
 	if j.metadata() == "" && (cli.Given(j.c, "guest-url") != "" || cli.Given(j.c, "guest-sha256") != "") {
 		return cli.Usage("give --metadata-dir too", "--guest-url and --guest-sha256 are for the files of --metadata-dir")
 	}
+	if cli.Given(j.c, "guest-url") != "" && cli.Given(j.c, "guest-sha256") == "" {
+		return cli.Usage("give --guest-sha256 too", "nothing says what is to be found at --guest-url")
+	}
 	if j.metadata() != "" {
 		if j.told, err = j.conn.Spec.Told(); err != nil {
 			return err
 		}
+		j.warnOfLoopback()
 	}
 	return cli.Input(j.checkTargets())
+}
+
+// warnOfLoopback says that VMs will not find a head that only this machine finds.
+func (j job) warnOfLoopback() {
+	for head := range strings.SplitSeq(j.told.CometHost, ",") {
+		at, err := url.Parse(strings.TrimSpace(head))
+		if err != nil {
+			continue
+		}
+		address, _ := netip.ParseAddr(at.Hostname())
+		if address.IsLoopback() || at.Hostname() == "localhost" {
+			fmt.Fprintf(j.c.App.ErrWriter, "%s: warning: VMs are told of %s, which for each of them is the VM itself\n", j.c.App.Name, head)
+		}
+	}
 }
 
 // file is one file that somebody needs who sets up a VM. It has tokens in it.
