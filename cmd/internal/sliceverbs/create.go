@@ -99,6 +99,7 @@ func put(c *urfave.Context, do func(job) (controller.Created, error)) error {
 		return few{err}
 	}
 	j.warnOfNoContext()
+	j.warnOfLoopback()
 	return j.tell(done, wrote)
 }
 

@@ -58,13 +58,15 @@ func (j *job) prepare() (err error) {
 		if j.told, err = j.conn.Spec.Told(); err != nil {
 			return err
 		}
-		j.warnOfLoopback()
 	}
 	return cli.Input(j.checkTargets())
 }
 
-// warnOfLoopback says that VMs will not find a head that only this machine finds.
+// warnOfLoopback says that VMs which are told of the heads will not find one that only this machine finds.
 func (j job) warnOfLoopback() {
+	if j.metadata() == "" {
+		return
+	}
 	for head := range strings.SplitSeq(j.told.CometHost, ",") {
 		at, err := url.Parse(strings.TrimSpace(head))
 		if err != nil {
