@@ -26,7 +26,7 @@ func SavePrivate(what, path string, text []byte) error { return save(what, path,
 
 func save(what, path string, text []byte) error {
 	if err := atomicfile.Write(path, text, atomicfile.Options{Mode: 0o600}); err != nil {
-		return fmt.Errorf("write %s %s: %w", what, path, err)
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
 }

@@ -10,6 +10,6 @@
 // folder is synced. Where the file is a mount point, as /etc/hosts in a container, there is no renaming: it is rewritten in place
 // behind a synced backup, and a crash in between is mended by the next Replace or Recover.
 //
-// A temporary file is locked while it is used. One that is not, left by a crash, is removed by the next call for the same file, and
-// none is left by a call that returns an error. Unix only.
+// A temporary file is locked while it is used. One that is not, left by a crash, is removed by the next call for the same file (of more
+// than eight that wrote one file at once only by Replace and Recover), and none is left by a call that returns an error. Unix only.
 package atomicfile

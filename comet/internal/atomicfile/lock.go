@@ -22,7 +22,7 @@ const lockPoll = 50 * time.Millisecond // there is no waiting for flock that a c
 func Lock(ctx context.Context, path string) (unlock func() error, err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("lock: %w", err)
+		return nil, fmt.Errorf("lock %s: %w", path, plain(err))
 	}
 	if err := waitForLock(ctx, f); err != nil {
 		f.Close()

@@ -18,7 +18,7 @@ func WriteFrom(path string, replace bool, opts Options, fill func(*os.File) erro
 	}
 	defer dir.Close()
 	base := filepath.Base(path)
-	sweep(dir, base)
+	tidy(dir, base)
 	place := dir.Rename
 	if !replace {
 		place = placeNew(dir)

@@ -2,6 +2,7 @@ package atomicfile
 
 import (
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -64,11 +65,23 @@ func putFrom(dir *os.Root, base string, fill, dress func(*os.File) error, ready 
 	return syncFolder(dir)
 }
 
+// A temporary file has one of a few names, so that what a crash left is found without reading the folder, which may be large.
+const places = 8
+
+func tempName(base string, place uint64) string {
+	return fmt.Sprintf("%s%s-%0*x", tempPrefix, base, tempDigits, place)
+}
+
+// createTemp makes a temporary file, at a random place where the few are taken by others that write the same file.
 func createTemp(dir *os.Root, base string) (*os.File, string, error) {
-	for range 100 {
-		random := make([]byte, tempDigits/2)
-		rand.Read(random)
-		name := tempPrefix + base + "-" + hex.EncodeToString(random)
+	for try := range uint64(100) {
+		place := try
+		if try >= places {
+			random := make([]byte, tempDigits/2)
+			rand.Read(random)
+			place = binary.BigEndian.Uint64(random)
+		}
+		name := tempName(base, place)
 		f, err := dir.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 		if errors.Is(err, fs.ErrExist) {
 			continue
@@ -82,6 +95,13 @@ func createTemp(dir *os.Root, base string) (*os.File, string, error) {
 		f.Close()
 	}
 	return nil, "", fmt.Errorf("no temporary file for %s can be made: each is taken away at once", base)
+}
+
+// tidy is sweep for one file, by the names alone that there are unless many write it at once.
+func tidy(dir *os.Root, base string) {
+	for place := range uint64(places) {
+		removeLeftover(dir, tempName(base, place))
+	}
 }
 
 // claimed locks a new file. Between its making and this a sweep of another process may have taken it for a leftover.
@@ -125,7 +145,12 @@ func removeLeftover(dir *os.Root, name string) {
 		return
 	}
 	defer f.Close()
-	if flock(f) == nil {
+	if flock(f) != nil {
+		return
+	}
+	// Before it was locked another may have swept it, and made a new one of the same name. Who holds the lock is alone in removing it.
+	mine, err := f.Stat()
+	if now, e := dir.Lstat(name); err == nil && e == nil && os.SameFile(mine, now) {
 		dir.Remove(name)
 	}
 }

@@ -1,6 +1,7 @@
 package atomicfile
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -25,15 +26,26 @@ type Owner struct {
 func Write(path string, data []byte, opts Options) error {
 	dir, err := os.OpenRoot(filepath.Dir(path))
 	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+		return fmt.Errorf("write %s: folder: %w", path, plain(err))
 	}
 	defer dir.Close()
 	base := filepath.Base(path)
-	sweep(dir, base)
+	tidy(dir, base)
 	if err := put(dir, base, data, opts.dress, nil); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+		return fmt.Errorf("write %s: %w", path, plain(err))
 	}
 	return nil
+}
+
+// plain leaves the names out that a file has on its way: what is wrong is about the one that is written.
+func plain(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
+		return e.Err
+	}
+	return err
 }
 
 // dress gives a new file its owner and mode. The mode comes second because a change of owner clears set-user-ID bits.

@@ -17,7 +17,7 @@ import (
 	"github.com/renci-nrig/comet-go/testdata/needs"
 )
 
-const leftover = ".comet-tmp-state-0123456789abcdef"
+const leftover = ".comet-tmp-state-0000000000000000"
 
 func TestWriteMode(t *testing.T) {
 	for _, umask := range []int{0, 0o077, 0o777} {
@@ -78,12 +78,24 @@ func TestWriteSweepsWhatACrashLeft(t *testing.T) {
 	}
 	_, dir := folder(t, others)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, leftover), nil, 0o600))
-	require.NoError(t, unix.Mkfifo(filepath.Join(dir, ".comet-tmp-state-ffffffffffffffff"), 0o600), "to wait for is a trap")
+	require.NoError(t, unix.Mkfifo(filepath.Join(dir, ".comet-tmp-state-0000000000000001"), 0o600), "to wait for is a trap")
 
 	require.NoError(t, atomicfile.Write(filepath.Join(dir, "state"), nil, atomicfile.Options{}))
 
 	require.NoFileExists(t, filepath.Join(dir, leftover))
 	require.Len(t, ourFiles(t, dir), len(others)+1)
+}
+
+// A folder with many files is not read for each that comes to it.
+func TestWriteCostsTheSameInALargeFolder(t *testing.T) {
+	_, dir := folder(t, nil)
+	path := filepath.Join(dir, "state")
+	write := func() { assert.NoError(t, atomicfile.Write(path, nil, atomicfile.Options{})) }
+	few := testing.AllocsPerRun(5, write)
+	for i := range 2000 {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprint("other", i)), nil, 0o600))
+	}
+	assert.Less(t, testing.AllocsPerRun(5, write), few+100)
 }
 
 func TestWriteLeavesTheFileOfALiveWriter(t *testing.T) {
