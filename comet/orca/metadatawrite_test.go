@@ -75,7 +75,7 @@ func TestWhatIsSavedIsForTheOwnerAlone(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "-rw-------", info.Mode().String())
 	err = orca.SavePrivate("metadata", filepath.Join(path, "below"), []byte("text"))
-	require.ErrorContains(t, err, "write metadata "+path)
+	require.ErrorContains(t, err, "metadata: write "+path)
 }
 
 func TestMetadataShowsNoTokenWhenPrinted(t *testing.T) {
