@@ -83,6 +83,9 @@ func (c *Controller) Withdraw(ctx context.Context, path string, vms ...scope.Key
 // of VMs without a write token.
 func (c *Controller) take(ctx context.Context, path string, tokens Tokens, goes, unseen func(scope.Key) bool) (d Deleted, left []scope.Name, err error) {
 	there, listed := c.list(ctx, tokens)
+	if errors.Is(listed, comet.ErrUnavailable) {
+		return Deleted{}, nil, listed // each entry would take its time to say the same
+	}
 	var all []comet.Item
 	known := map[scope.Name]bool{}
 	for _, e := range there {

@@ -132,6 +132,20 @@ func TestHalfDoneDeleteIsFinishedWhenTheHeadIsBack(t *testing.T) {
 	}
 }
 
+func TestDeleteAsksNoHeadForEachEntryWhereNoneAnswers(t *testing.T) {
+	heads, s := comettest.Start(t, 1), demo(t)
+	_, file := open(t, s)
+	heads.Stop(0)
+	var deletes atomic.Int32
+	client := heads.Client(quick(comet.WithObserver(func(a comet.Attempt) {
+		if a.Op == "delete" {
+			deletes.Add(1)
+		}
+	}))...)
+	require.ErrorIs(t, deleted(controller.New(client, both).Delete(t.Context(), file)), comet.ErrUnavailable)
+	assert.Zero(t, deletes.Load())
+}
+
 func TestDeleteGoesOnAfterARefusal(t *testing.T) {
 	client, s := comettest.Start(t, 1).Client(), demo(t)
 	tokens, file := open(t, s)

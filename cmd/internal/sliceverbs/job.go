@@ -11,10 +11,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	urfave "github.com/urfave/cli/v2"
 
 	"github.com/renci-nrig/comet-go/cmd/internal/cli"
+	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/controller"
 	"github.com/renci-nrig/comet-go/comet/orca"
 )
@@ -125,8 +127,6 @@ func (j job) files(tokens controller.Tokens, vm orca.VM) (all []file, err error)
 // write writes the files of all VMs and returns what to say about it. The place-holders stand by then: after an error a repeat writes
 // the rest.
 func (j job) write(tokens controller.Tokens) (wrote []string, err error) {
-	var errs []error
-	in := map[string]int{}
 	for _, flag := range []string{"properties-dir", "metadata-dir"} {
 		if dir := cli.Given(j.c, flag); dir != "" {
 			if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -134,25 +134,32 @@ func (j job) write(tokens controller.Tokens) (wrote []string, err error) {
 			}
 		}
 	}
-	vms := withContext(j.slice)
+	var mu sync.Mutex
+	in := map[string]int{}
 	p := cli.NewProgress(j.c, "files of VMs")
 	defer p.End()
-	for i, vm := range vms {
-		if err := j.c.Context.Err(); err != nil {
-			return nil, errors.Join(err, fmt.Errorf("repeat it to write the files of the other %d VMs", len(vms)-i))
-		}
+	err = comet.Each(j.c.Context, withContext(j.slice), comet.Bulk{Progress: p.Step}, func(_ context.Context, vm orca.VM) error {
 		files, err := j.files(tokens, vm)
-		errs = append(errs, err)
-		for _, f := range files {
-			errs = append(errs, orca.SavePrivate(f.what, f.path, f.text))
-			in[filepath.Dir(f.path)]++
+		if err != nil {
+			return err
 		}
-		p.Step(i+1, len(vms))
+		for _, f := range files {
+			if err := orca.SavePrivate(f.what, f.path, f.text); err != nil {
+				return err
+			}
+			mu.Lock()
+			in[filepath.Dir(f.path)]++
+			mu.Unlock()
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, errors.Join(err, errors.New("the place-holders stand; repeat it to write the files that are missing"))
 	}
 	for _, dir := range slices.Sorted(maps.Keys(in)) {
 		wrote = append(wrote, fmt.Sprintf("wrote %d files into %s", in[dir], dir))
 	}
-	return wrote, errors.Join(errs...)
+	return wrote, nil
 }
 
 // withContext returns the VMs that have a part in the slice.
