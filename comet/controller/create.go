@@ -99,26 +99,27 @@ func (c *Controller) put(ctx context.Context, path string, s orca.Slice, tokens 
 // undoTime bounds the withdrawal of what a failed Create made, which goes on when the caller's own time is over.
 const undoTime = 30 * time.Second
 
-// undo withdraws what was made. Where no head answers it stops: each further entry would take its time, and say the same.
+// undo withdraws what was made, and returns what came of that. Where no head answers it stops: each further entry would take its time,
+// and say the same.
 func (c *Controller) undo(ctx context.Context, made []comet.Item) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()
-	bulk := comet.Bulk{Parallel: c.Bulk.Parallel, Progress: c.Withdrawing}
-	_, err := c.client.DeleteMany(ctx, made, bulk)
-	if err == nil && len(made) > 0 {
-		return errors.New("what was created is gone again")
-	}
-	if err == nil {
+	if len(made) == 0 {
 		return nil
 	}
-	if errors.Is(err, comet.ErrUnavailable) {
+	bulk := comet.Bulk{Parallel: c.Bulk.Parallel, Progress: c.Withdrawing}
+	_, err := c.client.DeleteMany(ctx, made, bulk)
+	if err != nil && !errors.Is(err, comet.ErrUnavailable) { // one was refused, which others need not be
+		bulk.All = true
+		_, err = c.client.DeleteMany(ctx, made, bulk)
+	}
+	switch {
+	case err == nil:
+		return errors.New("what was created is gone again")
+	case errors.Is(err, comet.ErrUnavailable):
 		return fmt.Errorf("withdraw what was created: %w; there may be still %s", err, names(made))
 	}
-	bulk.All = true
-	if _, err = c.client.DeleteMany(ctx, made, bulk); err != nil {
-		return fmt.Errorf("withdraw what was created: %w", err)
-	}
-	return nil
+	return fmt.Errorf("withdraw what was created: %w", err)
 }
 
 // names names a few entries.
