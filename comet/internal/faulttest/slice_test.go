@@ -97,12 +97,8 @@ func (m *motion) create(n int) bool {
 		m.slice.VMs = append(m.slice.VMs, m.newVM())
 	}
 	done := m.until(m.random, "create", func(ctx context.Context, client *comet.Client) error {
-		tokens, err := controller.OpenTokens(ctx, m.tokenFile(), m.slice)
-		if err != nil {
-			return err
-		}
-		m.same(tokens)
-		_, err = controller.New(client, settings).Create(ctx, m.slice, tokens)
+		_, err := controller.New(client, settings).Create(ctx, m.tokenFile(), m.slice)
+		m.kept()
 		return err
 	})
 	return done && m.generate(m.slice.VMs)
@@ -121,6 +117,13 @@ func (m *motion) extend(n int) bool {
 		return err
 	})
 	return done && m.generate(m.slice.VMs[before:])
+}
+
+// kept makes sure that the tokens of an attempt that failed are those of the next.
+func (m *motion) kept() {
+	if tokens, err := controller.LoadTokens(m.tokenFile()); err == nil {
+		m.same(tokens)
+	}
 }
 
 // same makes sure that tokens that were given out once stay.
@@ -246,7 +249,7 @@ func (m *motion) withdraw() {
 	key := m.slice.VMs[m.random.IntN(len(m.slice.VMs))].ReservationID
 	v := m.vms[key]
 	gone := m.until(m.random, "withdraw", func(ctx context.Context, client *comet.Client) error {
-		_, err := controller.New(client, settings).Withdraw(ctx, m.slice, m.tokens, key)
+		_, err := controller.New(client, settings).Withdraw(ctx, m.tokenFile(), key)
 		return err
 	}) && m.remove(v)
 	if gone {
@@ -269,12 +272,8 @@ func (m *motion) remove(v *vm) bool {
 // delete ends the slice, by the tokens that are in the file.
 func (m *motion) delete() {
 	m.until(m.random, "delete", func(ctx context.Context, client *comet.Client) error {
-		tokens, err := controller.LoadTokens(m.tokenFile())
-		if err != nil {
-			return err
-		}
-		m.same(tokens)
-		_, err = controller.New(client, settings).Delete(ctx, m.slice, tokens)
+		m.kept()
+		_, err := controller.New(client, settings).Delete(ctx, m.tokenFile())
 		return err
 	})
 	for key, v := range m.vms {
