@@ -97,7 +97,7 @@ func TestScriptsAreRunToTheirEnd(t *testing.T) {
 }
 
 // sources looks at every source file, so that go test knows what the result depends on and does not serve an old one.
-func sources(t *testing.T) {
+func sources(t testing.TB) {
 	require.NoError(t, filepath.WalkDir("..", func(path string, _ fs.DirEntry, err error) error {
 		if err == nil && strings.HasSuffix(path, ".go") {
 			_, err = os.Stat(path)

@@ -246,7 +246,7 @@ func inBlock(name string, lines []string) string {
 }
 
 // newKey makes a public key as one line without its newline.
-func newKey(t *testing.T, comment string) string {
+func newKey(t testing.TB, comment string) string {
 	t.Helper()
 	public, _, err := ed25519.GenerateKey(nil)
 	require.NoError(t, err)

@@ -1,0 +1,161 @@
+package cmd_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/renci-nrig/comet-go/comet/comettest"
+	"github.com/renci-nrig/comet-go/comet/orca"
+	"github.com/renci-nrig/comet-go/comet/server"
+	"github.com/renci-nrig/comet-go/scope"
+)
+
+// buildGuest builds the guest as packages have it.
+func buildGuest(t testing.TB, arch string) string {
+	t.Helper()
+	sources(t)
+	bin := filepath.Join(t.TempDir(), "comet-guest-"+arch)
+	tags, err := os.ReadFile("comet-guest/package/tags")
+	require.NoError(t, err)
+	build := exec.Command("go", "build", "-tags", strings.TrimSpace(string(tags)), "-trimpath", "-ldflags=-s -w", "-o", bin, "./comet-guest")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH="+arch)
+	text, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", text)
+	return bin
+}
+
+// A guest is on every VM, also on small ones.
+func TestTheGuestIsASmallBinary(t *testing.T) {
+	const limit = 12 << 20
+	for _, arch := range []string{"amd64", "arm64"} {
+		info, err := os.Stat(buildGuest(t, arch))
+		require.NoError(t, err)
+		t.Logf("%s: %d bytes", arch, info.Size())
+		require.Less(t, info.Size(), int64(limit), arch)
+	}
+}
+
+// BenchmarkFootprint runs the guest as a process of its own, against a head that it has to ask every now and then, and one that tells it
+// of changes, in a slice of a thousand VMs. It reports the memory that the process has resident and had at most, the CPU time of a
+// round of polling and of a minute of waiting, and the TLS handshakes of a round.
+func BenchmarkFootprint(b *testing.B) {
+	bin := buildGuest(b, runtime.GOARCH)
+	b.Run("asking", func(b *testing.B) {
+		g := startGuest(b, bin, server.WithoutExtensions())
+		g.rounds(b.Context(), 3) // what it has to learn at first
+		cpu, shaken := g.cpu(), g.heads.Handshakes(0)
+		const rounds = 10
+		g.rounds(b.Context(), rounds)
+		b.ReportMetric(float64((g.cpu()-cpu).Microseconds())/1000/rounds, "cpu-ms/round")
+		b.ReportMetric(float64(g.heads.Handshakes(0)-shaken)/rounds, "handshakes/round")
+		g.memory(b)
+	})
+	b.Run("told", func(b *testing.B) {
+		g := startGuest(b, bin)
+		g.heads.Await(b.Context(), 0, "watchScope", 2) // the first answer is the whole slice
+		time.Sleep(5 * time.Second)
+		cpu, shaken := g.cpu(), g.heads.Handshakes(0)
+		const waiting = 30 * time.Second
+		time.Sleep(waiting) // a benchmark measures what nothing happens in
+		b.ReportMetric(float64((g.cpu()-cpu).Microseconds())/1000*float64(time.Minute)/float64(waiting), "cpu-ms/minute")
+		b.ReportMetric(float64(g.heads.Handshakes(0)-shaken), "handshakes")
+		g.memory(b)
+	})
+}
+
+// process is a guest that runs, of a slice of a thousand VMs.
+type process struct {
+	testing.TB
+	heads *comettest.Heads
+	pid   int
+}
+
+const members = 1000
+
+func startGuest(b *testing.B, bin string, options ...server.Option) *process {
+	heads := comettest.Start(b, 1, options...)
+	client, tokens := heads.Client(), scope.Tokens{Read: scope.NewToken(), Write: scope.NewToken()}
+	dir := b.TempDir()
+	self := orca.UserData{CometHost: heads.List(), CACert: heads.Authority().Certificate().Raw}
+	self.SliceID, self.HostName = scope.MustName("slice", "any", "any").Context, "own"
+	self.Slice = orca.SliceAccess{Tokens: tokens, HostsRead: []string{"all"}, HostsWrite: []string{"all"}, PubKeysRead: []string{"all"}, PubKeysWrite: []string{"all"}}
+	for i := range members {
+		key := fmt.Sprintf("%08x-7188-49b2-af48-f21497450d84", i)
+		host := scope.Host{HostName: fmt.Sprintf("workers-%d", i), IP: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}).String(), SSHHostKeys: publicKey(b, "")}
+		public := scope.PubKey{PublicKey: publicKey(b, "root@"+host.HostName) + "\n"}
+		if i == 0 {
+			self.ReservationID = scope.MustName("slice", "any", key).Key
+		}
+		for family, value := range map[string][]byte{"hostsall": scope.Encode(host), "pubkeysall": scope.Encode(public)} {
+			_, err := client.Write(b.Context(), scope.MustName("slice", family, key), tokens, value)
+			require.NoError(b, err)
+		}
+	}
+	text, err := self.INI()
+	require.NoError(b, err)
+	userData, conf, root := filepath.Join(dir, "user-data"), filepath.Join(dir, "guest.conf"), filepath.Join(dir, "root")
+	require.NoError(b, os.WriteFile(userData, text, 0o600))
+	require.NoError(b, os.WriteFile(conf, []byte("[guest]\nevery = 1s\nsettled = 1s\naddress = 10.0.0.0\nstatus-file = /status.json\n"), 0o600))
+	require.NoError(b, os.MkdirAll(root, 0o755))
+	ctx, cancel := context.WithCancel(context.Background())
+	c := exec.CommandContext(ctx, bin, "run", "--root", root, "--settings", conf, "--user-data", userData)
+	c.Stderr = os.Stderr
+	require.NoError(b, c.Start())
+	b.Cleanup(func() { cancel(); _ = c.Wait() })
+	return &process{b, heads, c.Process.Pid}
+}
+
+// rounds waits until the guest has asked that many times more.
+func (p *process) rounds(ctx context.Context, n int) {
+	p.heads.Await(ctx, 0, "enumerateScope", p.heads.Calls(0, "enumerateScope")+n)
+}
+
+// cpu is the CPU time that the process has used: see proc_pid_schedstat, whose first number is nanoseconds on the CPU.
+func (p *process) cpu() (used time.Duration) {
+	p.Helper()
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", p.pid))
+	require.NoError(p, err)
+	for _, thread := range threads {
+		text, err := os.ReadFile(thread)
+		require.NoError(p, err)
+		n, err := strconv.ParseInt(strings.Fields(string(text))[0], 10, 64)
+		require.NoError(p, err)
+		used += time.Duration(n)
+	}
+	return used
+}
+
+func (p *process) memory(b *testing.B) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
+	require.NoError(b, err)
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) == 3 && (fields[0] == "VmRSS:" || fields[0] == "VmHWM:") {
+			kb, err := strconv.ParseFloat(fields[1], 64)
+			require.NoError(b, err)
+			b.ReportMetric(kb/1000, "MB-"+strings.Trim(fields[0], ":"))
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+func publicKey(t testing.TB, comment string) string {
+	t.Helper()
+	public, _, err := ed25519.GenerateKey(nil)
+	require.NoError(t, err)
+	key, err := ssh.NewPublicKey(public)
+	require.NoError(t, err)
+	return strings.TrimSpace(strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))) + " " + comment)
+}
