@@ -90,7 +90,7 @@ func buildBase(ctx context.Context, dir string, tell Progress) error {
 	}
 	c := exec.CommandContext(ctx, "mmdebstrap", "--verbose", "--mode=root", "--variant=minbase", "--format=directory", "--keyring="+keyring,
 		"--dpkgopt=force-unsafe-io", `--aptopt=Acquire::Languages "none"`, "--include="+strings.Join(packages, ","),
-		fmt.Sprintf(`--customize-hook='%s/make' "$1" '%s'`, scripts, dir),
+		fmt.Sprintf(`--customize-hook=%s "$1" %s`, quote(filepath.Join(scripts, "make")), quote(dir)),
 		suite, filepath.Join(dir, "root"), "deb "+mirror+" "+suite+" main")
 	c.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive")
 	if err := follow(c, tell); err != nil {
@@ -128,6 +128,9 @@ func copyRecipe(to string) error {
 	return os.Chmod(filepath.Join(to, "make"), 0o755)
 }
 
+// quote makes a path one word of the shell.
+func quote(path string) string { return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'" }
+
 // mmdebstrapSteps is how many lines that begin with "I: " it writes.
 const mmdebstrapSteps = 9
 
@@ -145,7 +148,8 @@ func follow(c *exec.Cmd, tell Progress) error {
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		line := lines.Text()
 		if what, ok := strings.CutPrefix(line, "I: "); ok && tell != nil {
-			tell(what, min(step, mmdebstrapSteps), mmdebstrapSteps)
+			what, _, _ = strings.Cut(what, ":")
+			tell(strings.TrimSuffix(what, "..."), min(step, mmdebstrapSteps), mmdebstrapSteps)
 			step++
 		}
 		said = append(said, line)

@@ -57,11 +57,15 @@ func (l *Link) plug() (*os.File, error) {
 
 // socketPair returns two ends of a connection: ours, and one to be inherited by a process.
 func socketPair(name string) (ours, theirs *os.File, err error) {
-	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, err
+	syscall.ForkLock.RLock() // so that no other process inherits them
+	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err == nil {
+		syscall.CloseOnExec(pair[0])
+		syscall.CloseOnExec(pair[1])
+		err = syscall.SetNonblock(pair[0], true)
 	}
-	if err := syscall.SetNonblock(pair[0], true); err != nil {
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		return nil, nil, err
 	}
 	return os.NewFile(uintptr(pair[0]), name), os.NewFile(uintptr(pair[1]), name), nil

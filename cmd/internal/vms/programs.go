@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 )
 
@@ -39,8 +40,10 @@ func Missing(cache string) error {
 	switch {
 	case len(names) > 0:
 		return fmt.Errorf("%w: %s; on Debian: apt install %s", ErrMissing, strings.Join(names, ", "), strings.Join(packages, " "))
+	case !built && runtime.GOOS+"/"+runtime.GOARCH != "linux/amd64":
+		return fmt.Errorf("%w: an image, which only Linux on amd64 builds", ErrMissing)
 	case !built && os.Geteuid() != 0:
-		return fmt.Errorf("%w: an image, which root builds once: run it as root this time", ErrMissing)
+		return fmt.Errorf("%w: an image, which root builds once: run this as root the first time", ErrMissing)
 	}
 	return nil
 }

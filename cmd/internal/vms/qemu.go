@@ -53,7 +53,7 @@ func (vm *VM) management() string {
 	text := "user,id=management,ipv6=off,restrict=on,net=" + managed + ",host=" + gateway.String()
 	for _, from := range slices.SortedFunc(maps.Keys(vm.c.Forward), func(a, b netip.AddrPort) int { return a.Compare(b) }) {
 		host, port, _ := strings.Cut(vm.c.Forward[from], ":")
-		text += fmt.Sprintf(",guestfwd=tcp:%s-cmd:%s", from, escape(fmt.Sprintf("bash '%s' %s %s", vm.path("relay"), host, port)))
+		text += fmt.Sprintf(",guestfwd=tcp:%s-cmd:%s", from, escape(fmt.Sprintf("bash %s %s %s", quote(vm.path("relay")), host, port)))
 	}
 	return text
 }

@@ -6,8 +6,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"math"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -31,9 +31,9 @@ func (e *ExitError) Error() string {
 
 const maxShown = 2000
 
-// shell runs scripts in a VM through a port of its own; image/shell is the other end.
+// shell runs scripts in a VM, one at a time, through a port of its own; image/shell is the other end.
 type shell struct {
-	port io.ReadWriteCloser
+	port *os.File
 
 	mu     sync.Mutex
 	boot   string        // the boot id of the system that answers
@@ -49,7 +49,7 @@ type result struct {
 	err    error
 }
 
-func newShell(port io.ReadWriteCloser) *shell {
+func newShell(port *os.File) *shell {
 	s := &shell{port: port, booted: make(chan struct{}), answer: map[string]chan result{}}
 	go s.read()
 	return s
@@ -62,6 +62,7 @@ func (s *shell) read() {
 		line, err := r.ReadString('\n')
 		if err != nil {
 			s.end(errors.New("the VM is gone"))
+			s.port.Close()
 			return
 		}
 		switch f := strings.Fields(line); {
@@ -151,8 +152,9 @@ func (s *shell) run(ctx context.Context, script string) (string, error) {
 	s.asked++
 	id, answer := strconv.Itoa(s.asked), make(chan result, 1)
 	s.answer[id] = answer
-	_, err := fmt.Fprintf(s.port, "%s %d %s\n", id, int(math.Ceil(limit.Seconds())), base64.StdEncoding.EncodeToString([]byte(script)))
 	s.mu.Unlock()
+	s.port.SetWriteDeadline(time.Now().Add(limit)) // which a socket has
+	_, err := fmt.Fprintf(s.port, "%s %d %s\n", id, int(math.Ceil(limit.Seconds())), base64.StdEncoding.EncodeToString([]byte(script)))
 	if err != nil {
 		return "", err
 	}

@@ -70,7 +70,7 @@ func makeDisk(path string, over Image) error {
 	return nil
 }
 
-// Start switches the VM on and waits until its system takes commands.
+// Start switches the VM on and waits until its system takes commands. Where that fails it is left as it is, to be looked at.
 func (vm *VM) Start(ctx context.Context) (err error) {
 	if vm.running != nil {
 		return fmt.Errorf("VM %s is on", vm.c.Name)
