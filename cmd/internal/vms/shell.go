@@ -31,6 +31,12 @@ func (e *ExitError) Error() string {
 
 const maxShown = 2000
 
+// Why there is no answer.
+var (
+	errGone = errors.New("the VM is gone")
+	errAnew = errors.New("the VM started anew")
+)
+
 // shell runs scripts in a VM, one at a time, through a port of its own; image/shell is the other end.
 type shell struct {
 	port *os.File
@@ -61,7 +67,7 @@ func (s *shell) read() {
 	for {
 		line, err := r.ReadString('\n')
 		if err != nil {
-			s.end(errors.New("the VM is gone"))
+			s.end(errGone)
 			s.port.Close()
 			return
 		}
@@ -75,7 +81,7 @@ func (s *shell) read() {
 }
 
 func (s *shell) ready(boot string) {
-	s.drop(errors.New("the VM started anew"))
+	s.drop(errAnew)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.boot = boot

@@ -117,7 +117,7 @@ func (vm *VM) Reboot(ctx context.Context) error {
 	if err == nil {
 		_, err = sh.run(ctx, "systemctl --no-block reboot")
 	}
-	if err == nil {
+	if err == nil || errors.Is(err, errAnew) { // it may be faster than its answer
 		_, err = sh.wait(ctx, before)
 	}
 	if err != nil {
@@ -132,7 +132,7 @@ func (vm *VM) PowerOff(ctx context.Context) error {
 		return nil
 	}
 	_, err := vm.running.shell.run(ctx, "systemctl --no-block poweroff")
-	if err == nil {
+	if err == nil || errors.Is(err, errGone) { // it may be faster than its answer
 		err = vm.running.end(ctx)
 	}
 	if err != nil {
