@@ -1,0 +1,100 @@
+package storage
+
+import (
+	"context"
+	"errors"
+
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
+)
+
+// decide plans what becomes of a disk that has just appeared: it is used as it is, or formatted, or left alone.
+func (l *looking) decide(ctx context.Context, o order, d device, k disk) error {
+	s := l.storage
+	c, err := s.probe(ctx, k)
+	switch {
+	case errors.Is(err, errAmbivalent):
+		l.say(frame.Warning, o.about(), k.path+" "+err.Error()+": it is left alone")
+		return nil
+	case err != nil:
+		return err
+	case c != nil && c.fileSystem && uuids.MatchString(c.uuid) && (c.fsType == o.fsType || o.fsType == "" && !o.format):
+		d.State, d.UUID, d.FSType, d.Link, d.Size, d.WWID = found, c.uuid, c.fsType, k.link, k.size, k.wwid
+		l.plan.Steps = append(l.plan.Steps, s.note("use "+o.name+" as it is, with "+c.fsType, d))
+		l.plan.More = true
+	case c != nil:
+		l.say(frame.Warning, o.about(), k.path+" holds "+c.text+": it is left alone")
+	case !o.format:
+		l.say(frame.Warning, o.about(), k.path+" holds no file system to mount, and none is to be made")
+	case s.handled(o):
+		l.say(frame.Warning, o.about(), "older guest tools have handled it (/"+s.OldState+"/storage/"+o.name+"), and "+k.path+" holds no file system: it is left alone")
+	default:
+		return l.first(ctx, o, d, k)
+	}
+	return nil
+}
+
+// first plans the file system of a disk that is blank.
+func (l *looking) first(ctx context.Context, o order, d device, k disk) error {
+	if err := k.inUse(l.mounts); err != nil {
+		l.say(frame.Warning, o.about(), k.path+" "+err.Error()+": it is left alone")
+		return nil
+	}
+	if err := l.storage.blank(ctx, k); err != nil {
+		l.say(frame.Warning, o.about(), k.path+" "+err.Error()+": it is left alone")
+		return nil
+	}
+	l.plan.Steps = append(l.plan.Steps, l.format(o, d, k, "make "+o.fsType))
+	l.plan.More = true
+	return nil
+}
+
+// resume plans what becomes of a disk whose file system was begun, by this guest or one before it.
+func (l *looking) resume(ctx context.Context, o order, d device, k disk) error {
+	s, w := l.storage, l.storage.work(o)
+	locked, err := s.locked(o.name)
+	if err != nil {
+		return err
+	}
+	if w.under() || locked {
+		l.say(frame.Waiting, o.about(), d.FSType+" is being made")
+		if !w.under() {
+			l.plan.Steps = append(l.plan.Steps, frame.Step{Text: "watch how " + d.FSType + " is made on " + o.name, Alone: true,
+				Do: func(context.Context) error {
+					s.watch(o, func() error { return s.unlocked(o.name) })
+					return nil
+				}})
+		}
+		return nil
+	}
+	if !d.matches(k) {
+		l.say(frame.Warning, o.about(), k.path+" is not the disk on which "+d.FSType+" was begun: it is left alone")
+		return nil
+	}
+	if err := w.failure(o); err != nil {
+		return err
+	}
+	c, err := s.probe(ctx, k)
+	switch {
+	case errors.Is(err, errAmbivalent):
+	case err != nil:
+		return err
+	case c != nil && c.uuid == d.UUID && (w == nil || w.err == nil):
+		d.State, d.FSType = made, c.fsType
+		l.plan.Steps = append(l.plan.Steps, s.note("note that "+o.name+" has its "+d.FSType, d))
+		l.plan.More = true
+		return nil
+	case c != nil && c.uuid == d.UUID: // a part of it
+	default:
+		err = s.unsigned(ctx, k)
+	}
+	switch {
+	case err != nil:
+		l.say(frame.Warning, o.about(), k.path+" "+err.Error()+", though another file system was begun there: it is left alone")
+	case !o.format:
+		l.say(frame.Warning, o.about(), d.FSType+" was begun there and is not whole; none is to be made any more")
+	default:
+		l.plan.Steps = append(l.plan.Steps, l.format(o, d, k, "make "+o.fsType+" once more"))
+		l.plan.More = true
+	}
+	return nil
+}
