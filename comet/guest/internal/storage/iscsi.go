@@ -128,27 +128,30 @@ func (s *Storage) attach(ctx context.Context, o order) error {
 		if slices.Contains(taken, offer.target) || len(d.Targets) > 0 && !slices.Contains(d.Targets, offer.target) {
 			continue
 		}
-		if !slices.ContainsFunc(sessions, func(s session) bool { return s.portal == offer.portal && s.target == offer.target }) {
-			if err := s.login(ctx, o, &d, offer); err != nil {
-				failed = errors.Join(failed, err)
-				continue
+		if slices.ContainsFunc(sessions, func(s session) bool { return s.portal == offer.portal && s.target == offer.target }) {
+			if !s.another(o, offer) {
+				in = append(in, offer.target)
 			}
+		} else if err := s.login(ctx, o, &d, offer); err != nil {
+			failed = errors.Join(failed, err)
+		} else {
+			in = append(in, offer.target)
 		}
-		in = append(in, offer.target)
 	}
 	if len(in) == 0 {
-		return cmp.Or(failed, fmt.Errorf("the portal %s has no target any more for this disk", o.portal))
-	}
-	d.Targets = in
-	if err := s.save(d); err != nil {
-		return err
+		return cmp.Or(failed, fmt.Errorf("the portal %s has no target for this disk", o.portal))
 	}
 	if len(in) > 1 { // so that no disk is taken for the only one because the others are late
 		if err := s.rescan(ctx, o, in); err != nil {
 			return err
 		}
 	}
-	return s.await(ctx, o, in)
+	there, err := s.await(ctx, o, in)
+	if err == nil && !there && failed != nil {
+		return failed // it may be there
+	}
+	d.Targets = in
+	return errors.Join(err, s.save(d))
 }
 
 // login logs in to a target. The ledger has it before.
@@ -194,21 +197,22 @@ func (s *Storage) rescan(ctx context.Context, o order, in []string) error {
 	return err
 }
 
-// await waits a moment for a disk to appear. Should it take longer, the next pass finds it.
-func (s *Storage) await(ctx context.Context, o order, in []string) error {
+// await waits a moment for a disk to appear, and reports whether it has. Should it take longer, the next pass finds it.
+func (s *Storage) await(ctx context.Context, o order, in []string) (there bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		links, err := s.links()
-		if err != nil || slices.ContainsFunc(links, func(l link) bool { return l.is(o) && slices.Contains(in, l.target) }) {
-			return err
+		there := slices.ContainsFunc(links, func(l link) bool { return l.is(o) && slices.Contains(in, l.target) })
+		if err != nil || there {
+			return there, err
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return nil
+			return false, nil
 		}
 	}
 }

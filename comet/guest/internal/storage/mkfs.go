@@ -42,10 +42,16 @@ func (s *Storage) untouched(ctx context.Context, d device, k disk) error {
 	if err != nil {
 		return err
 	}
-	if err := k.inUse(there); err != nil || d.State == making {
+	if err := k.inUse(there); err != nil {
 		return err
 	}
-	return s.blank(ctx, k)
+	if d.State != making {
+		return s.blank(ctx, k)
+	}
+	if c, err := s.probe(ctx, k); err == nil && c != nil && c.uuid == d.UUID {
+		return nil
+	}
+	return s.unsigned(ctx, k)
 }
 
 func newUUID() string {

@@ -45,6 +45,21 @@ func recordOf(at offer) string {
 	return "etc/iscsi/nodes/" + at.target + "/" + portal + "/default"
 }
 
+// another reports whether the record of a target has a login with another user than this disk's, which is then not there.
+func (s *Storage) another(o order, at offer) bool {
+	text, err := s.machine.Read(recordOf(at), true)
+	if err != nil {
+		return false // others may keep it elsewhere
+	}
+	user := ""
+	for text := range strings.Lines(string(text)) {
+		if value, is := strings.CutPrefix(strings.TrimSpace(text), "node.session.auth.username = "); is {
+			user = value
+		}
+	}
+	return user != o.user
+}
+
 // set gives settings their values in a record; one without a value goes. A line is "name = value", and nothing is quoted.
 func set(record []byte, settings [][2]string) []byte {
 	var b strings.Builder

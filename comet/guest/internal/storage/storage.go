@@ -215,5 +215,6 @@ func (s *Storage) again(ctx context.Context, o order, in []string) error {
 	if err := s.rescan(ctx, o, in); err != nil {
 		return err
 	}
-	return s.await(ctx, o, in)
+	_, err := s.await(ctx, o, in)
+	return err
 }
