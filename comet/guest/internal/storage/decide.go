@@ -11,36 +11,46 @@ import (
 func (l *looking) decide(ctx context.Context, o order, d device, k disk) error {
 	s := l.storage
 	c, err := s.probe(ctx, k)
-	switch {
-	case errors.Is(err, errAmbivalent):
-		l.say(frame.Warning, o.about(), k.path+" "+err.Error()+": it is left alone")
+	if errors.Is(err, errAmbivalent) {
+		l.leave(o, k, err.Error())
 		return nil
-	case err != nil:
+	}
+	if err != nil {
 		return err
+	}
+	twin := l.ledger.twin(o, k)
+	switch {
+	case twin != "":
+		l.leave(o, k, "is the disk of "+twin+", by another way")
 	case c != nil && c.fileSystem && uuids.MatchString(c.uuid) && (c.fsType == o.fsType || o.fsType == "" && !o.format):
 		d.State, d.UUID, d.FSType, d.Link, d.Size, d.WWID = found, c.uuid, c.fsType, k.link, k.size, k.wwid
 		l.plan.Steps = append(l.plan.Steps, s.note("use "+o.name+" as it is, with "+c.fsType, d))
 		l.plan.More = true
 	case c != nil:
-		l.say(frame.Warning, o.about(), k.path+" holds "+c.text+": it is left alone")
+		l.leave(o, k, "holds "+c.text)
 	case !o.format:
-		l.say(frame.Warning, o.about(), k.path+" holds no file system to mount, and none is to be made")
+		l.leave(o, k, "holds no file system to mount, and none is to be made")
 	case s.handled(o):
-		l.say(frame.Warning, o.about(), "older guest tools have handled it (/"+s.OldState+"/storage/"+o.name+"), and "+k.path+" holds no file system: it is left alone")
+		l.leave(o, k, "holds no file system, though older guest tools have handled it (/"+s.OldState+"/storage/"+o.name+")")
 	default:
 		return l.first(ctx, o, d, k)
 	}
 	return nil
 }
 
+// leave says why nothing is done with a disk.
+func (l *looking) leave(o order, k disk, why string) {
+	l.say(frame.Warning, o.about(), k.path+" "+why+": it is left alone")
+}
+
 // first plans the file system of a disk that is blank.
 func (l *looking) first(ctx context.Context, o order, d device, k disk) error {
-	if err := k.inUse(l.mounts); err != nil {
-		l.say(frame.Warning, o.about(), k.path+" "+err.Error()+": it is left alone")
-		return nil
+	err := k.inUse(l.mounts)
+	if err == nil {
+		err = l.storage.blank(ctx, k)
 	}
-	if err := l.storage.blank(ctx, k); err != nil {
-		l.say(frame.Warning, o.about(), k.path+" "+err.Error()+": it is left alone")
+	if err != nil {
+		l.leave(o, k, err.Error())
 		return nil
 	}
 	l.plan.Steps = append(l.plan.Steps, l.format(o, d, k, "make "+o.fsType))
@@ -67,7 +77,7 @@ func (l *looking) resume(ctx context.Context, o order, d device, k disk) error {
 		return nil
 	}
 	if !d.matches(k) {
-		l.say(frame.Warning, o.about(), k.path+" is not the disk on which "+d.FSType+" was begun: it is left alone")
+		l.leave(o, k, "is not the disk on which "+d.FSType+" was begun")
 		return nil
 	}
 	if err := w.failure(o); err != nil {
@@ -89,7 +99,7 @@ func (l *looking) resume(ctx context.Context, o order, d device, k disk) error {
 	}
 	switch {
 	case err != nil:
-		l.say(frame.Warning, o.about(), k.path+" "+err.Error()+", though another file system was begun there: it is left alone")
+		l.leave(o, k, err.Error()+", though another file system was begun there")
 	case !o.format:
 		l.say(frame.Warning, o.about(), d.FSType+" was begun there and is not whole; none is to be made any more")
 	default:

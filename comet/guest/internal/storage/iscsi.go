@@ -108,7 +108,7 @@ func (s *Storage) offers(ctx context.Context, portal netip.AddrPort) (list []off
 
 // attach logs in to the targets that may have a disk, and waits a moment for it. One that takes the login is enough: others may be those of
 // other disks, with other secrets.
-func (s *Storage) attach(ctx context.Context, o order) error {
+func (s *Storage) attach(ctx context.Context, o order, all []order) error {
 	offers, err := s.offers(ctx, o.portal)
 	if err != nil {
 		return err
@@ -117,19 +117,21 @@ func (s *Storage) attach(ctx context.Context, o order) error {
 	if err != nil {
 		return err
 	}
-	d, taken := l.find(o), l.taken(o)
+	d, taken := l.find(o), l.taken(o, all)
 	sessions, err := s.sessions(ctx)
 	if err != nil {
 		return err
 	}
-	var in []string
+	var in, foreign []string // targets; the latter are logged in to for another disk's user
 	var failed error
 	for _, offer := range offers {
 		if slices.Contains(taken, offer.target) || len(d.Targets) > 0 && !slices.Contains(d.Targets, offer.target) {
 			continue
 		}
 		if slices.ContainsFunc(sessions, func(s session) bool { return s.portal == offer.portal && s.target == offer.target }) {
-			if !s.another(o, offer) {
+			if s.another(o, offer) {
+				foreign = append(foreign, offer.target)
+			} else {
 				in = append(in, offer.target)
 			}
 		} else if err := s.login(ctx, o, &d, offer); err != nil {
@@ -137,6 +139,9 @@ func (s *Storage) attach(ctx context.Context, o order) error {
 		} else {
 			in = append(in, offer.target)
 		}
+	}
+	if len(in) == 0 && failed == nil {
+		in = foreign
 	}
 	if len(in) == 0 {
 		return cmp.Or(failed, fmt.Errorf("the portal %s has no target for this disk", o.portal))

@@ -69,14 +69,30 @@ func (l *ledger) put(d device) {
 	l.Devices = append(l.Devices, d)
 }
 
-// taken returns the targets of other disks that would be the same one but for them.
-func (l *ledger) taken(o order) (targets []string) {
-	for _, d := range l.Devices {
-		if d.Name != o.name && d.Portal == o.portal && d.LUN == o.lun && len(d.Targets) == 1 {
-			targets = append(targets, d.Targets[0])
+// taken returns the targets of other orders that would be for the same disk but for them.
+func (l *ledger) taken(o order, all []order) (targets []string) {
+	for _, other := range all {
+		if other.name != o.name && other.portal == o.portal && other.lun == o.lun {
+			if d := l.find(other); len(d.Targets) == 1 {
+				targets = append(targets, d.Targets[0])
+			}
 		}
 	}
 	return targets
+}
+
+// twin names the order whose disk this is as well, by another way, such as another portal.
+func (l *ledger) twin(o order, k disk) string {
+	for _, d := range l.Devices {
+		if o.same(d) || d.State == "" || d.Link == k.link {
+			continue
+		}
+		other, err := diskAt(d.Link)
+		if k.wwid != "" && d.WWID == k.wwid || err == nil && other.number == k.number {
+			return d.Name
+		}
+	}
+	return ""
 }
 
 // update changes the ledger on disk.

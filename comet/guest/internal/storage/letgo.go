@@ -30,7 +30,7 @@ func (l *looking) letGo(d device) error {
 				continue
 			}
 		}
-		l.plan.Steps = append(l.plan.Steps, l.leave(d, target))
+		l.plan.Steps = append(l.plan.Steps, l.logOut(d, target))
 	}
 	return nil
 }
@@ -59,8 +59,8 @@ func (l *looking) busy(d device, target string) string {
 	return ""
 }
 
-// leave is the step that leaves a target: at once where its disks are not in use, else from the next boot.
-func (l *looking) leave(d device, target string) frame.Step {
+// logOut is the step that leaves a target: at once where its disks are not in use, else from the next boot.
+func (l *looking) logOut(d device, target string) frame.Step {
 	s, busy := l.storage, l.busy(d, target) != ""
 	text := "log out of " + target
 	if busy {

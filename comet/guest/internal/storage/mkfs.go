@@ -19,6 +19,13 @@ import (
 func (l *looking) format(o order, d device, k disk, text string) frame.Step {
 	s := l.storage
 	return frame.Step{Text: text + " on " + o.name + ", " + o.where(), Alone: true, Do: func(ctx context.Context) error {
+		l, err := s.load()
+		if err != nil {
+			return err
+		}
+		if twin := l.twin(o, k); twin != "" {
+			return fmt.Errorf("%s is the disk of %s, by another way", k.path, twin)
+		}
 		if err := s.untouched(ctx, d, k); err != nil {
 			return fmt.Errorf("%s %w", k.path, err)
 		}

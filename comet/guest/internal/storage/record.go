@@ -45,7 +45,7 @@ func recordOf(at offer) string {
 	return "etc/iscsi/nodes/" + at.target + "/" + portal + "/default"
 }
 
-// another reports whether the record of a target has a login with another user than this disk's, which is then not there.
+// another reports whether the record of a target has a login with another user than this disk's, which is then hardly there.
 func (s *Storage) another(o order, at offer) bool {
 	text, err := s.machine.Read(recordOf(at), true)
 	if err != nil {
@@ -60,15 +60,15 @@ func (s *Storage) another(o order, at offer) bool {
 	return user != o.user
 }
 
+// end is the last line of a record.
+const end = "# END RECORD"
+
 // set gives settings their values in a record; one without a value goes. A line is "name = value", and nothing is quoted.
 func set(record []byte, settings [][2]string) []byte {
 	var b strings.Builder
 	for text := range strings.Lines(string(record)) {
 		name, _, _ := strings.Cut(strings.TrimSpace(text), " ")
-		if strings.HasPrefix(name, "# END") {
-			break
-		}
-		known := false
+		known := strings.TrimSpace(text) == end
 		for _, setting := range settings {
 			known = known || name == setting[0]
 		}
@@ -81,7 +81,7 @@ func set(record []byte, settings [][2]string) []byte {
 			b.WriteString(setting[0] + " = " + setting[1] + "\n")
 		}
 	}
-	b.WriteString("# END RECORD\n")
+	b.WriteString(end + "\n")
 	return []byte(b.String())
 }
 

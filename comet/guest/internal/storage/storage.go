@@ -132,7 +132,7 @@ func (l *looking) keep(ctx context.Context, o order) error {
 	if d.UUID != "" {
 		l.wantedAt[d.UUID] = o.mount
 	}
-	taken := l.ledger.taken(o)
+	taken := l.ledger.taken(o, l.orders)
 	fits := slices.DeleteFunc(slices.Clone(l.links), func(k link) bool {
 		return !k.is(o) || slices.Contains(taken, k.target) || len(d.Targets) > 0 && !slices.Contains(d.Targets, k.target)
 	})
@@ -192,7 +192,7 @@ func (l *looking) attach(ctx context.Context, o order, d device) error {
 	l.plan.More = true
 	if !there {
 		l.plan.Steps = append(l.plan.Steps, frame.Step{Text: "attach " + o.name + ", " + o.where(), Alone: true, Do: func(ctx context.Context) error {
-			return s.attach(ctx, o)
+			return s.attach(ctx, o, l.orders)
 		}})
 		return nil
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -85,16 +84,11 @@ func TestManyDisksSideBySide(t *testing.T) {
 // 10.0.0.1 is not 10.0.0.10, and 1 is not 10.
 func TestDisksAreToldApartByWholeFields(t *testing.T) {
 	v := newVM(t)
-	for _, ip := range []string{"10.0.0.1", "10.0.0.10", "2001:db8::1"} {
-		bits := "/32"
-		if strings.Contains(ip, ":") {
-			bits = "/128"
-		}
-		netns.Address(t, "lo", ip+bits)
-		v.offer(ip, target)
-	}
 	v.port = v.listen("tcp4", "0.0.0.0:0")
 	v.listen("tcp6", fmt.Sprintf("[::]:%d", v.port))
+	for _, address := range []string{"10.0.0.1/32", "10.0.0.10/32", "2001:db8::1/128"} {
+		netns.Address(t, "lo", address)
+	}
 	v.disk(target, 10, 8)
 	v.offer("10.0.0.10", target)
 	v.offer("2001:db8::1", target)
@@ -120,13 +114,25 @@ func TestDisksAreToldApartByWholeFields(t *testing.T) {
 	v.done()
 	assert.ElementsMatch(t, []string{"/srv/dev0", "/srv/dev2"}, v.mounts())
 
-	e6 := v.element("dev6", 1)
-	e6.TargetIP, e6.MountPoint = "2001:db8::1", ""
-	v.want(e, e2, e6)
-	report = v.done()
-	assert.Contains(t, v.called(), fmt.Sprintf("-p [2001:db8::1]:%d --login", v.port))
-	assert.Contains(t, said(report, "storage dev6"), "held ext4 before")
 	assert.NotEmpty(t, v.uuid(later))
+}
+
+func TestOneDiskByTwoWays(t *testing.T) {
+	v := newVM(t)
+	v.port = v.listen("tcp4", "0.0.0.0:0")
+	v.listen("tcp6", fmt.Sprintf("[::]:%d", v.port))
+	netns.Address(t, "lo", "2001:db8::2/128")
+	v.disk(target, 1, 8)
+	v.offer("2001:db8::2", target)
+	one, other := v.element("dev0", 1), v.element("dev1", 1)
+	one.TargetIP = "2001:db8:0::2"
+	v.want(one, other)
+	report := v.run()
+	assert.ErrorContains(t, report.Err, "is the disk of dev0, by another way")
+	report = v.done()
+	assert.Contains(t, v.called(), fmt.Sprintf("-p [2001:db8::2]:%d --login", v.port))
+	assert.Contains(t, said(report, "storage dev1"), "is the disk of dev0, by another way: it is left alone")
+	assert.Equal(t, []string{"/srv/dev0"}, v.mounts())
 }
 
 func TestSeveralTargetsWithOneNumber(t *testing.T) {
@@ -223,6 +229,24 @@ func TestDisksThatAreNotWantedAnyMore(t *testing.T) {
 	v.want(one, other)
 	v.done()
 	assert.ElementsMatch(t, []string{"/srv/dev0", "/srv/dev1"}, v.mounts())
+}
+
+// The name of a disk is no more than that.
+func TestADiskWithAnotherName(t *testing.T) {
+	v := newVM(t)
+	disk := v.disk(target, 1, 8)
+	v.want(v.element("dev0", 1))
+	v.done()
+	uuid := v.uuid(disk)
+	e := v.element("data", 1)
+	e.MountPoint = "/srv/dev0"
+	v.want(e)
+	v.done()
+	assert.Equal(t, uuid, v.uuid(disk))
+	v.reboot()
+	v.done()
+	assert.Equal(t, []string{"/srv/dev0"}, v.mounts())
+	assert.Contains(t, v.read("/etc/fstab"), "UUID="+uuid+"\t/srv/dev0")
 }
 
 // A session that the guest has not begun is used, and never ended.

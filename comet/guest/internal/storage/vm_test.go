@@ -245,3 +245,10 @@ func said(r frame.Report, about string) string {
 	}
 	return strings.Join(all, "\n")
 }
+
+// mountMemory mounts something that is not a disk.
+func mountMemory(t *testing.T, at string) {
+	t.Helper()
+	require.NoError(t, os.Mkdir(at, 0o755))
+	require.NoError(t, unix.Mount("tmpfs", at, "tmpfs", 0, ""))
+}
