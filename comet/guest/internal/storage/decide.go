@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 )
@@ -45,13 +46,17 @@ func (l *looking) leave(o order, k disk, why string) {
 
 // first plans the file system of a disk that is blank.
 func (l *looking) first(ctx context.Context, o order, d device, k disk) error {
-	err := k.inUse(l.mounts)
-	if err == nil {
-		err = l.storage.blank(ctx, k)
-	}
-	if err != nil {
+	if err := k.inUse(l.mounts); err != nil {
 		l.leave(o, k, err.Error())
 		return nil
+	}
+	err := l.storage.blank(ctx, k)
+	if what, is := errors.AsType[holds](err); is {
+		l.leave(o, k, what.Error())
+		return nil
+	}
+	if err != nil {
+		return err
 	}
 	l.plan.Steps = append(l.plan.Steps, l.format(o, d, k, "make "+o.fsType))
 	l.plan.More = true
@@ -68,11 +73,10 @@ func (l *looking) resume(ctx context.Context, o order, d device, k disk) error {
 	if w.under() || locked {
 		l.say(frame.Waiting, o.about(), d.FSType+" is being made")
 		if !w.under() {
-			l.plan.Steps = append(l.plan.Steps, frame.Step{Text: "watch how " + d.FSType + " is made on " + o.name, Alone: true,
-				Do: func(context.Context) error {
-					s.watch(o, func() error { return s.unlocked(o.name) })
-					return nil
-				}})
+			l.step("watch how "+d.FSType+" is made on "+o.name, func(context.Context) error {
+				s.watch(o, func() error { return s.unlocked(o.name) })
+				return nil
+			})
 		}
 		return nil
 	}
@@ -83,28 +87,42 @@ func (l *looking) resume(ctx context.Context, o order, d device, k disk) error {
 	if err := w.failure(o); err != nil {
 		return err
 	}
-	c, err := s.probe(ctx, k)
+	c, err := s.begun(ctx, d, k)
 	switch {
-	case errors.Is(err, errAmbivalent):
+	case errors.Is(err, errElse):
+		l.leave(o, k, err.Error())
 	case err != nil:
 		return err
-	case c != nil && c.uuid == d.UUID && (w == nil || w.err == nil):
+	case c != nil && (w == nil || w.err == nil):
 		d.State, d.FSType = made, c.fsType
 		l.plan.Steps = append(l.plan.Steps, s.note("note that "+o.name+" has its "+d.FSType, d))
 		l.plan.More = true
-		return nil
-	case c != nil && c.uuid == d.UUID: // a part of it
-	default:
-		err = s.unsigned(ctx, k)
-	}
-	switch {
-	case err != nil:
-		l.leave(o, k, err.Error()+", though another file system was begun there")
 	case !o.format:
-		l.say(frame.Warning, o.about(), d.FSType+" was begun there and is not whole; none is to be made any more")
+		l.leave(o, k, "holds a part of "+d.FSType+", and none is to be made any more")
 	default:
 		l.plan.Steps = append(l.plan.Steps, l.format(o, d, k, "make "+o.fsType+" once more"))
 		l.plan.More = true
 	}
 	return nil
 }
+
+// begun returns what is on a disk on which a file system was begun: that, or nothing that a probe knows. With anything else the error
+// matches errElse.
+func (s *Storage) begun(ctx context.Context, d device, k disk) (*content, error) {
+	c, err := s.probe(ctx, k)
+	switch {
+	case errors.Is(err, errAmbivalent):
+		return nil, fmt.Errorf("%w, %w", err, errElse)
+	case err != nil:
+		return nil, err
+	case c != nil && c.uuid == d.UUID:
+		return c, nil
+	}
+	err = s.unsigned(ctx, k)
+	if _, is := errors.AsType[holds](err); is {
+		err = fmt.Errorf("%w, %w", err, errElse)
+	}
+	return nil, err
+}
+
+var errElse = errors.New("though another file system was begun there")

@@ -152,12 +152,17 @@ func (s *Storage) blank(ctx context.Context, k disk) error {
 		}
 		for _, b := range part {
 			if b != 0 {
-				return errors.New("holds data that no probe knows")
+				return holds("data that no probe knows")
 			}
 		}
 	}
 	return nil
 }
+
+// holds is an error that says what is on a disk.
+type holds string
+
+func (h holds) Error() string { return "holds " + string(h) }
 
 // unsigned returns nil only where neither blkid nor wipefs finds anything on a disk.
 func (s *Storage) unsigned(ctx context.Context, k disk) error {
@@ -166,14 +171,14 @@ func (s *Storage) unsigned(ctx context.Context, k disk) error {
 		return err
 	}
 	if c != nil {
-		return errors.New("holds " + c.text)
+		return holds(c.text)
 	}
 	out, err := s.machine.Run(ctx, frame.Command{Program: "wipefs", Args: []string{"--no-act", k.path}})
 	if err != nil {
 		return err
 	}
 	if len(strings.TrimSpace(string(out))) > 0 {
-		return errors.New("holds something that wipefs finds and blkid does not")
+		return holds("something that wipefs finds and blkid does not")
 	}
 	return nil
 }

@@ -109,39 +109,21 @@ func (s *Storage) offers(ctx context.Context, portal netip.AddrPort) (list []off
 // attach logs in to the targets that may have a disk, and waits a moment for it. One that takes the login is enough: others may be those of
 // other disks, with other secrets.
 func (s *Storage) attach(ctx context.Context, o order, all []order) error {
-	offers, err := s.offers(ctx, o.portal)
-	if err != nil {
-		return err
-	}
 	l, err := s.load()
 	if err != nil {
 		return err
 	}
 	d, taken := l.find(o), l.taken(o, all)
-	sessions, err := s.sessions(ctx)
+	offers, err := s.offers(ctx, o.portal)
 	if err != nil {
 		return err
 	}
-	var in, foreign []string // targets; the latter are logged in to for another disk's user
-	var failed error
-	for _, offer := range offers {
-		if slices.Contains(taken, offer.target) || len(d.Targets) > 0 && !slices.Contains(d.Targets, offer.target) {
-			continue
-		}
-		if slices.ContainsFunc(sessions, func(s session) bool { return s.portal == offer.portal && s.target == offer.target }) {
-			if s.another(o, offer) {
-				foreign = append(foreign, offer.target)
-			} else {
-				in = append(in, offer.target)
-			}
-		} else if err := s.login(ctx, o, &d, offer); err != nil {
-			failed = errors.Join(failed, err)
-		} else {
-			in = append(in, offer.target)
-		}
-	}
-	if len(in) == 0 && failed == nil {
-		in = foreign
+	offers = slices.DeleteFunc(offers, func(at offer) bool {
+		return slices.Contains(taken, at.target) || len(d.Targets) > 0 && !slices.Contains(d.Targets, at.target)
+	})
+	in, failed, err := s.enter(ctx, o, &d, offers)
+	if err != nil {
+		return err
 	}
 	if len(in) == 0 {
 		return cmp.Or(failed, fmt.Errorf("the portal %s has no target for this disk", o.portal))
@@ -157,6 +139,32 @@ func (s *Storage) attach(ctx context.Context, o order, all []order) error {
 	}
 	d.Targets = in
 	return errors.Join(err, s.save(d))
+}
+
+// enter returns those targets in which there is a session, also one that it has begun; failed is why others have none.
+func (s *Storage) enter(ctx context.Context, o order, d *device, offers []offer) (in []string, failed, err error) {
+	sessions, err := s.sessions(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	var foreign []string // with another disk's user
+	for _, at := range offers {
+		switch {
+		case !slices.ContainsFunc(sessions, func(s session) bool { return s.portal == at.portal && s.target == at.target }):
+			if err := s.login(ctx, o, d, at); err != nil {
+				failed = errors.Join(failed, err)
+				continue
+			}
+		case s.another(o, at):
+			foreign = append(foreign, at.target)
+			continue
+		}
+		in = append(in, at.target)
+	}
+	if len(in) == 0 && failed == nil {
+		in = foreign
+	}
+	return in, failed, nil
 }
 
 // login logs in to a target. The ledger has it before.

@@ -55,10 +55,8 @@ func (s *Storage) untouched(ctx context.Context, d device, k disk) error {
 	if d.State != making {
 		return s.blank(ctx, k)
 	}
-	if c, err := s.probe(ctx, k); err == nil && c != nil && c.uuid == d.UUID {
-		return nil
-	}
-	return s.unsigned(ctx, k)
+	_, err = s.begun(ctx, d, k)
+	return err
 }
 
 func newUUID() string {
@@ -92,25 +90,8 @@ func (s *Storage) start(o order, d device, k disk) error {
 		}
 	}
 	command := append([]string{flock, "--exclusive", "--nonblock", s.path(o.name + ".lock"), mkfs}, makers[d.FSType].withUUID(d.UUID)...)
-	command = append(append(command, o.options...), "--", k.path)
-	log, err := os.OpenFile(s.path(o.name+".log"), os.O_WRONLY|os.O_APPEND|unix.O_NOFOLLOW, 0)
+	cmd, err := s.background("comet-mkfs-"+o.name, s.path(o.name+".log"), append(append(command, o.options...), "--", k.path))
 	if err != nil {
-		return err
-	}
-	defer log.Close()
-	if s.units() {
-		run := unit("comet-mkfs-"+o.name, []string{"--property=StandardOutput=file:" + log.Name(), "--property=StandardError=inherit"}, command)
-		program, err := frame.Find(run.Program)
-		if err != nil {
-			return err
-		}
-		command = append([]string{program}, run.Args...)
-	}
-	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "HOME=/root"}
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
 		return err
 	}
 	s.watch(o, func() error {
@@ -119,11 +100,33 @@ func (s *Storage) start(o order, d device, k disk) error {
 			err = s.whole(d, k)
 		}
 		if err != nil {
-			return fmt.Errorf("mkfs.%s: %w; what it said is in %s", d.FSType, err, log.Name())
+			return fmt.Errorf("mkfs.%s: %w; what it said is in %s", d.FSType, err, s.path(o.name+".log"))
 		}
 		return nil
 	})
 	return nil
+}
+
+// background starts a program that the end of the guest does not end: a unit of systemd, or a session of its own.
+func (s *Storage) background(name, output string, command []string) (*exec.Cmd, error) {
+	log, err := os.OpenFile(output, os.O_WRONLY|os.O_APPEND|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	if s.units() {
+		run := unit(name, []string{"--property=StandardOutput=file:" + output, "--property=StandardError=inherit"}, command)
+		program, err := frame.Find(run.Program)
+		if err != nil {
+			return nil, err
+		}
+		command = append([]string{program}, run.Args...)
+	}
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Dir, cmd.Env = "/", []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "HOME=/root"}
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return cmd, cmd.Start()
 }
 
 // whole makes sure that a mkfs that has ended well has made what it was to make.

@@ -115,6 +115,11 @@ func (l *looking) say(kind frame.NoteKind, about, why string) {
 	l.plan.Notes = append(l.plan.Notes, frame.Note{Kind: kind, About: about, Why: frame.OneLine(why)})
 }
 
+// step plans something that no other step depends on.
+func (l *looking) step(text string, do func(context.Context) error) {
+	l.plan.Steps = append(l.plan.Steps, frame.Step{Text: text, Alone: true, Do: do})
+}
+
 // sessions asks open-iscsi once in a look.
 func (l *looking) sessions(ctx context.Context) (list []session, err error) {
 	if !l.asked {
@@ -170,19 +175,9 @@ func (l *looking) keep(ctx context.Context, o order) error {
 // attach plans what makes a disk appear.
 func (l *looking) attach(ctx context.Context, o order, d device) error {
 	s := l.storage
-	if !l.named {
-		l.named = true
-		if !targets.MatchString(s.Initiator) {
-			l.say(frame.Warning, "iscsi_initiator_iqn", "is not given, or is no iSCSI name: no disk is attached")
-		} else if ready, err := l.initiator(ctx); err != nil {
-			return err
-		} else if ready {
-			l.isNamed = true
-		}
-	}
-	if !l.isNamed {
+	if ready, err := l.ready(ctx); err != nil || !ready {
 		l.say(frame.Waiting, o.about(), "the initiator has no name yet")
-		return nil
+		return err
 	}
 	sessions, err := l.sessions(ctx)
 	if err != nil {
@@ -191,20 +186,31 @@ func (l *looking) attach(ctx context.Context, o order, d device) error {
 	there := slices.ContainsFunc(sessions, func(h session) bool { return h.portal == o.portal && slices.Contains(d.Targets, h.target) })
 	l.plan.More = true
 	if !there {
-		l.plan.Steps = append(l.plan.Steps, frame.Step{Text: "attach " + o.name + ", " + o.where(), Alone: true, Do: func(ctx context.Context) error {
-			return s.attach(ctx, o, l.orders)
-		}})
+		l.step("attach "+o.name+", "+o.where(), func(ctx context.Context) error { return s.attach(ctx, o, l.orders) })
 		return nil
 	}
 	l.say(frame.Waiting, o.about(), "logged in, but there is no "+o.where()+" yet")
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if time.Since(s.rescanned[o.name]) > time.Minute {
-		l.plan.Steps = append(l.plan.Steps, frame.Step{Text: "look for " + o.name + " again, " + o.where(), Alone: true, Do: func(ctx context.Context) error {
-			return s.again(ctx, o, d.Targets)
-		}})
+		l.step("look for "+o.name+" again, "+o.where(), func(ctx context.Context) error { return s.again(ctx, o, d.Targets) })
 	}
 	return nil
+}
+
+// ready reports whether disks can be attached, and plans once in a look what is missing for that.
+func (l *looking) ready(ctx context.Context) (bool, error) {
+	if l.named {
+		return l.isNamed, nil
+	}
+	l.named = true
+	if !targets.MatchString(l.storage.Initiator) {
+		l.say(frame.Warning, "iscsi_initiator_iqn", "is not given, or is no iSCSI name: no disk is attached")
+		return false, nil
+	}
+	var err error
+	l.isNamed, err = l.initiator(ctx)
+	return l.isNamed, err
 }
 
 // again lets the kernel look for a disk again.
