@@ -73,7 +73,7 @@ func (l *looking) resume(ctx context.Context, o order, d device, k disk) error {
 	if w.under() || locked {
 		l.say(frame.Waiting, o.about(), d.FSType+" is being made")
 		if !w.under() {
-			l.step("watch how "+d.FSType+" is made on "+o.name, func(context.Context) error {
+			l.step(o, "watch how "+d.FSType+" is made on "+o.name, func(context.Context) error {
 				s.watch(o, func() error { return s.unlocked(o.name) })
 				return nil
 			})

@@ -109,7 +109,7 @@ func (s *Storage) save(d device) error { return s.update(func(l *ledger) { l.put
 
 // note is the step that writes something into the ledger and does no more.
 func (s *Storage) note(text string, d device) frame.Step {
-	return frame.Step{Text: text, Alone: true, Do: func(context.Context) error { return s.save(d) }}
+	return frame.Step{Text: text, Of: d.Name, Do: func(context.Context) error { return s.save(d) }}
 }
 
 // handled reports whether older guest tools have handled a disk: they may have formatted it, and it may have been used since.

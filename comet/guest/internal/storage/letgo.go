@@ -66,7 +66,7 @@ func (l *looking) logOut(d device, target string) frame.Step {
 	if busy {
 		text = "log in to " + target + " no more at boot"
 	}
-	return frame.Step{Text: text, Alone: true, Do: func(ctx context.Context) error {
+	return frame.Step{Text: text, Of: d.Name, Do: func(ctx context.Context) error {
 		if err := s.notAtBoot(ctx, d.Portal, target); err != nil {
 			return err
 		}

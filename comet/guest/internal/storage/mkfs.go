@@ -18,7 +18,7 @@ import (
 // format is the step that gives a disk its file system. The journal comes first; d has the choice of a crash where there was one.
 func (l *looking) format(o order, d device, k disk, text string) frame.Step {
 	s := l.storage
-	return frame.Step{Text: text + " on " + o.name + ", " + o.where(), Alone: true, Do: func(ctx context.Context) error {
+	return frame.Step{Text: text + " on " + o.name + ", " + o.where(), Of: o.name, Do: func(ctx context.Context) error {
 		l, err := s.load()
 		if err != nil {
 			return err

@@ -65,7 +65,7 @@ func (l *looking) mounted(ctx context.Context, o order, d device, k disk) error 
 	}
 	l.plan.Count++
 	l.lines[o.mount] = line(d.UUID, o.mount, d.FSType)
-	l.mountings = append(l.mountings, frame.Step{Text: "mount " + o.name + " at " + o.mount, Alone: true, Do: func(ctx context.Context) error {
+	l.mountings = append(l.mountings, frame.Step{Text: "mount " + o.name + " at " + o.mount, Of: o.name, Do: func(ctx context.Context) error {
 		return s.mount(ctx, o, d, k)
 	}})
 	return nil
@@ -131,7 +131,7 @@ func (l *looking) table() error {
 		steps = append(steps, s.machine.Exec(frame.Command{Program: "systemctl", Args: []string{"daemon-reload"}}))
 	}
 	for i := range steps {
-		steps[i].Alone = true
+		steps[i].Of = "/" + fstab.File
 	}
 	l.plan.Steps = append(l.plan.Steps, steps...)
 	return nil

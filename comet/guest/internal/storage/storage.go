@@ -115,9 +115,9 @@ func (l *looking) say(kind frame.NoteKind, about, why string) {
 	l.plan.Notes = append(l.plan.Notes, frame.Note{Kind: kind, About: about, Why: frame.OneLine(why)})
 }
 
-// step plans something that no other step depends on.
-func (l *looking) step(text string, do func(context.Context) error) {
-	l.plan.Steps = append(l.plan.Steps, frame.Step{Text: text, Alone: true, Do: do})
+// step plans what comes next for a disk.
+func (l *looking) step(o order, text string, do func(context.Context) error) {
+	l.plan.Steps = append(l.plan.Steps, frame.Step{Text: text, Of: o.name, Do: do})
 }
 
 // sessions asks open-iscsi once in a look.
@@ -186,14 +186,14 @@ func (l *looking) attach(ctx context.Context, o order, d device) error {
 	there := slices.ContainsFunc(sessions, func(h session) bool { return h.portal == o.portal && slices.Contains(d.Targets, h.target) })
 	l.plan.More = true
 	if !there {
-		l.step("attach "+o.name+", "+o.where(), func(ctx context.Context) error { return s.attach(ctx, o, l.orders) })
+		l.step(o, "attach "+o.name+", "+o.where(), func(ctx context.Context) error { return s.attach(ctx, o, l.orders) })
 		return nil
 	}
 	l.say(frame.Waiting, o.about(), "logged in, but there is no "+o.where()+" yet")
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if time.Since(s.rescanned[o.name]) > time.Minute {
-		l.step("look for "+o.name+" again, "+o.where(), func(ctx context.Context) error { return s.again(ctx, o, d.Targets) })
+		l.step(o, "look for "+o.name+" again, "+o.where(), func(ctx context.Context) error { return s.again(ctx, o, d.Targets) })
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame/frametest"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/storage"
 	"github.com/renci-nrig/comet-go/scope"
 	"github.com/renci-nrig/comet-go/testdata/needs"
@@ -193,11 +194,7 @@ func (v *vm) want(elements ...scope.Storage) { v.wanted.Elements = elements }
 // apply makes one pass.
 func (v *vm) apply() frame.Report {
 	v.Helper()
-	r := frame.NewRunner(v.machine, 0, 0)
-	r.Add(v.module, frame.On)
-	reports, err := r.Apply(v.Context())
-	require.NoError(v, err)
-	return reports[0]
+	return frametest.Apply(v, v.machine, v.module)
 }
 
 // run makes passes until nothing is under way any more, and looks that a further one plans nothing.
