@@ -68,6 +68,7 @@ func TestPackagesStandOnTheFloorsBelow(t *testing.T) {
 		"comet/guest/internal/users":         {"comet/guest/internal/frame", "comet/guest/internal/sshkey", "comet/internal/atomicfile", "scope"},
 		"comet/guest/internal/scripts":       {"comet/guest/internal/frame", "comet/internal/atomicfile", "scope"},
 		"comet/guest/internal/metadataguard": {"comet/guest/internal/frame"},
+		"comet/guest/internal/storage":       {"comet/guest/internal/frame", "comet/internal/atomicfile", "comet/orca", "scope"},
 
 		"comet/guest/internal/frame/frametest": {"comet/guest/internal/frame", "testdata/needs"},
 	}

@@ -46,6 +46,20 @@ func Main(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// MainAsRoot is Main for tests that need what only root outside of a user namespace may do, such as mounting disks.
+func MainAsRoot(m *testing.M) {
+	if os.Getenv(inside) == "" && os.Geteuid() == 0 {
+		runtime.LockOSThread()
+		switch err := again(0); {
+		case err == nil:
+			os.Exit(0)
+		case exited(err):
+			os.Exit(1)
+		}
+	}
+	os.Exit(m.Run())
+}
+
 func exited(err error) bool {
 	_, ok := errors.AsType[*exec.ExitError](err)
 	return ok

@@ -1,0 +1,240 @@
+package storage_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/storage"
+	"github.com/renci-nrig/comet-go/scope"
+	"github.com/renci-nrig/comet-go/testdata/netns"
+)
+
+// journalled returns the UUID that the journal has for a disk.
+func (v *vm) journalled(name string) string {
+	v.Helper()
+	var ledger struct {
+		Devices []struct{ Name, UUID string }
+	}
+	require.NoError(v, json.Unmarshal([]byte(v.read("/var/lib/comet-guest/vm/storage.json")), &ledger))
+	for _, d := range ledger.Devices {
+		if d.Name == name {
+			return d.UUID
+		}
+	}
+	return ""
+}
+
+// mkfsIs moves the true program aside, and puts a script in its place in which $real runs it.
+func (v *vm) mkfsIs(script string) {
+	v.Helper()
+	const real = "/usr/sbin/mkfs-real"
+	netns.Write(v, real, string(programs["mkfs.ext4"]), 0o755)
+	standIn(v.T, "mkfs.ext4", `real="`+real+` -t ext4"; world=`+v.world+"\n"+`echo "$@" >>$world/made`+"\n"+script)
+}
+
+func (v *vm) made() int { return strings.Count(v.read(filepath.Join(v.world, "made")), "\n") }
+
+func chap(e scope.Storage) scope.Storage {
+	e.ChapUser, e.ChapSecret = "user", scope.Hide(secret)
+	return e
+}
+
+// steps makes n steps and stops, as if killed. It reports whether there were more.
+func (v *vm) steps(n int) (more bool) {
+	v.Helper()
+	for {
+		plan, err := v.module.Plan(v.Context())
+		require.NoError(v, err)
+		if len(plan.Steps) == 0 {
+			return false
+		}
+		for _, s := range plan.Steps {
+			if n == 0 {
+				return true
+			}
+			require.NoError(v, s.Do(v.Context()), s.Text)
+			n--
+		}
+		require.NoError(v, v.module.Wait(v.Context()))
+	}
+}
+
+func TestGuestsThatEndAfterAnyStep(t *testing.T) {
+	for n, more := 0, true; more; n++ {
+		t.Run(strconv.Itoa(n), func(t *testing.T) {
+			v := newVM(t)
+			disk := v.disk(target, 1, 8)
+			v.write("secrets/"+target, secret)
+			v.want(chap(v.element("dev0", 1)))
+			v.mkfsIs("exec $real \"$@\"")
+			more = v.steps(n)
+			v.restart()
+			v.done()
+			assert.Equal(t, []string{"/srv/dev0"}, v.mounts())
+			assert.Equal(t, v.journalled("dev0"), v.uuid(disk))
+			assert.Equal(t, 1, v.made())
+			v.reboot()
+			v.done()
+			assert.Equal(t, []string{"/srv/dev0"}, v.mounts())
+			assert.Equal(t, 1, v.made())
+		})
+	}
+}
+
+const killedVariable = "STORAGE_TEST_KILLED"
+
+// asGuest is another process on the machine of a test.
+func asGuest(t *testing.T) {
+	v := &vm{T: t, world: os.Getenv(killedVariable), settings: storage.Settings{Initiator: iqn}}
+	v.port, _ = strconv.Atoi(v.read(filepath.Join(v.world, "port")))
+	m, err := frame.Open("/", "vm", slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	v.machine, v.wanted.Whole = m, true
+	v.want(chap(v.element("dev0", 1)), v.element("dev1", 2))
+	v.restart()
+	v.run()
+}
+
+// Guests are killed at whatever point they have reached. A file system that was ever mounted stays as it is.
+func TestGuestsKilledAtAnyMoment(t *testing.T) {
+	if os.Getenv(killedVariable) != "" {
+		asGuest(t)
+		return
+	}
+	for life := range 6 {
+		t.Run(strconv.Itoa(life), func(t *testing.T) { killedOften(newVM(t)) })
+	}
+}
+
+func killedOften(v *vm) {
+	v.disk(target, 1, 8)
+	v.disk(target2, 2, 8)
+	v.write("secrets/"+target, secret)
+	v.write("port", strconv.Itoa(v.port))
+	v.want(chap(v.element("dev0", 1)), v.element("dev1", 2))
+	v.mkfsIs("exec $real \"$@\"")
+	marked := map[string]bool{}
+	for ended, longest := false, 50*time.Millisecond; !ended; longest += 10 * time.Millisecond {
+		guest := exec.Command(os.Args[0], "-test.run=^TestGuestsKilledAtAnyMoment$")
+		guest.Env = append(os.Environ(), killedVariable+"="+v.world)
+		require.NoError(v, guest.Start())
+		timer := time.AfterFunc(rand.N(longest), func() { _ = guest.Process.Kill() })
+		ended = guest.Wait() == nil
+		timer.Stop()
+		for _, at := range v.mounts() {
+			marked[at] = true
+			netns.Write(v, at+"/mark", "mark", 0o600)
+		}
+	}
+	report := v.run()
+	if report.Err != nil { // the mkfs of a guest that was killed held the lock
+		require.ErrorContains(v, report.Err, "exit status 1")
+		v.restart()
+		report = v.done()
+	}
+	assert.Equal(v, 2, report.Plan.Count)
+	v.reboot()
+	v.done()
+	require.ElementsMatch(v, []string{"/srv/dev0", "/srv/dev1"}, v.mounts())
+	for at := range marked {
+		assert.Equal(v, "mark", v.read(at+"/mark"), at)
+	}
+}
+
+// midway leaves a guest that ended while mkfs goes on, and returns a function that ends that as well, as the power going out would.
+func midway(v *vm, script string) (cut func()) {
+	v.Helper()
+	pid := filepath.Join(v.world, "pid")
+	require.NoError(v, unix.Mkfifo(pid, 0o600))
+	require.NoError(v, unix.Mkfifo(filepath.Join(v.world, "on"), 0o600))
+	v.mkfsIs(`if [ ! -e $world/cut ]; then ` + script + `; echo $$ >$world/pid; read x <$world/on; fi; exec $real "$@"`)
+	report := v.apply()
+	require.NoError(v, report.Err)
+	require.Contains(v, strings.Join(report.Done, "\n"), "make ext4 on dev0")
+	number, err := strconv.Atoi(strings.TrimSpace(v.read(pid)))
+	require.NoError(v, err)
+	group, err := syscall.Getpgid(number)
+	require.NoError(v, err)
+	require.NotEqual(v, syscall.Getpgrp(), group)
+	before := v.module
+	v.restart()
+	return func() {
+		v.write("cut", "")
+		require.NoError(v, syscall.Kill(-group, syscall.SIGKILL))
+		require.NoError(v, before.Wait(v.Context()))
+	}
+}
+
+func TestMkfsOutlivesItsGuest(t *testing.T) {
+	v := newVM(t)
+	disk := v.disk(target, 1, 8)
+	v.want(v.element("dev0", 1))
+	midway(v, "true")
+	report := v.apply()
+	assert.Equal(t, []string{"watch how ext4 is made on dev0"}, report.Done)
+	assert.Contains(t, said(report, "storage dev0"), "waiting: ext4 is being made")
+	plan, err := v.module.Plan(t.Context())
+	require.NoError(t, err)
+	assert.Empty(t, plan.Steps)
+	v.write("on", "go on\n")
+	require.NoError(t, v.module.Wait(t.Context()))
+	v.done()
+	assert.Equal(t, []string{"/srv/dev0"}, v.mounts())
+	assert.Equal(t, v.journalled("dev0"), v.uuid(disk))
+	assert.Equal(t, 1, v.made())
+}
+
+// What was begun is done again, with the choice that was made before.
+func TestMkfsThatWasCutShort(t *testing.T) {
+	v := newVM(t)
+	disk := v.disk(target, 1, 8)
+	v.want(v.element("dev0", 1))
+	cut := midway(v, `for last; do :; done; echo a part >$last`)
+	uuid := v.journalled("dev0")
+	cut()
+	require.NotEmpty(t, uuid)
+	report := v.done()
+	assert.Contains(t, strings.Join(report.Done, "\n"), "make ext4 once more on dev0")
+	assert.Equal(t, uuid, v.uuid(disk))
+	assert.Equal(t, []string{"/srv/dev0"}, v.mounts())
+	assert.Equal(t, 2, v.made())
+}
+
+// A disk that is not the one in the journal, or that holds something else by now, is not done again.
+func TestWhatWasBegunMayBeAnotherDiskNow(t *testing.T) {
+	for name, change := range map[string]func(v *vm, disk, link string){
+		"another size":  func(v *vm, _, link string) { v.relink(link, v.disk(target2, 9, 16)) },
+		"other content": func(v *vm, disk, _ string) { mkfs(v.T, "-F", disk) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := newVM(t)
+			disk := v.disk(target, 1, 8)
+			v.want(v.element("dev0", 1))
+			midway(v, "true")()
+			content := programs["mkfs.ext4"]
+			netns.Write(t, "/usr/sbin/mkfs.ext4", string(content), 0o755)
+			change(v, disk, filepath.Join(v.world, "by-path", fmt.Sprintf("ip-127.0.0.1:%d-iscsi-%s-lun-1", v.port, target)))
+			before := hash(t, disk)
+			report := v.done()
+			assert.Contains(t, said(report, "storage dev0"), "left alone")
+			assert.Empty(t, report.Done)
+			assert.Equal(t, before, hash(t, disk))
+			assert.Empty(t, v.mounts())
+		})
+	}
+}

@@ -1,0 +1,119 @@
+package storage
+
+import (
+	"context"
+	"net/netip"
+	"path/filepath"
+	"slices"
+
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
+)
+
+// ledger is what the guest remembers of its own doing. It is synced before whatever it tells of.
+type ledger struct {
+	Initiator string   `json:"initiator,omitempty"` // the name under which iscsid runs
+	Devices   []device `json:"devices,omitempty"`
+}
+
+// device is what became of one disk. It never holds a secret.
+type device struct {
+	Name    string         `json:"name"`
+	Portal  netip.AddrPort `json:"portal"`
+	LUN     int            `json:"lun"`
+	Targets []string       `json:"targets,omitempty"` // that may have the disk: once it is known which one, that alone
+	Logins  []string       `json:"logins,omitempty"`  // those of them that the guest has logged in to, or was about to
+
+	Manual bool `json:"manual,omitempty"` // the next boot does not log in
+
+	State  state  `json:"state,omitempty"`
+	UUID   string `json:"uuid,omitempty"` // of the file system that is there, or that is being made
+	FSType string `json:"fsType,omitempty"`
+	Link   string `json:"link,omitempty"` // the disk as it was when its file system was made or found
+	Size   int64  `json:"size,omitempty"` // in bytes
+	WWID   string `json:"wwid,omitempty"`
+}
+
+type state string
+
+const (
+	making state = "making" // or about to be
+	made   state = "made"   // by the guest
+	found  state = "found"  // it was there before
+)
+
+// matches reports whether a disk is the one that the ledger tells of.
+func (d device) matches(k disk) bool { return d.Link == k.link && d.Size == k.size && d.WWID == k.wwid }
+
+const ledgerFile = "storage.json"
+
+func (s *Storage) load() (l ledger, err error) {
+	_, err = s.machine.Load(ledgerFile, &l)
+	return l, err
+}
+
+// find returns what the ledger has on a disk, or the beginning of it.
+func (l *ledger) find(o order) device {
+	if i := slices.IndexFunc(l.Devices, o.same); i >= 0 {
+		return l.Devices[i]
+	}
+	return device{Name: o.name, Portal: o.portal, LUN: o.lun}
+}
+
+// put replaces what the ledger has on a disk.
+func (l *ledger) put(d device) {
+	is := func(have device) bool { return have.Name == d.Name && have.Portal == d.Portal && have.LUN == d.LUN }
+	if i := slices.IndexFunc(l.Devices, is); i >= 0 {
+		l.Devices[i] = d
+		return
+	}
+	l.Devices = append(l.Devices, d)
+}
+
+// taken returns the targets of other orders that would be for the same disk but for them.
+func (l *ledger) taken(o order, all []order) (targets []string) {
+	for _, other := range all {
+		if other.name != o.name && other.portal == o.portal && other.lun == o.lun {
+			if d := l.find(other); len(d.Targets) == 1 {
+				targets = append(targets, d.Targets[0])
+			}
+		}
+	}
+	return targets
+}
+
+// twin names the order whose disk this is as well, by another way, such as another portal.
+func (l *ledger) twin(o order, k disk) string {
+	for _, d := range l.Devices {
+		if o.same(d) || d.State == "" || d.Link == k.link {
+			continue
+		}
+		other, err := diskAt(d.Link)
+		if k.wwid != "" && d.WWID == k.wwid || err == nil && other.number == k.number {
+			return d.Name
+		}
+	}
+	return ""
+}
+
+// update changes the ledger on disk.
+func (s *Storage) update(change func(*ledger)) error {
+	l, err := s.load()
+	if err != nil {
+		return err
+	}
+	change(&l)
+	return s.machine.Save(ledgerFile, l)
+}
+
+func (s *Storage) save(d device) error { return s.update(func(l *ledger) { l.put(d) }) }
+
+// note is the step that writes something into the ledger and does no more.
+func (s *Storage) note(text string, d device) frame.Step {
+	return frame.Step{Text: text, Of: d.Name, Do: func(context.Context) error { return s.save(d) }}
+}
+
+// handled reports whether older guest tools have handled a disk: they may have formatted it, and it may have been used since.
+func (s *Storage) handled(o order) bool {
+	info, err := s.machine.Root().Lstat(filepath.Join(s.OldState, "storage", o.name))
+	return err == nil && info.Mode().IsRegular()
+}

@@ -1,0 +1,32 @@
+package storage_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/renci-nrig/comet-go/testdata/netns"
+)
+
+// Where systemd runs the machine, what must not end with the guest, or not happen in its own view of the mounts, is its business.
+func TestWhereSystemdRuns(t *testing.T) {
+	v := newVM(t)
+	disk := v.disk(target, 1, 8)
+	require.NoError(t, os.MkdirAll("/run/systemd/system", 0o755))
+	systemctl := netns.Program(t, "systemctl")
+	standIn(t, "systemd-run", `echo "$@" >>`+v.world+`/units; while [ "$1" != -- ]; do shift; done; shift; exec "$@"`)
+	v.want(v.element("dev0", 1))
+	v.done()
+	assert.Equal(t, []string{"/srv/dev0"}, v.mounts())
+	assert.Equal(t, "restart iscsid.service\ndaemon-reload\n", systemctl())
+	assert.Empty(t, v.iscsid())
+	const common = "--quiet --collect --wait --no-ask-password --unit="
+	log := "/var/lib/comet-guest/vm/storage/dev0"
+	assert.Equal(t, common+"comet-mkfs-dev0.service --property=StandardOutput=file:"+log+".log --property=StandardError=inherit -- "+
+		"/usr/bin/flock --exclusive --nonblock "+log+".lock /usr/sbin/mkfs.ext4 -U "+v.uuid(disk)+" -- "+disk+"\n"+
+		common+"comet-mount-dev0.service --pipe -- /usr/bin/mount -t ext4 -o _netdev,nofail -- "+disk+" /srv/dev0\n",
+		v.read(filepath.Join(v.world, "units")))
+}
