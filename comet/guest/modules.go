@@ -13,6 +13,7 @@ import (
 	"github.com/renci-nrig/comet-go/comet/guest/internal/routes"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/scripts"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/sshkey"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/storage"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/users"
 )
 
@@ -63,7 +64,7 @@ func DefaultModes(chameleon bool) map[string]Mode {
 
 // ModuleNames returns the names of all modules in the order in which they work.
 func ModuleNames() []string {
-	return []string{"metadata-guard", "hostname", "interfaces", "router", "routes", "users", "publish", "hosts", "pubkeys", "known-hosts", "scripts"}
+	return []string{"metadata-guard", "hostname", "interfaces", "router", "routes", "users", "storage", "publish", "hosts", "pubkeys", "known-hosts", "scripts"}
 }
 
 // addModules puts the modules in their order.
@@ -87,6 +88,7 @@ func (g *Guest) addModules() {
 		router.New(g.machine, func() string { return g.self.Router }),
 		routes.New(g.machine, g.sources.routes, heads),
 		users.New(g.machine, g.accounts()),
+		storage.New(g.machine, g.sources.storage, storage.Settings{Initiator: g.self.InitiatorIQN, OldState: g.Scripts.OldState, NoUnits: g.Scripts.NoUnits}),
 		&peers.Publish{Machine: g.machine, Contexts: g.contexts, Address: g.Address, KeyKind: kind, HostKeys: g.modes["known-hosts"] != Off},
 		peers.Hosts{Directory: g.directory},
 		g.pubKeys,
