@@ -156,7 +156,7 @@ func formatted(c *urfave.Context, unit orca.Unit, heads am.Heads) ([]byte, error
 		list, err := u.Metadata()
 		return orca.FormatMetadata(list...), err
 	case formatCloudInit:
-		return u.CloudInit(orca.Install{URL: c.String("guest-url"), SHA256: c.String("guest-sha256")})
+		return orca.Install{URL: c.String("guest-url"), SHA256: c.String("guest-sha256")}.CloudInit(u)
 	}
 	return u.INI()
 }

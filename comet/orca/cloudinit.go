@@ -33,10 +33,10 @@ const (
 // maxUserData is how much user data OpenStack takes, in base64.
 const maxUserData = 65535
 
-// CloudInit writes user data for cloud-init that gives a VM its user data and the CA of the heads, installs the guest and starts it.
+// CloudInit writes user data for cloud-init that gives a VM its user data u and the CA of the heads, installs the guest and starts it.
 // It has tokens in it. What a VM could not use is an error: no CA, a package that is not fetched safely, more than OpenStack takes.
-func (u UserData) CloudInit(install Install) ([]byte, error) {
-	fetch, err := install.script()
+func (i Install) CloudInit(u UserData) ([]byte, error) {
+	fetch, err := i.script()
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func (u UserData) CloudInit(install Install) ([]byte, error) {
 		"write_files": []cloudFile{
 			{guestCA, "0644", string(ca)},
 			{guestUserData, "0600", string(ini)},
-			{guestService, "0644", install.service()},
+			{guestService, "0644", i.service()},
 		},
 		"runcmd": []string{fetch, "systemctl daemon-reload", "systemctl enable --now comet-guest.service"},
 	})

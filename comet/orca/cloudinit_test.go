@@ -46,7 +46,7 @@ func TestCloudInitGivesTheGuestAllItNeeds(t *testing.T) {
 	for _, form := range []string{"ca.der", "ca.pem"} {
 		ca, err := os.ReadFile("../../testdata/keystores/" + form)
 		require.NoError(t, err)
-		text, err := member(ca).CloudInit(orca.Install{Address: netip.MustParseAddr("10.0.0.7")})
+		text, err := orca.Install{Address: netip.MustParseAddr("10.0.0.7")}.CloudInit(member(ca))
 		require.NoError(t, err)
 		c, files := parseCloud(t, text)
 		require.Len(t, files, 3)
@@ -69,7 +69,7 @@ func TestCloudInitFetchesTheGuest(t *testing.T) {
 		"https://host/comet-guest.rpm?x=1":     "rpm -U --replacepkgs /run/comet-guest.fetched.rpm",
 		"https://host/v1.0/comet-guest":        "install -m 0755 -T /run/comet-guest.fetched /usr/bin/comet-guest",
 	} {
-		text, err := member([]byte("-----BEGIN CERTIFICATE-----\n")).CloudInit(orca.Install{URL: url, SHA256: sum})
+		text, err := orca.Install{URL: url, SHA256: sum}.CloudInit(member([]byte("-----BEGIN CERTIFICATE-----\n")))
 		require.NoError(t, err)
 		c, _ := parseCloud(t, text)
 		assert.Contains(t, c.RunCmd[0], "'"+url+"'")
@@ -88,7 +88,7 @@ func TestCloudInitInstallsNothingThatItDoesNotKnow(t *testing.T) {
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+body+"\n"), 0o700))
 	}
-	text, err := member([]byte("-----BEGIN CERTIFICATE-----\n")).CloudInit(orca.Install{URL: "https://host/comet-guest", SHA256: strings.Repeat("0", 64)})
+	text, err := orca.Install{URL: "https://host/comet-guest", SHA256: strings.Repeat("0", 64)}.CloudInit(member([]byte("-----BEGIN CERTIFICATE-----\n")))
 	require.NoError(t, err)
 	c, _ := parseCloud(t, text)
 	script := strings.ReplaceAll(c.RunCmd[0], "/run/", bin+"/")
@@ -122,7 +122,7 @@ func TestCloudInitRefusesWhatAVMCouldNotUse(t *testing.T) {
 		"too long":        {long, orca.Install{}, "OpenStack takes 65535"},
 		"an odd property": {odd, orca.Install{}, "slice_name: cannot be written"},
 	} {
-		_, err := tt.u.CloudInit(tt.install)
+		_, err := tt.install.CloudInit(tt.u)
 		require.ErrorContains(t, err, tt.want, name)
 		assert.NotContains(t, err.Error(), "Planted", name)
 	}

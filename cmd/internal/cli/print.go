@@ -11,7 +11,6 @@ import (
 	"unicode"
 
 	"github.com/urfave/cli/v2"
-	"sigs.k8s.io/yaml"
 )
 
 // Table is what people see.
@@ -47,7 +46,7 @@ func printData(c *cli.Context, data any) (printed bool, err error) {
 		e.SetEscapeHTML(false)
 		return true, e.Encode(data)
 	case "yaml":
-		text, err := yaml.Marshal(data)
+		text, err := marshalYAML(data)
 		if err == nil {
 			_, err = c.App.Writer.Write(text)
 		}

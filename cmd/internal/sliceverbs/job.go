@@ -113,7 +113,7 @@ func (j job) files(tokens controller.Tokens, vm orca.VM) (all []file, err error)
 			return nil, fmt.Errorf("publicIp of %s: %w", vm.HostName, err)
 		}
 	}
-	cloud, err := u.CloudInit(install)
+	cloud, err := install.CloudInit(u)
 	if err != nil {
 		return nil, fmt.Errorf("user data of %s: %w", vm.HostName, err)
 	}
