@@ -244,4 +244,16 @@ func TestWhatHeadsSayIsCleaned(t *testing.T) {
 	}
 }
 
+// Tokens as short as heads take them are part of every text, and of what stands in their place.
+func TestShortTokensAreLeftOutOnce(t *testing.T) {
+	head := deployed(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		json.NewEncoder(w).Encode(map[string]any{"message": "the bed"})
+	})
+	_, err := clientOf(t, head.URL, head).Write(t.Context(), testName, scope.Tokens{Read: scope.MustToken("e"), Write: scope.MustToken("ed")}, testValue)
+	one, ok := errors.AsType[*comet.Error](err)
+	require.True(t, ok)
+	assert.Equal(t, "th[redacted] b[redacted]", one.Message)
+}
+
 var lowerHex = regexp.MustCompile(`%[0-9A-F]{2}`)
