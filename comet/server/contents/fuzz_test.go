@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -56,18 +55,18 @@ func FuzzEntries(f *testing.F) {
 // FuzzFile: any file at all is an export that is the same when it is written again, or refused for one of the reasons that there are.
 // No word of it is quoted.
 func FuzzFile(f *testing.F) {
-	file := written(f, entry("a", "Planted"), entry("b", "\xffPlanted"))
+	file := written(f, entry("a", "Planted-Value"), entry("b", "\xffPlanted-Value"))
 	f.Add(file)
 	f.Add(file[:len(file)-1])
 	f.Add(append(bytes.Clone(file[:len(file)-1]), "}\n"...))
-	f.Add(bytes.Replace(file, []byte("/1"), []byte("/Planted"), 1))
+	f.Add(bytes.Replace(file, []byte("/1"), []byte("/2"), 1))
 	path := filepath.Join(f.TempDir(), "export")
 	f.Fuzz(func(t *testing.T, text []byte) {
 		require.NoError(t, os.WriteFile(path, text, 0o600))
 		in, err := contents.Open(path, nil)
 		if err != nil {
 			require.ErrorContains(t, err, path)
-			require.NotContains(t, strings.ReplaceAll(err.Error(), `"Planted"`, ""), "Planted") // the number of the format
+			require.NotContains(t, err.Error(), "Planted-Value")
 			require.NotContains(t, err.Error(), "\n")
 			known := errors.Is(err, contents.ErrNotExport) || errors.Is(err, contents.ErrFormat) || errors.Is(err, contents.ErrDamaged)
 			require.True(t, known, "%v", err)
