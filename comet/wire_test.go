@@ -206,7 +206,7 @@ func TestListsOfHeads(t *testing.T) {
 	heads, err := comet.ParseHeads(" https://A:8111/ ,https://b/,,https://a:8111,http://[::1]:99//")
 	require.NoError(t, err)
 	assert.Equal(t, []string{"https://a:8111", "https://b:8111", "http://[::1]:99"}, heads)
-	for _, bad := range []string{"", " , ", "a:8111", "ftp://a/", "https://", "https://u:planted@a/", "https://a/x", "https://a/?readToken=planted", "https://a:x/", "https://u:planted@a:x/"} {
+	for _, bad := range []string{"", " , ", "a:8111", "ftp://a/", "https://", "https://u:planted@a/", "https://a/x", "https://a/?readToken=planted", "https://a:x/", "https://u:planted@a:x/", "u:planted@a"} {
 		_, err := comet.ParseHeads(bad)
 		require.Error(t, err, bad)
 		assert.NotContains(t, err.Error(), "planted")
