@@ -88,8 +88,10 @@ func (v *visit) readTokens() (tokens []string) {
 			tokens = append(tokens, token)
 		}
 	}
-	if token := v.URL.Query().Get(paramRead); tokens == nil && token != "" {
-		tokens = []string{token}
+	if tokens == nil {
+		if token := v.URL.Query().Get(paramRead); token != "" {
+			return []string{token}
+		}
 	}
 	return tokens
 }
