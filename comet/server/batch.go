@@ -35,7 +35,7 @@ type batchEntry struct {
 }
 
 // batchEntries are read until there are too many: a body of 1 MiB has room for so many empty ones that their memory would be a
-// hundred times that.
+// two hundred times that.
 type batchEntries []batchEntry
 
 func (b *batchEntries) UnmarshalJSON(text []byte) error {
