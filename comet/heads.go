@@ -42,7 +42,7 @@ func parseHead(item string) (string, error) {
 	switch {
 	case strings.ContainsAny(item, " \t"):
 		return "", errors.New("heads are separated by commas, not by blanks")
-	case err != nil && strings.Contains(item, "@"): // a password, perhaps
+	case strings.Contains(item, "@") && (err != nil || u.User == nil): // a password, perhaps
 		return "", errors.New("a head is not a URL such as https://comet.example.net:8111/")
 	case err != nil:
 		return "", fmt.Errorf("head %q is not a URL such as https://comet.example.net:8111/", item)

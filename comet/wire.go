@@ -2,11 +2,13 @@ package comet
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -181,32 +183,40 @@ const maxMessage = 300
 
 // clean makes one short line of what a head said, without the call's secrets.
 func clean(said string, secrets []scope.Token) string {
-	for _, s := range secrets {
-		if !s.IsZero() {
-			said = without(said, s.Reveal())
-		}
-	}
 	said = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r
-	}, said)
+	}, without(said, secrets))
 	if len(said) > maxMessage {
 		said = strings.ToValidUTF8(said[:maxMessage], "") + "…"
 	}
 	return strings.TrimSpace(said)
 }
 
-// without leaves a secret out of a text in every form that a head may repeat it in: as it is, percent-encoded as in a query or a
-// path, in either case of the digits, and as in JSON.
-func without(said, secret string) string {
+// without leaves secrets out of a text, in every form that a head may repeat them in. The text is gone through once: a secret such as
+// "e" is part of what stands in its place.
+func without(said string, secrets []scope.Token) string {
+	var forms []string
+	for _, s := range secrets {
+		if !s.IsZero() {
+			forms = append(forms, formsOf(s.Reveal())...)
+		}
+	}
+	slices.SortFunc(forms, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
+	var pairs []string
+	for _, form := range slices.Compact(forms) {
+		pairs = append(pairs, form, redacted)
+	}
+	return strings.NewReplacer(pairs...).Replace(said)
+}
+
+// formsOf is a secret as it is, percent-encoded as in a query or a path, in either case of the digits, and as in JSON.
+func formsOf(secret string) []string {
 	query, inPath := url.QueryEscape(secret), url.PathEscape(secret)
 	inJSON, _ := json.Marshal(secret) // text always encodes
-	for _, form := range []string{secret, query, lowerHex(query), inPath, lowerHex(inPath), strings.Trim(string(inJSON), `"`)} {
-		said = strings.ReplaceAll(said, form, redacted)
-	}
-	return said
+	return []string{secret, query, lowerHex(query), inPath, lowerHex(inPath), string(inJSON[1 : len(inJSON)-1])}
 }
 
 var percent = regexp.MustCompile(`%[0-9A-F]{2}`)

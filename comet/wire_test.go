@@ -206,7 +206,7 @@ func TestListsOfHeads(t *testing.T) {
 	heads, err := comet.ParseHeads(" https://A:8111/ ,https://b/,,https://a:8111,http://[::1]:99//")
 	require.NoError(t, err)
 	assert.Equal(t, []string{"https://a:8111", "https://b:8111", "http://[::1]:99"}, heads)
-	for _, bad := range []string{"", " , ", "a:8111", "ftp://a/", "https://", "https://u:planted@a/", "https://a/x", "https://a/?readToken=planted", "https://a:x/", "https://u:planted@a:x/"} {
+	for _, bad := range []string{"", " , ", "a:8111", "ftp://a/", "https://", "https://u:planted@a/", "https://a/x", "https://a/?readToken=planted", "https://a:x/", "https://u:planted@a:x/", "u:planted@a"} {
 		_, err := comet.ParseHeads(bad)
 		require.Error(t, err, bad)
 		assert.NotContains(t, err.Error(), "planted")
@@ -242,6 +242,18 @@ func TestWhatHeadsSayIsCleaned(t *testing.T) {
 			assert.Less(t, len(err.Error()), 500)
 		}
 	}
+}
+
+// Tokens as short as heads take them are part of every text, and of what stands in their place.
+func TestShortTokensAreLeftOutOnce(t *testing.T) {
+	head := deployed(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		json.NewEncoder(w).Encode(map[string]any{"message": "the bed"})
+	})
+	_, err := clientOf(t, head.URL, head).Write(t.Context(), testName, scope.Tokens{Read: scope.MustToken("e"), Write: scope.MustToken("ed")}, testValue)
+	one, ok := errors.AsType[*comet.Error](err)
+	require.True(t, ok)
+	assert.Equal(t, "th[redacted] b[redacted]", one.Message)
 }
 
 var lowerHex = regexp.MustCompile(`%[0-9A-F]{2}`)

@@ -202,30 +202,3 @@ func TestCutAndBent(t *testing.T) {
 		}
 	}
 }
-
-// FuzzParse: whatever comes in, nothing panics or hangs, and what loads has the certificate of its key.
-func FuzzParse(f *testing.F) {
-	for _, fx := range readIndex(f) {
-		for _, name := range []string{fx.CA, fx.Store, fx.Cert, fx.Key} {
-			if name != "" && name != "slow.p12" {
-				f.Add(fixtureBytes(f, name), fx.StorePassword+fx.KeyPassword, fx.Alias)
-			}
-		}
-	}
-	for _, data := range hostileStores() {
-		if len(data) < 4096 {
-			f.Add(data, "p", "")
-		}
-	}
-	f.Fuzz(func(t *testing.T, data []byte, secret, alias string) {
-		password := tlsconfig.NewPassword(secret)
-		if identity, err := tlsconfig.ParseKeyStore(data, alias, password, tlsconfig.Password{}); err == nil {
-			requireOwnKey(t, identity)
-		}
-		if identity, err := tlsconfig.ParseKeyPair(data, data, password); err == nil {
-			requireOwnKey(t, identity)
-		}
-		certs, err := tlsconfig.ParseCA(data, password)
-		require.Equal(t, err == nil, len(certs) > 0)
-	})
-}

@@ -38,11 +38,11 @@ func ParseNames(list []string) (map[string][]string, error) {
 
 func addName(accept map[string][]string, head, name string, headed bool) error {
 	if headed {
+		head = normalHead(head)
 		host, port, err := net.SplitHostPort(head)
-		if err != nil || host == "" || port == "" {
+		if err != nil || port == "" || net.ParseIP(host) == nil && !validHost(host) {
 			return fmt.Errorf("before the = stands no HOST:PORT")
 		}
-		head = normalHead(head)
 	}
 	name, err := normalName(name)
 	if err != nil {
@@ -87,16 +87,22 @@ func normalName(name string) (string, error) {
 	}
 	name = strings.TrimSuffix(strings.ToLower(name), ".")
 	host, pattern := strings.CutPrefix(name, "*.")
-	labels := strings.Split(host, ".")
-	for _, label := range labels {
-		if !validLabel(label) {
-			return "", fmt.Errorf("not a host name, an address, or a pattern such as *.example.net")
-		}
+	if !validHost(host) {
+		return "", fmt.Errorf("not a host name, an address, or a pattern such as *.example.net")
 	}
-	if pattern && len(labels) < 2 {
+	if pattern && !strings.Contains(host, ".") {
 		return "", fmt.Errorf("the pattern is too wide: two labels or more belong behind the star")
 	}
 	return name, nil
+}
+
+func validHost(name string) bool {
+	for label := range strings.SplitSeq(name, ".") {
+		if !validLabel(label) {
+			return false
+		}
+	}
+	return true
 }
 
 func validLabel(label string) bool {

@@ -27,7 +27,7 @@ func TestParseNames(t *testing.T) {
 		"[::1]:8111":    {"c"},
 		"head:1":        {"10.1.2.3"},
 	}, got)
-	for _, bad := range []string{"", "*", "*.", "*.net", "a.*.net", "a b", "https://head", "head:8111", "=a", "host=a", ":1=a", "host:=a", "h:1=", "-a", "a..b", "ä.net"} {
+	for _, bad := range []string{"", "*", "*.", "*.net", "a.*.net", "a b", "https://head", "head:8111", "=a", "host=a", ":1=a", "host:=a", "h:1=", ".:1=a", "[ ]:1=a", "-a", "a..b", "ä.net"} {
 		_, err := tlsconfig.ParseNames([]string{bad})
 		require.ErrorContains(t, err, "server name ", bad)
 	}

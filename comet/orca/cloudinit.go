@@ -11,8 +11,6 @@ import (
 	"net/url"
 	"path"
 	"strings"
-
-	"sigs.k8s.io/yaml"
 )
 
 // Install says how a VM gets the guest. The zero value is for images that have it already, as /usr/bin/comet-guest.
@@ -52,7 +50,7 @@ func (i Install) CloudInit(u UserData) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	document, err := yaml.Marshal(map[string]any{
+	document, err := asYAML(map[string]any{
 		"write_files": []cloudFile{
 			{guestCA, "0644", string(ca)},
 			{guestUserData, "0600", string(ini)},

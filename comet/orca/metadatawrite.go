@@ -8,7 +8,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/renci-nrig/comet-go/scope"
-	"sigs.k8s.io/yaml"
 )
 
 // maxMetadata is how many characters OpenStack's compute API takes in one value of an instance's metadata.
@@ -46,7 +45,7 @@ func FormatHeat(list ...KeyValue) []byte {
 	for _, kv := range list {
 		members[kv.Key] = kv.Value.Reveal()
 	}
-	text, err := yaml.Marshal(map[string]map[string]string{"metadata": members})
+	text, err := asYAML(map[string]map[string]string{"metadata": members})
 	if err != nil {
 		panic(err) // there is nothing but text in it
 	}

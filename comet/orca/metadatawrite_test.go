@@ -57,7 +57,7 @@ func TestMetadataLeavesOutWhatOpenStackHasNoPlaceFor(t *testing.T) {
 }
 
 func TestMetadataWithOddTexts(t *testing.T) {
-	for _, odd := range []string{`"`, "yes", "0x10", "null", "a: b", "# no", " blank ", "<&>", "é\u2028", "[x]", "1e3", "~"} {
+	for _, odd := range []string{`"`, "yes", "0x10", "null", "a: b", "# no", " blank ", "<&>", "é\u2028", "[x]", "1e3", "~", "\x00\x1b\x7f\u0080\u0085\ufeff\ufffe\uffff"} {
 		kv := orca.KeyValue{Key: "slice_name", Value: scope.Hide(odd)}
 		var api, heat struct{ Metadata map[string]any }
 		require.NoError(t, json.Unmarshal(orca.FormatMetadata(kv), &api))

@@ -18,7 +18,7 @@ const maxBatch = 40
 // none. A member that it does not have here is refused: it could be a condition, mistyped.
 type batch struct {
 	ContextID string       `json:"contextId"`
-	Entries   []batchEntry `json:"entries"` // 1 to maxBatch, each another one
+	Entries   batchEntries `json:"entries"` // 1 to maxBatch, each another one
 }
 
 type batchEntry struct {
@@ -33,6 +33,38 @@ type batchEntry struct {
 	IfMatch     string `json:"ifMatch"`
 	IfNoneMatch string `json:"ifNoneMatch"`
 }
+
+// batchEntries are read until there are too many: a body of 1 MiB has room for so many empty ones that their memory would be a
+// two hundred times that.
+type batchEntries []batchEntry
+
+func (b *batchEntries) UnmarshalJSON(text []byte) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	switch first, err := d.Token(); {
+	case err != nil:
+		return err
+	case first != nil && first != json.Delim('['):
+		return errNotBatch
+	}
+	*b = nil // where the member is there twice, the last counts
+	for d.More() {
+		if len(*b) == maxBatch {
+			return errBatchTooLong
+		}
+		var e batchEntry
+		if err := d.Decode(&e); err != nil {
+			return err
+		}
+		*b = append(*b, e)
+	}
+	return nil
+}
+
+var (
+	errNotBatch     = bad("The body is not the JSON of a batch, or has members that a batch does not have", "invalid batch")
+	errBatchTooLong = &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("The batch has more than %d entries", maxBatch), "batch too long"}
+)
 
 // batchValue is what a batch answers with: an element for each entry, in the order of the request.
 type batchValue struct {
@@ -147,12 +179,12 @@ func decodeBatch(body []byte) (batch, error) {
 		_, err = d.Token()
 	}
 	switch {
+	case errors.Is(err, errBatchTooLong):
+		return batch{}, errBatchTooLong
 	case !errors.Is(err, io.EOF):
-		return batch{}, bad("The body is not the JSON of a batch, or has members that a batch does not have", "invalid batch")
+		return batch{}, errNotBatch
 	case len(b.Entries) == 0:
 		return batch{}, bad("The batch has no entries", "empty batch")
-	case len(b.Entries) > maxBatch:
-		return batch{}, &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("The batch has more than %d entries", maxBatch), "batch too long"}
 	}
 	return b, nil
 }

@@ -3,6 +3,7 @@ package server_test
 import (
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -224,4 +225,24 @@ func TestBatchLimit(t *testing.T) {
 	require.Empty(t, h.keys())
 	h.request(c, "POST", "/writeScopes", batch("slice", entries...)).revs(t, manyWritten)
 	require.Len(t, h.keys(), limit)
+}
+
+// A body as long as bodies may be costs a few times its length, whatever is in it.
+func TestBatchesOfNothingCostNoMoreThanTheirBytes(t *testing.T) {
+	h := start(t)
+	c := h.client(nobody)
+	for _, entry := range []string{"{},", "null,", `{"value":""},`} {
+		list := strings.Repeat(entry, (server.MaxValue-100)/len(entry))
+		body := `{"contextId":"slice","entries":[` + strings.TrimSuffix(list, ",") + `]}`
+		before := allocated()
+		h.request(c, "POST", "/writeScopes", body).refused(t, 413, "The batch has more than 40 entries")
+		require.Less(t, allocated()-before, uint64(20*server.MaxValue), entry)
+	}
+}
+
+// allocated is how many bytes this process ever asked for.
+func allocated() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
 }

@@ -60,27 +60,40 @@ func (h *Head) owner(v *visit) string {
 	return v.subject()
 }
 
-// client is whom limits count for: the subject of a certificate that is trusted, else the token that the request came with, else its
-// address. Tokens of a batch stand in its body, which is read only after the limits, so it counts for the address.
-func (h *Head) client(v *visit) string {
+// clients are whom limits count for: the subject of a certificate that is trusted, else the tokens that the request came with, each
+// of them a client, since who has one could put made-up ones beside it; else its address. Tokens of a batch stand in its body, which is
+// read only after the limits, so it counts for the address.
+func (h *Head) clients(v *visit) []string {
 	if h.trusted(v) {
-		return "subject " + v.subject()
+		return []string{"subject " + v.subject()}
 	}
-	if token := v.firstToken(); token != "" {
+	var clients []string
+	for _, token := range v.readTokens() {
 		sum := sha256.Sum256(append(h.salt[:], token...))
-		return "token " + string(sum[:])
-	}
-	return "address " + network(v.RemoteAddr)
-}
-
-// firstToken is the read token as it came, whatever it is worth.
-func (v *visit) firstToken() string {
-	if line := v.Header.Get(headerRead); line != "" {
-		if token, err := url.PathUnescape(line); err == nil {
-			return token
+		if client := "token " + string(sum[:]); !slices.Contains(clients, client) {
+			clients = append(clients, client)
 		}
 	}
-	return v.URL.Query().Get(paramRead)
+	if clients == nil {
+		return []string{"address " + network(v.RemoteAddr)}
+	}
+	return clients
+}
+
+// readTokens are the read tokens as they came, whatever they are worth; of more than a watch may have only the first ones.
+func (v *visit) readTokens() (tokens []string) {
+	lines := strings.Join(v.Header[headerRead], ",")
+	for _, text := range strings.SplitN(lines, ",", maxReadTokens+1) {
+		if token, err := url.PathUnescape(strings.TrimSpace(text)); err == nil && token != "" && len(tokens) < maxReadTokens {
+			tokens = append(tokens, token)
+		}
+	}
+	if tokens == nil {
+		if token := v.URL.Query().Get(paramRead); token != "" {
+			return []string{token}
+		}
+	}
+	return tokens
 }
 
 // network is the address without the port; of IPv6 the part that one client has for itself.

@@ -37,8 +37,13 @@ func (a *ask) has(tag string) bool {
 
 var errPrecondition = &refusal{http.StatusPreconditionFailed, "The entry is not as the request expects it: somebody else was first", "precondition failed"}
 
-// condition takes the header's conditions into the change.
+// condition takes the header's conditions into the change. One that is empty, or there twice, is not taken for none.
 func (h *Head) condition(a *ask, c *Change) error {
+	for _, name := range []string{"If-Match", "If-None-Match"} {
+		if lines := a.header.Values(name); len(lines) > 1 || len(lines) == 1 && strings.TrimSpace(lines[0]) == "" {
+			return bad("Header '"+name+"' is not one condition", "invalid condition")
+		}
+	}
 	return h.conditions(a.header.Get("If-Match"), a.header.Get("If-None-Match"), c)
 }
 

@@ -105,6 +105,10 @@ func TestConditionalChangesAreMadeOnlyOnWhatWasSeen(t *testing.T) {
 	}
 	assert.Equal(t, 403, change("POST", strings.Replace("/writeScope"+atA, "=w", "=other", 1), "If-Match", next))
 	assert.Equal(t, 400, change("POST", "/writeScope"+atA, "If-None-Match", next))
+	for _, header := range []string{"If-Match", "If-None-Match"} {
+		assert.Equal(t, 400, change("POST", "/writeScope"+atA, header, " "))
+		assert.Equal(t, 400, change("DELETE", "/deleteScope"+atA, header, next, header, next))
+	}
 	require.Equal(t, 200, change("DELETE", "/deleteScope"+atA, "If-Match", next))
 	assert.Equal(t, 412, change("POST", "/writeScope"+atA, "If-Match", next), "it is gone")
 	_, _, answer := e.ask("GET", "/readScope"+atA, "")

@@ -96,6 +96,11 @@ func New(store Store, opts ...Option) *Head {
 // ServeHTTP answers one call. Every answer but /openapi.json is the protocol's JSON envelope.
 func (h *Head) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := &visit{Request: r, began: time.Now(), call: "unknown"}
+	if len(r.TransferEncoding) > 0 {
+		// It may have had a Content-Length as well, which net/http takes away and goes on. What a proxy before the head took for the
+		// rest of this request would be the next one.
+		w.Header().Set("Connection", "close")
+	}
 	value, err := h.route(w, v)
 	a := success(value)
 	doc, raw := value.(document)

@@ -10,7 +10,9 @@ import (
 )
 
 // Limits are what one client may take; zero fields limit nothing. A client is the subject of a certificate that the head trusts, else
-// the read token, else the address (of IPv6 its /64): the guests of a slice, who share a token, are one client together.
+// the read token, each where there are several, else the address (of IPv6 its /64): the guests of a slice, who share a token, are one
+// client together. Somebody who makes up another token for each request is a client for each: what strangers may take at all is for a
+// packet filter to limit.
 type Limits struct {
 	Requests int // a second, on average; twice as many at once
 	Watches  int // waiting at a time
@@ -40,7 +42,10 @@ func (h *Head) admit(w http.ResponseWriter, v *visit) error {
 	if h.limits.Requests <= 0 {
 		return nil
 	}
-	wait := h.rates.take(h.client(v), float64(h.limits.Requests), v.began)
+	var wait time.Duration
+	for _, client := range h.clients(v) {
+		wait = max(wait, h.rates.take(client, float64(h.limits.Requests), v.began))
+	}
 	if wait == 0 {
 		return nil
 	}

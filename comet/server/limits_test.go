@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -113,6 +114,31 @@ func TestWaitingWatchesOfAClientAreLimited(t *testing.T) {
 		require.Equal(t, 200, ask(remote, wait, otherToken).Code, "this one is another client")
 		waiting.Wait()
 		require.Equal(t, 200, ask(remote, wait, readToken).Code)
+	})
+}
+
+// Whoever has a token is one client, whatever else he puts beside it.
+func TestMadeUpTokensBesideATokenAreNoOtherClient(t *testing.T) {
+	limited(t, server.Limits{Watches: 1, Requests: 10}, func(ask func(remote, path, token string) *httptest.ResponseRecorder) {
+		const remote = "192.0.2.1:1000"
+		var first struct{ Value struct{ Rev string } }
+		require.NoError(t, json.Unmarshal(ask(remote, "/watchScope?contextID=slice", readToken).Body.Bytes(), &first))
+		wait := "/watchScope?contextID=slice&since=" + first.Value.Rev
+		var waiting sync.WaitGroup
+		waiting.Go(func() { require.Equal(t, 200, ask(remote, wait, "made-up-1, "+readToken).Code) })
+		synctest.Wait()
+		for _, tokens := range []string{readToken, "made-up-2," + readToken, readToken + ",made-up-3", "made-up-4,Planted%2DRead%2DToken%2D1"} {
+			require.Equal(t, 429, ask(remote, wait, tokens).Code, tokens)
+		}
+		require.Equal(t, 200, ask(remote, wait, "made-up-2").Code)
+		waiting.Wait()
+		time.Sleep(time.Minute)
+		now := "/watchScope?contextID=slice&wait=0s"
+		for i := range 20 {
+			require.Equal(t, 200, ask(remote, now, fmt.Sprintf("made-up-%d,%s", i, readToken)).Code)
+		}
+		require.Equal(t, 429, ask(remote, now, "made-up-x,"+readToken).Code)
+		require.Equal(t, 200, ask(remote, now, "made-up-x").Code)
 	})
 }
 

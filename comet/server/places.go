@@ -16,17 +16,19 @@ type places struct {
 
 // place is one watch's.
 type place struct {
-	client string
-	shed   chan struct{} // closed when somebody else got it
-	given  bool          // back
+	clients []string
+	shed    chan struct{} // closed when somebody else got it
+	given   bool          // back
 }
 
-// take takes a place; none of the two limits is one where it is 0. The place of a watch that shows nothing is free for others.
-func (p *places) take(client string, ofClient, ofAll int) (*place, bool) {
+// take takes a place that counts for each of the clients; ofAll is no limit where it is 0. The place of a watch that shows nothing is free for others.
+func (p *places) take(clients []string, ofClient, ofAll int) (*place, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if ofClient > 0 && p.byClient[client] >= ofClient {
-		return nil, false
+	for _, client := range clients {
+		if p.byClient[client] >= ofClient {
+			return nil, false
+		}
 	}
 	if ofAll > 0 && p.taken >= ofAll && !p.shed() {
 		return nil, false
@@ -35,8 +37,10 @@ func (p *places) take(client string, ofClient, ofAll int) (*place, bool) {
 		p.byClient, p.idle = map[string]int{}, map[*place]struct{}{}
 	}
 	p.taken++
-	p.byClient[client]++
-	return &place{client: client, shed: make(chan struct{})}, true
+	for _, client := range clients {
+		p.byClient[client]++
+	}
+	return &place{clients: clients, shed: make(chan struct{})}, true
 }
 
 // shed sends one away that shows nothing.
@@ -74,8 +78,10 @@ func (p *places) free(taken *place) {
 	taken.given = true
 	delete(p.idle, taken)
 	p.taken--
-	if p.byClient[taken.client]--; p.byClient[taken.client] == 0 {
-		delete(p.byClient, taken.client)
+	for _, client := range taken.clients {
+		if p.byClient[client]--; p.byClient[client] == 0 {
+			delete(p.byClient, client)
+		}
 	}
 }
 
@@ -88,11 +94,11 @@ func (h *Head) Watching() int {
 
 // place takes a place for a watch that is going to wait.
 func (h *Head) place(w http.ResponseWriter, v *visit) (*place, error) {
-	client := ""
+	var clients []string
 	if h.limits.Watches > 0 {
-		client = h.client(v)
+		clients = h.clients(v)
 	}
-	taken, ok := h.waiting.take(client, h.limits.Watches, h.limits.Waiting)
+	taken, ok := h.waiting.take(clients, h.limits.Watches, h.limits.Waiting)
 	if !ok {
 		return nil, h.noPlace(w, v)
 	}

@@ -72,6 +72,8 @@ func newServer(handler http.Handler, config *tls.Config, to *slog.Logger) *http.
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          log.New(errorLog{to}, "", 0),
 		Protocols:         new(http.Protocols),
+
+		DisableGeneralOptionsHandler: true, // OPTIONS * is a call that a head does not know, as any other
 	}
 	s.Protocols.SetHTTP1(true)
 	return s

@@ -51,6 +51,14 @@ func TestFilesOfTokensThatMakeNoSense(t *testing.T) {
 	}
 }
 
+// The file of a slice that a controller has says more than its tokens.
+func TestFilesOfControllersAreTaken(t *testing.T) {
+	owners, err := load(t, `{"sliceId":"c","groups":["all"],"vms":[{"hostName":"a","reservationId":"k"}],"withdrawn":[],"readToken":"Planted","writeTokens":{"k":"PlantedA"}}`)
+	require.NoError(t, err)
+	require.Len(t, owners, 1)
+	require.Equal(t, scope.MustName("c", "f", "k").Key, owners[0].Key)
+}
+
 // deployed is a head that shows other entries each time, until the last of the answers, which stays.
 func deployed(t *testing.T, answers ...string) *comet.Client {
 	t.Helper()

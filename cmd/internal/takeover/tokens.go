@@ -30,6 +30,11 @@ type object struct {
 
 	SliceID     string            `json:"sliceId"`
 	WriteTokens map[string]string `json:"writeTokens"`
+
+	// What comet-controller keeps beside the tokens; it says nothing of them.
+	Groups    json.RawMessage `json:"groups"`
+	VMs       json.RawMessage `json:"vms"`
+	Withdrawn json.RawMessage `json:"withdrawn"`
 }
 
 // LoadTokens reads a file of tokens. One that others may read is an error. No error quotes a token.

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/renci-nrig/comet-go/comet/server/contents"
 	"github.com/renci-nrig/comet-go/scope"
@@ -64,9 +65,12 @@ func (c *Client) Backup(ctx context.Context, w io.Writer) error { return c.strea
 func (c *Client) Export(ctx context.Context, w io.Writer) error { return c.stream(ctx, "/export", w) }
 
 // Groups lists what the head's store holds.
-func (c *Client) Groups(ctx context.Context) (groups []contents.Group, err error) {
-	err = c.ask(ctx, http.MethodGet, "/groups", &groups)
-	return groups, err
+func (c *Client) Groups(ctx context.Context) ([]contents.Group, error) {
+	var groups []contents.Group
+	if err := c.ask(ctx, http.MethodGet, "/groups", &groups); err != nil {
+		return nil, err
+	}
+	return groups, nil
 }
 
 // Purge removes a context from the head's store.
@@ -103,7 +107,7 @@ func (c *Client) stream(ctx context.Context, what string, w io.Writer) error {
 	case err != nil:
 		return err
 	case r.Trailer.Get(trailerError) != "":
-		return errors.New(r.Trailer.Get(trailerError))
+		return errors.New(printable(r.Trailer.Get(trailerError)))
 	case r.Trailer.Get(trailerDone) == "":
 		return errCut
 	}
@@ -125,7 +129,17 @@ func (c *Client) do(ctx context.Context, method, what string) (*http.Response, e
 	if r.StatusCode != http.StatusOK {
 		defer r.Body.Close()
 		text, _ := io.ReadAll(io.LimitReader(r.Body, 4096))
-		return nil, fmt.Errorf("the head says: %s", strings.TrimSpace(string(text)))
+		return nil, fmt.Errorf("the head says: %s", printable(string(text)))
 	}
 	return r, nil
+}
+
+// printable makes one line of what may be a page.
+func printable(text string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text))
 }

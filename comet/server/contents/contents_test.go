@@ -113,6 +113,7 @@ func TestFilesThatAreNotWholeAreRefused(t *testing.T) {
 	lines := bytes.SplitAfter(file, []byte("\n"))
 	for _, other := range [][]byte{
 		append(bytes.Clone(file), '\n'),
+		append(bytes.Clone(file[:len(file)-1]), "}\n"...),
 		append(bytes.Clone(file), file...),
 		bytes.Join([][]byte{lines[0], lines[2], lines[1], lines[3]}, nil),
 		bytes.Join([][]byte{lines[0], lines[1], lines[3]}, nil),

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -48,5 +49,36 @@ func FuzzEntries(f *testing.F) {
 		again, err := read(b.Bytes())
 		require.NoError(t, err)
 		require.Equal(t, first, again)
+	})
+}
+
+// FuzzFile: any file at all is an export that is the same when it is written again, or refused for one of the reasons that there are.
+// No word of it is quoted.
+func FuzzFile(f *testing.F) {
+	file := written(f, entry("a", "Planted-Value"), entry("b", "\xffPlanted-Value"))
+	f.Add(file)
+	f.Add(file[:len(file)-1])
+	f.Add(append(bytes.Clone(file[:len(file)-1]), "}\n"...))
+	f.Add(bytes.Replace(file, []byte("/1"), []byte("/2"), 1))
+	path := filepath.Join(f.TempDir(), "export")
+	f.Fuzz(func(t *testing.T, text []byte) {
+		require.NoError(t, os.WriteFile(path, text, 0o600))
+		in, err := contents.Open(path, nil)
+		if err != nil {
+			require.ErrorContains(t, err, path)
+			require.NotContains(t, err.Error(), "Planted-Value")
+			require.NotContains(t, err.Error(), "\n")
+			known := errors.Is(err, contents.ErrNotExport) || errors.Is(err, contents.ErrFormat) || errors.Is(err, contents.ErrDamaged)
+			require.True(t, known, "%v", err)
+			return
+		}
+		defer in.Close()
+		var b bytes.Buffer
+		require.NoError(t, contents.Write(t.Context(), &b, in.Header, in.All()))
+		require.NoError(t, os.WriteFile(path, b.Bytes(), 0o600))
+		again, err := contents.Open(path, nil)
+		require.NoError(t, err)
+		defer again.Close()
+		require.Equal(t, in.Entries, again.Entries)
 	})
 }

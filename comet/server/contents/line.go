@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -112,12 +113,17 @@ func parseEntry(line []byte) (Entry, error) {
 	return r, nil
 }
 
+var errNotExported = errors.New("it is not what an export holds")
+
 // parse takes one line without unknown members.
 func parse(line []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(line))
 	d.DisallowUnknownFields()
-	if d.Decode(into) != nil || d.More() {
-		return errors.New("it is not what an export holds")
+	if d.Decode(into) != nil {
+		return errNotExported
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errNotExported
 	}
 	return nil
 }
