@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -28,9 +29,10 @@ func buildGuest(t testing.TB, arch string) string {
 	t.Helper()
 	sources(t)
 	bin := filepath.Join(t.TempDir(), "comet-guest-"+arch)
-	tags, err := os.ReadFile("comet-guest/package/tags")
+	flags, err := os.ReadFile("comet-guest/package/build.flags") // as .ci/package has them
 	require.NoError(t, err)
-	build := exec.Command("go", "build", "-tags", strings.TrimSpace(string(tags)), "-trimpath", "-ldflags=-s -w", "-o", bin, "./comet-guest")
+	args := slices.Concat([]string{"build"}, strings.Fields(string(flags)), []string{"-trimpath", "-ldflags=-s -w", "-o", bin, "./comet-guest"})
+	build := exec.Command("go", args...)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH="+arch)
 	text, err := build.CombinedOutput()
 	require.NoError(t, err, "%s", text)
@@ -55,7 +57,7 @@ func BenchmarkFootprint(b *testing.B) {
 	bin := buildGuest(b, runtime.GOARCH)
 	b.Run("asking", func(b *testing.B) {
 		g := startGuest(b, bin, server.WithoutExtensions())
-		g.rounds(b.Context(), 3) // what it has to learn at first
+		g.rounds(b.Context(), 8) // what it has to learn at first
 		cpu, shaken := g.cpu(), g.heads.Handshakes(0)
 		const rounds = 10
 		g.rounds(b.Context(), rounds)
@@ -142,7 +144,7 @@ func (p *process) memory(b *testing.B) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid))
 	require.NoError(b, err)
 	for line := range strings.Lines(string(text)) {
-		if fields := strings.Fields(line); len(fields) == 3 && (fields[0] == "VmRSS:" || fields[0] == "VmHWM:") {
+		if fields := strings.Fields(line); len(fields) == 3 && (fields[0] == "VmRSS:" || fields[0] == "VmHWM:" || fields[0] == "RssAnon:") {
 			kb, err := strconv.ParseFloat(fields[1], 64)
 			require.NoError(b, err)
 			b.ReportMetric(kb/1000, "MB-"+strings.Trim(fields[0], ":"))

@@ -34,6 +34,8 @@ type call struct {
 	reads []scope.Token
 	held  time.Duration
 
+	before *digest // of an answer that was read before: the same once more is not read again
+
 	inside []scope.Token // the tokens of a batch, in its body
 	needs  string        // an extension without which a head does not get the call
 
@@ -86,6 +88,7 @@ type settledAnswer struct {
 	value  json.RawMessage
 	parsed any    // what the call's parse made of the value
 	tag    string // of the state that the answer is about; empty where the head gives none
+	digest digest // where the call has one of an answer before
 }
 
 // rounds is how often all heads are asked: an ill head may be well a moment later.
@@ -124,7 +127,7 @@ func (c *Client) do(ctx context.Context, call call) (settledAnswer, outcome, err
 				continue
 			case r.verdict == settled:
 				c.lose(call, lost)
-				return settledAnswer{r.value, r.parsed, r.tag}, out, orNil(r.err)
+				return settledAnswer{r.value, r.parsed, r.tag, r.digest}, out, orNil(r.err)
 			case r.verdict == later:
 				busy[r.from] = true
 			case r.verdict == elsewhere && (r.answered || r.late):

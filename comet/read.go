@@ -71,8 +71,15 @@ func decodeEntry(value json.RawMessage) (wireEntry[text], error) {
 // List returns the entries of a context that the read token shows, of one family or, where family is zero, of all. No entries is
 // an empty list and no error: heads give the same for a wrong token. Entries whose names make no sense are left out and logged.
 func (c *Client) List(ctx context.Context, context scope.ContextID, family scope.Family, read scope.Token) ([]Entry, error) {
+	entries, _, err := c.listUnless(ctx, context, family, read, nil)
+	return entries, err
+}
+
+// listUnless is List but where the answer is the one that before stands for: same is true then, and the entries are not read out of it
+// once more. before is set to the answer that was read.
+func (c *Client) listUnless(ctx context.Context, context scope.ContextID, family scope.Family, read scope.Token, before *digest) (entries []Entry, same bool, err error) {
 	if context.IsZero() || read.IsZero() {
-		return nil, invalid(opList, errors.New("context or read token is missing"))
+		return nil, false, invalid(opList, errors.New("context or read token is missing"))
 	}
 	answer, _, err := c.do(ctx, call{
 		op:     opList,
@@ -81,11 +88,17 @@ func (c *Client) List(ctx context.Context, context scope.ContextID, family scope
 		name:   scope.Name{Context: context, Family: family},
 		tokens: scope.Tokens{Read: read},
 		parse:  func(value json.RawMessage) (any, *Error) { return c.parseEntries(context, family, value) },
+		before: before,
 	})
-	if err != nil {
-		return nil, err
+	switch {
+	case err != nil:
+		return nil, false, err
+	case answer.parsed == nil:
+		return nil, true, nil
+	case before != nil:
+		*before = answer.digest
 	}
-	return answer.parsed.([]Entry), nil
+	return answer.parsed.([]Entry), false, nil
 }
 
 func (c *Client) parseEntries(context scope.ContextID, family scope.Family, value json.RawMessage) ([]Entry, *Error) {

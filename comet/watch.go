@@ -2,6 +2,7 @@ package comet
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,6 +28,9 @@ type Watch struct {
 
 	// Failed is told why there is nothing to see, each time that one head after the other gave no answer; it may be nil.
 	Failed func(error)
+
+	// Heard is called after each answer, also where it tells nothing new; it may be nil.
+	Heard func()
 }
 
 // Change is what happened since the one before.
@@ -86,6 +90,9 @@ func (c *Client) Watch(ctx context.Context, w Watch, seen func(Change) error) er
 			rest(ctx, f.failed(err))
 		default:
 			f.failures, f.said = 0, nil
+			if f.Heard != nil {
+				f.Heard()
+			}
 			if change.news() {
 				if err := seen(change); err != nil {
 					return err
@@ -146,8 +153,10 @@ func (c Change) news() bool { return c.Whole || len(c.Entries)+len(c.Removed) > 
 type follower struct {
 	c *Client
 	Watch
-	rev   string // up to where all is known; empty before the first answer
-	known map[watchedName]string
+	rev   string                 // up to where all is known; empty before the first answer
+	known map[watchedName]digest // the values
+
+	answers []digest // of a head that does not wait, by token, as known has them
 
 	failures int         // in a row
 	said     *HeadsError // what the heads said since the last answer
@@ -220,11 +229,12 @@ func (f *follower) query(held time.Duration) url.Values {
 
 // learn keeps what was seen, for heads that only give whole lists.
 func (f *follower) learn(change Change) {
+	f.answers = nil
 	if change.Whole || f.known == nil {
-		f.known = map[watchedName]string{}
+		f.known = map[watchedName]digest{}
 	}
 	for _, e := range change.Entries {
-		f.known[watchedName{e.Token, e.Name}] = string(e.Value)
+		f.known[watchedName{e.Token, e.Name}] = sha256.Sum256(e.Value)
 	}
 	for _, e := range change.Removed {
 		delete(f.known, watchedName{e.Token, e.Name})

@@ -83,7 +83,7 @@ func (g *Guest) addModules() {
 	maps.Copy(g.modes, g.Modules)
 	for _, m := range []frame.Module{
 		metadataguard.New(g.machine),
-		hostname.HostName{Machine: g.machine, Wanted: g.self.HostName, Loopback: loopback},
+		&hostname.HostName{Machine: g.machine, Wanted: g.self.HostName, Loopback: loopback},
 		g.links,
 		router.New(g.machine, func() string { return g.self.Router }),
 		routes.New(g.machine, g.sources.routes, heads),

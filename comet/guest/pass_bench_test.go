@@ -9,8 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/renci-nrig/comet-go/comet/guest"
 	"github.com/renci-nrig/comet-go/comet/comettest"
+	"github.com/renci-nrig/comet-go/comet/guest"
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/scope"
 )
@@ -42,7 +42,7 @@ func BenchmarkPass(b *testing.B) {
 		ended, cancel := context.WithCancel(b.Context())
 		for b.Loop() {
 			st := g.Look(ended)
-			require.Len(b, st.Modules, 8)
+			require.NotEmpty(b, st.Modules)
 		}
 		cancel()
 	})

@@ -29,13 +29,15 @@ type HostName struct {
 	Machine  *frame.Machine
 	Wanted   string     // the name; node groups have a / in it, which becomes -
 	Loopback netip.Addr // what the name answers with on the machine itself; the zero address: no line is kept
+
+	line frame.Settled
 }
 
 // Name is "hostname".
-func (HostName) Name() string { return "hostname" }
+func (*HostName) Name() string { return "hostname" }
 
 // Plan sets the name that the kernel knows, /etc/hostname, which it gets at the next start, and the loopback line.
-func (h HostName) Plan(context.Context) (p frame.Plan, err error) {
+func (h *HostName) Plan(context.Context) (p frame.Plan, err error) {
 	name := scope.CanonicalHostName(h.Wanted)
 	if name == "" {
 		return p, frame.ErrUnknown
@@ -59,7 +61,7 @@ func (h HostName) Plan(context.Context) (p frame.Plan, err error) {
 	return p, nil
 }
 
-func (h HostName) file(name string) ([]frame.Step, error) {
+func (h *HostName) file(name string) ([]frame.Step, error) {
 	const file = "etc/hostname"
 	now, err := h.Machine.Read(file, false)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -71,16 +73,20 @@ func (h HostName) file(name string) ([]frame.Step, error) {
 	return h.Machine.Put(frame.File{Name: file, Content: []byte(name + "\n"), Mode: 0o644})
 }
 
-func (h HostName) loopback(name string) ([]frame.Step, error) {
+func (h *HostName) loopback(name string) ([]frame.Step, error) {
 	var lines []string
 	if h.Loopback.IsValid() {
 		lines = []string{h.Loopback.String() + "\t" + name}
 	}
-	return h.Machine.SetBlock(LoopbackBlock, lines)
+	p, err := h.line.Get(h.Machine, 0, []string{LoopbackBlock.File}, func() (p frame.Plan, err error) {
+		p.Steps, err = h.Machine.SetBlock(LoopbackBlock, lines)
+		return p, err
+	})
+	return p.Steps, err
 }
 
 // cloudInit tells cloud-init, where it is there, to leave the name alone: it would set its own at each start.
-func (h HostName) cloudInit(string) ([]frame.Step, error) {
+func (h *HostName) cloudInit(string) ([]frame.Step, error) {
 	const folder = "etc/cloud/cloud.cfg.d"
 	info, err := h.Machine.Root().Stat(folder)
 	if err != nil || !info.IsDir() {
@@ -89,7 +95,7 @@ func (h HostName) cloudInit(string) ([]frame.Step, error) {
 	return h.Machine.Put(frame.File{Name: folder + "/95-comet-guest.cfg", Content: []byte("preserve_hostname: true\n"), Mode: 0o644})
 }
 
-func (h HostName) kernel(name string) ([]frame.Step, error) {
+func (h *HostName) kernel(name string) ([]frame.Step, error) {
 	if err := h.Machine.Needs(); err != nil {
 		return nil, err
 	}

@@ -62,7 +62,7 @@ func New(client *comet.Client, self orca.UserData, s Settings) (*Context, error)
 	case self.ReservationID.IsZero():
 		return nil, errors.New("user data: reservation_id is not set")
 	}
-	c.watch = comet.Watch{Context: self.SliceID, Every: s.Every, Pause: c.pause, Failed: c.fail}
+	c.watch = comet.Watch{Context: self.SliceID, Every: s.Every, Pause: c.pause, Failed: c.fail, Heard: c.hear}
 	c.slice = c.follow(self.Slice.Tokens.Read, Groups(self))
 	c.unit = c.follow(self.ReadToken, scope.InstanceFamilies())
 	if len(c.watch.Read) == 0 {
@@ -152,6 +152,18 @@ func (c *Context) Ask(ctx context.Context) error {
 	}
 	c.take(change)
 	return nil
+}
+
+// hear notes that a head answered.
+func (c *Context) hear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.heard = time.Now()
+	if c.failed != nil {
+		c.failed = nil
+		c.turn++
+		c.news()
+	}
 }
 
 // take notes what a head said.

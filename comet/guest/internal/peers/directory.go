@@ -24,6 +24,8 @@ type Directory struct {
 	contexts []*known.Context
 	domain   string
 
+	hosts, knownHosts frame.Settled
+
 	mu    sync.Mutex
 	seen  seen // what the listing was made of
 	now   listing
@@ -68,10 +70,7 @@ func (d *Directory) list() (listing, error) {
 	if _, err := d.machine.Load(namesState, &first); err != nil {
 		return listing{}, err
 	}
-	s := seen{foreign: string(foreign), first: fingerprint(first)}
-	for _, c := range d.contexts {
-		s.turn += c.Turn()
-	}
+	s := seen{turn: turns(d.contexts), foreign: string(foreign), first: fingerprint(first)}
 	if !d.fresh || s != d.seen {
 		d.now, d.seen, d.fresh = d.make(foreign, first), s, true
 	}

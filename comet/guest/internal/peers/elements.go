@@ -82,3 +82,11 @@ func answers(groups []group, notes *[]frame.Note, take func(group, known.Peer)) 
 	}
 	return sure
 }
+
+// turns changes whenever any of the contexts may have something new.
+func turns(contexts []*known.Context) (sum int) {
+	for _, c := range contexts {
+		sum += c.Turn()
+	}
+	return sum
+}

@@ -17,7 +17,11 @@ type Hosts struct{ *Directory }
 func (Hosts) Name() string { return "hosts" }
 
 // Plan makes the block hold the VMs of all groups, sorted. In doubt it loses nothing.
-func (h Hosts) Plan(context.Context) (p frame.Plan, err error) {
+func (h Hosts) Plan(context.Context) (frame.Plan, error) {
+	return h.hosts.Get(h.machine, turns(h.contexts), []string{HostsBlock.File, h.machine.State(namesState)}, h.plan)
+}
+
+func (h Hosts) plan() (p frame.Plan, err error) {
 	l, err := h.list()
 	if err != nil {
 		return p, err

@@ -23,7 +23,12 @@ func (KnownHosts) Name() string { return "known-hosts" }
 const maxHostKeys = 8
 
 // Plan makes the block hold the host keys of the VMs whose name is accepted, sorted. In doubt it loses nothing.
-func (k KnownHosts) Plan(context.Context) (p frame.Plan, err error) {
+func (k KnownHosts) Plan(context.Context) (frame.Plan, error) {
+	files := []string{KnownHostsBlock.File, HostsBlock.File, k.machine.State(namesState)}
+	return k.knownHosts.Get(k.machine, turns(k.contexts), files, k.plan)
+}
+
+func (k KnownHosts) plan() (p frame.Plan, err error) {
 	l, err := k.list()
 	if err != nil {
 		return p, err

@@ -22,6 +22,7 @@ const keysState = "pubkeys.json"
 type PubKeys struct {
 	machine  *frame.Machine
 	contexts []*known.Context
+	settled  frame.Settled
 
 	turn  int // of the contexts when the keys were read
 	now   keyring
@@ -45,7 +46,11 @@ func NewPubKeys(m *frame.Machine, contexts []*known.Context) *PubKeys {
 func (*PubKeys) Name() string { return "pubkeys" }
 
 // Plan makes the block hold the keys of all groups, sorted. In doubt it loses nothing.
-func (k *PubKeys) Plan(context.Context) (p frame.Plan, err error) {
+func (k *PubKeys) Plan(context.Context) (frame.Plan, error) {
+	return k.settled.Get(k.machine, turns(k.contexts), []string{KeysBlock.File, k.machine.State(keysState)}, k.plan)
+}
+
+func (k *PubKeys) plan() (p frame.Plan, err error) {
 	ring := k.read()
 	have, err := k.machine.BlockLines(KeysBlock)
 	if err != nil {
@@ -83,10 +88,7 @@ func (k *PubKeys) groups() []group {
 
 // read returns the keys that are known now.
 func (k *PubKeys) read() keyring {
-	turn := 0
-	for _, c := range k.contexts {
-		turn += c.Turn()
-	}
+	turn := turns(k.contexts)
 	if !k.fresh || turn != k.turn {
 		k.now, k.turn, k.fresh = k.make(), turn, true
 	}
