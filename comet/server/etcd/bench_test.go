@@ -61,7 +61,7 @@ func transaction(ctx context.Context, client *clientv3.Client, key, value string
 func BenchmarkRead(b *testing.B) {
 	for _, goroutines := range []int{1, 16} {
 		for _, entries := range []int{10, 10000} {
-			b.Run(fmt.Sprintf("goroutines=%d/entries=%d", goroutines, entries), func(b *testing.B) {
+			b.Run(fmt.Sprintf("goroutines=%d,entries=%d", goroutines, entries), func(b *testing.B) {
 				cluster := etcdtest.Start(b, 1)
 				s := open(b, cluster.URL("/comet"))
 				fill(b, s, entries)
