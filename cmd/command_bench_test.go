@@ -18,7 +18,7 @@ import (
 // BenchmarkCommand times a shell command of an existing client that reads one entry, which TEST_CLIENT holds, and in turn with it
 // cometctl. Where to read and whom to trust they find in the environment: COMETHOST, COMETCACERT, COMETCLIENTCERT and COMETCLIENTKEY, the
 // tokens COMET_READ_TOKEN and COMET_WRITE_TOKEN, and the entry's CONTEXT, FAMILY and KEY. The head is one of this process, or a deployed one where
-// TEST_HEAD and its companions (comet/internal/headtest) name it.
+// TEST_DEPLOYED and its companions (comet/internal/headtest) name it.
 func BenchmarkCommand(b *testing.B) {
 	command := os.Getenv("TEST_CLIENT")
 	if command == "" {
@@ -55,8 +55,8 @@ func BenchmarkCommand(b *testing.B) {
 
 // headOfCommands is the environment of commands that work with a head.
 func headOfCommands(b *testing.B) []string {
-	host, ca, cert, key := os.Getenv("TEST_HEAD"), os.Getenv("TEST_HEAD_CACERT"), os.Getenv("TEST_HEAD_CERT"), os.Getenv("TEST_HEAD_KEY")
-	name := os.Getenv("TEST_HEAD_SERVER_NAME")
+	host, ca, cert, key := os.Getenv("TEST_DEPLOYED"), os.Getenv("TEST_DEPLOYED_CACERT"), os.Getenv("TEST_DEPLOYED_CERT"), os.Getenv("TEST_DEPLOYED_KEY")
+	name := os.Getenv("TEST_DEPLOYED_SERVER_NAME")
 	if host == "" {
 		certs, err := tlsconfig.WriteDevelopment(filepath.Join(b.TempDir(), "certs"))
 		require.NoError(b, err)

@@ -90,7 +90,7 @@ func (d deployed) at(url string) (suite, table) {
 
 // env is how benchmarks are told of a deployed head.
 func (d deployed) env(url string) []string {
-	return []string{"TEST_HEAD=" + url, "TEST_HEAD_CACERT=" + d.cacert, "TEST_HEAD_CERT=" + d.cert, "TEST_HEAD_KEY=" + d.key, "TEST_HEAD_SERVER_NAME=" + d.serverName}
+	return []string{"TEST_DEPLOYED=" + url, "TEST_DEPLOYED_CACERT=" + d.cacert, "TEST_DEPLOYED_CERT=" + d.cert, "TEST_DEPLOYED_KEY=" + d.key, "TEST_DEPLOYED_SERVER_NAME=" + d.serverName}
 }
 
 // commands times an existing client's command, at the first deployed head if there is one.

@@ -14,11 +14,11 @@ import (
 // What the environment may say of a head that is deployed, for benchmarks to run against it: its URL, a file with its CA (DER or PEM),
 // a client's certificate and key, and a name that its certificate may bear beside the URL's.
 const (
-	Deployed           = "TEST_HEAD"
-	DeployedCA         = "TEST_HEAD_CACERT"
-	DeployedCert       = "TEST_HEAD_CERT"
-	DeployedKey        = "TEST_HEAD_KEY"
-	DeployedServerName = "TEST_HEAD_SERVER_NAME"
+	Deployed           = "TEST_DEPLOYED"
+	DeployedCA         = "TEST_DEPLOYED_CACERT"
+	DeployedCert       = "TEST_DEPLOYED_CERT"
+	DeployedKey        = "TEST_DEPLOYED_KEY"
+	DeployedServerName = "TEST_DEPLOYED_SERVER_NAME"
 )
 
 func deployed(t testing.TB) (head string, config *tls.Config) {
