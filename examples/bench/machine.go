@@ -78,7 +78,7 @@ func load() string {
 }
 
 func (m machine) String() string {
-	return fmt.Sprintf("Measured on %s: %s, %d cores, %.1f GB, %s, stores on %s; %s; comet-go %s. Load %s before and %s after.\n"+
-		"Medians of the rounds, in brackets the lowest and the highest.",
+	return fmt.Sprintf("Measured on %s: %s, %d cores, %.1f GB, %s, stores on %s, %s, comet-go %s.\n"+
+		"Load %s before and %s after. Medians of the rounds, in brackets the lowest and the highest.",
 		m.Date, m.CPU, m.Cores, m.MemoryGB, m.Kernel, m.Disk, m.Go, m.Module, m.LoadBefore, m.LoadAfter)
 }

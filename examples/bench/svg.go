@@ -56,7 +56,7 @@ func (c chart) svg() string {
 		most = max(most, b.high)
 	}
 	step := tick(most)
-	end := step * math.Ceil(most/step)
+	end := max(step, step*math.Ceil(most/step))
 	x := func(v float64) float64 { return float64(left) + 8 + v/end*float64(width-left-8-forValue) }
 	bottom := top + barSpace*len(c.bars)
 	var s strings.Builder
