@@ -45,7 +45,7 @@ const (
 	barThick = 18
 	margin   = 16
 	perRune  = 6.6 // of a label in 12 px
-	forValue = 70  // right of the longest bar
+	forValue = 80  // right of the longest bar
 )
 
 func (c chart) svg() string {
@@ -75,7 +75,7 @@ func (c chart) svg() string {
 		if b.high > b.low {
 			whisker(&s, x(b.low), x(b.high), y+barThick/2)
 		}
-		text(&s, x(max(b.value, b.high))+7, y+13, "start", "", b.says)
+		text(&s, width-margin, y+13, "end", `font-weight="bold"`, b.says)
 	}
 	if c.reference > 0 {
 		line(&s, x(c.reference), top-4, x(c.reference), float64(bottom), `stroke="#b3401f" stroke-width="1.5" stroke-dasharray="5 3"`)

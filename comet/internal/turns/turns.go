@@ -15,11 +15,11 @@ import (
 // Call does what is measured once. Each goroutine has a number, from 0.
 type Call func(ctx context.Context, goroutine int) error
 
-// slice is how long one has its turn.
-const slice = 150 * time.Millisecond
+// slice is how long one has its turn: the shorter, the more alike are the moments that both meet.
+const slice = 60 * time.Millisecond
 
 // Compare lets as many goroutines as given make ours, and then theirs. One iteration of the benchmark is a slice of each, after one of
-// each that counts for nothing; run it with -benchtime 5x or more. It reports the medians: our calls/s, their part of the rate of
+// each that counts for nothing; run it with -benchtime 20x or more. It reports the medians: our calls/s, their part of the rate of
 // theirs ("of-theirs"), and how many times its bytes we allocate ("x-bytes").
 func Compare(b *testing.B, goroutines int, ours, theirs Call) {
 	b.Helper()
