@@ -9,11 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"runtime"
-	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,12 +18,12 @@ import (
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/comettest"
 	"github.com/renci-nrig/comet-go/comet/internal/headtest"
+	"github.com/renci-nrig/comet-go/comet/internal/turns"
 	"github.com/renci-nrig/comet-go/scope"
 )
 
-// BenchmarkClient holds the client against bare net/http doing, and decoding, the same over kept-alive mutual TLS. One iteration is
-// two slices of time, one for each, so that both meet the same weather; run it with -benchtime 15x or more. It reports the medians:
-// calls/s of the client, its rate as a part of net/http's, and how many times net/http's bytes it allocates.
+// BenchmarkClient holds the client against bare net/http doing, and decoding, the same over kept-alive mutual TLS, at a head in a process
+// of its own or at one that is deployed (headtest says how).
 func BenchmarkClient(b *testing.B) {
 	head, config := headtest.Start(b)
 	client, err := comet.New(head, config)
@@ -36,28 +32,33 @@ func BenchmarkClient(b *testing.B) {
 	bare := &bareClient{head, &http.Client{Transport: &http.Transport{TLSClientConfig: config, MaxIdleConnsPerHost: 32}}}
 	defer bare.http.CloseIdleConnections()
 
-	name := scope.MustName("slice", "hostsall", "vm")
+	name := scope.MustName(scope.NewToken().Reveal(), "hostsall", "vm") // a context of its own
 	value := scope.Encode(scope.Host{HostName: strings.Repeat("x", 60), IP: "152.54.14.31"})
 	value = append(value[:len(value)-1], fmt.Sprintf(`,"pad":%q}`, strings.Repeat("x", 900))...)
 	_, err = client.Write(b.Context(), name, testTokens, value)
 	require.NoError(b, err)
 
-	ops := map[string][2]func(context.Context) error{
+	defer client.Delete(context.Background(), name, testTokens)
+
+	ops := map[string][2]turns.Call{
 		"read": {
-			func(ctx context.Context) error {
+			func(ctx context.Context, _ int) error {
 				entry, err := client.Read(ctx, name, testTokens.Read)
 				return hasHost(entry.Value, err)
 			},
-			func(ctx context.Context) error { return hasHost(bare.read(ctx, name)) },
+			func(ctx context.Context, _ int) error { return hasHost(bare.read(ctx, name)) },
 		},
 		"write": {
-			func(ctx context.Context) error { _, err := client.Write(ctx, name, testTokens, value); return err },
-			func(ctx context.Context) error { return bare.write(ctx, name, value) },
+			func(ctx context.Context, _ int) error {
+				_, err := client.Write(ctx, name, testTokens, value)
+				return err
+			},
+			func(ctx context.Context, _ int) error { return bare.write(ctx, name, value) },
 		},
 	}
 	for _, op := range []string{"read", "write"} {
 		for _, goroutines := range []int{1, 16} {
-			b.Run(fmt.Sprintf("%s/%d", op, goroutines), func(b *testing.B) { compare(b, goroutines, ops[op][0], ops[op][1]) })
+			b.Run(fmt.Sprintf("%s/%d", op, goroutines), func(b *testing.B) { turns.Compare(b, goroutines, ops[op][0], ops[op][1]) })
 		}
 	}
 }
@@ -71,63 +72,6 @@ func hasHost(value []byte, err error) error {
 		err = errors.New("another value")
 	}
 	return err
-}
-
-// compare runs slices of both in turn.
-func compare(b *testing.B, goroutines int, ours, theirs func(context.Context) error) {
-	slice(b, goroutines, ours) // connections are opened beforehand
-	slice(b, goroutines, theirs)
-	var rates, ratios, bytes []float64
-	for i := range b.N {
-		first, second := ours, theirs
-		if i%2 == 1 {
-			first, second = theirs, ours
-		}
-		firstRate, firstBytes := slice(b, goroutines, first)
-		secondRate, secondBytes := slice(b, goroutines, second)
-		if i%2 == 1 {
-			firstRate, secondRate, firstBytes, secondBytes = secondRate, firstRate, secondBytes, firstBytes
-		}
-		rates = append(rates, firstRate)
-		ratios = append(ratios, firstRate/secondRate)
-		bytes = append(bytes, firstBytes/secondBytes)
-	}
-	b.ReportMetric(median(rates), "calls/s")
-	b.ReportMetric(median(ratios), "of-net/http")
-	b.ReportMetric(median(bytes), "x-bytes")
-	b.ReportMetric(0, "ns/op")
-}
-
-const sliceTime = 150 * time.Millisecond
-
-// slice calls do for a while and returns calls per second and bytes allocated per call.
-func slice(b *testing.B, goroutines int, do func(context.Context) error) (rate, bytesPerCall float64) {
-	var before, after runtime.MemStats
-	var calls atomic.Int64
-	var running sync.WaitGroup
-	runtime.ReadMemStats(&before)
-	start := time.Now()
-	for range goroutines {
-		running.Go(func() {
-			for time.Since(start) < sliceTime {
-				if err := do(b.Context()); err != nil {
-					b.Error(err)
-					return
-				}
-				calls.Add(1)
-			}
-		})
-	}
-	running.Wait()
-	took := time.Since(start)
-	runtime.ReadMemStats(&after)
-	n := float64(calls.Load())
-	return n / took.Seconds(), float64(after.TotalAlloc-before.TotalAlloc) / n
-}
-
-func median(list []float64) float64 {
-	sorted := slices.Sorted(slices.Values(list))
-	return sorted[len(sorted)/2]
 }
 
 // bareClient is what one would write without an SDK: one head, no failover, no limits.
@@ -217,8 +161,8 @@ func BenchmarkFailover(b *testing.B) {
 		with = append(with, read(well))
 		without = append(without, read(alone))
 	}
-	b.ReportMetric(median(with), "us-one-dead")
-	b.ReportMetric(median(without), "us-well")
-	b.ReportMetric(median(with)-median(without), "us-added")
+	b.ReportMetric(turns.Median(with), "us-one-dead")
+	b.ReportMetric(turns.Median(without), "us-well")
+	b.ReportMetric(turns.Median(with)-turns.Median(without), "us-added")
 	b.ReportMetric(0, "ns/op")
 }

@@ -16,37 +16,48 @@ import (
 
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/internal/headtest"
+	"github.com/renci-nrig/comet-go/comet/internal/turns"
 	"github.com/renci-nrig/comet-go/scope"
 )
 
-// publishing is how long it takes until all guests have published.
-const publishing = 5 * time.Second
+// pace is how long it takes until all guests have published, and how often those ask who are not told.
+type pace struct{ publishing, polling time.Duration }
+
+// ofGuests is the pace of guests as they are, or with -short a faster one of fewer.
+func ofGuests() (pace, []int) {
+	if testing.Short() {
+		return pace{500 * time.Millisecond, time.Second}, []int{100}
+	}
+	return pace{5 * time.Second, 10 * time.Second}, []int{100, 1000}
+}
 
 // BenchmarkGuests lets N guests learn the addresses of each other from one head in a process of its own, over mutual TLS, each with a
 // client of its own and all in one context; their publications are spread over five seconds. It reports how long after the last of
 // these the last guest knew all, and how many times the bytes on the wire (both ways, TLS and its handshakes included) what they had
 // to learn: N entries for each, in JSON. "told" is watching, "polled" asks for the whole list every ten seconds, as guests have done.
 func BenchmarkGuests(b *testing.B) {
-	for _, n := range []int{100, 1000} {
-		b.Run(fmt.Sprintf("told/%d", n), func(b *testing.B) { guests(b, n, true) })
-		b.Run(fmt.Sprintf("polled/%d", n), func(b *testing.B) { guests(b, n, false) })
+	pace, crowds := ofGuests()
+	for _, n := range crowds {
+		b.Run(fmt.Sprintf("told/%d", n), func(b *testing.B) { guests(b, n, true, pace) })
+		b.Run(fmt.Sprintf("polled/%d", n), func(b *testing.B) { guests(b, n, false, pace) })
 	}
 }
 
-func guests(b *testing.B, n int, told bool) {
+func guests(b *testing.B, n int, told bool, pace pace) {
 	var lag, bytes, requests []float64
 	for range b.N {
-		l, x, r := converge(b, n, told)
+		l, x, r := converge(b, n, told, pace)
 		lag, bytes, requests = append(lag, float64(l.Milliseconds())), append(bytes, x), append(requests, r)
 	}
-	b.ReportMetric(median(lag), "ms-lag")
-	b.ReportMetric(median(bytes), "x-bytes")
-	b.ReportMetric(median(requests), "requests/guest")
+	b.ReportMetric(turns.Median(lag), "ms-lag")
+	b.ReportMetric(turns.Median(bytes), "x-bytes")
+	b.ReportMetric(turns.Median(requests), "requests/guest")
 	b.ReportMetric(0, "ns/op")
 }
 
 // crowd is guests that wait until each knows all.
 type crowd struct {
+	polling time.Duration
 	names   []scope.Name
 	value   func(i int) []byte
 	left    sync.WaitGroup // who does not know all yet
@@ -54,11 +65,11 @@ type crowd struct {
 	learned atomic.Int64   // bytes of what they had to learn
 }
 
-func converge(b *testing.B, n int, told bool) (lag time.Duration, timesBytes, requestsEach float64) {
+func converge(b *testing.B, n int, told bool, pace pace) (lag time.Duration, timesBytes, requestsEach float64) {
 	head, config := headtest.Start(b)
 	proxy, moved := countingProxy(b, head)
 	id := scope.NewToken().Reveal() // a context of its own
-	c := &crowd{value: func(i int) []byte {
+	c := &crowd{polling: pace.polling, value: func(i int) []byte {
 		return scope.Encode(scope.Host{HostName: fmt.Sprintf("workers-%04d", i), IP: fmt.Sprintf("10.1.%d.%d", i/250, i%250)})
 	}}
 	for i := range n {
@@ -84,7 +95,7 @@ func converge(b *testing.B, n int, told bool) (lag time.Duration, timesBytes, re
 	var published sync.WaitGroup
 	for i := range clients {
 		published.Go(func() {
-			time.Sleep(time.Until(start.Add(rand.N(publishing))))
+			time.Sleep(time.Until(start.Add(rand.N(pace.publishing))))
 			if _, err := clients[i].Write(ctx, c.names[i], testTokens, c.value(i)); err != nil {
 				b.Error(err)
 			}
@@ -138,7 +149,7 @@ func (c *crowd) learn(ctx context.Context, client *comet.Client, told bool, read
 		if err == nil {
 			see(entries)
 		}
-		every := 10 * time.Second
+		every := c.polling
 		if first {
 			every = rand.N(every) // they did not start together
 		}

@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/renci-nrig/comet-go/comet/internal/headtest"
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/bolt"
 	"github.com/renci-nrig/comet-go/comet/server/etcd"
@@ -36,10 +37,7 @@ func TestMain(m *testing.M) {
 		parkClients(settings)
 		return
 	}
-	if dir := os.Getenv(beBoth); dir != "" {
-		fmt.Fprintln(os.Stderr, serveBoth(dir))
-		os.Exit(1)
-	}
+	headtest.Main()
 	goleak.VerifyTestMain(m)
 }
 

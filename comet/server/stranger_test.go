@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/renci-nrig/comet-go/comet/internal/turns"
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/bolt"
 	"github.com/renci-nrig/comet-go/scope"
@@ -190,6 +191,6 @@ func BenchmarkGuess(b *testing.B) {
 			took[name] = append(took[name], float64(time.Since(began)))
 		}
 	}
-	b.ReportMetric(median(took[there])/median(took[nowhere]), "wrong/absent")
-	b.ReportMetric(median(took[nowhere])/1000, "ns/read")
+	b.ReportMetric(turns.Median(took[there])/turns.Median(took[nowhere]), "wrong/absent")
+	b.ReportMetric(turns.Median(took[nowhere])/1000, "ns/read")
 }

@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/urfave/cli/v2"
+	"sigs.k8s.io/yaml"
 )
 
 // Table is what people see.
@@ -46,7 +47,7 @@ func printData(c *cli.Context, data any) (printed bool, err error) {
 		e.SetEscapeHTML(false)
 		return true, e.Encode(data)
 	case "yaml":
-		text, err := marshalYAML(data)
+		text, err := yaml.Marshal(data)
 		if err == nil {
 			_, err = c.App.Writer.Write(text)
 		}

@@ -207,6 +207,7 @@ func (r *run) mend(ctx context.Context, self identity.Identity, err error) (iden
 			return self, true, nil
 		case <-beat.C:
 			r.notify("WATCHDOG=1")
+			continue
 		case <-r.reload:
 			r.reread()
 		case <-retry.C:

@@ -52,7 +52,12 @@ func serve(dir, address string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("ready")
+	beside, err := loopback.Listen()
+	if err != nil {
+		return err
+	}
+	go serveBare(beside, live.Server())
+	fmt.Printf("https://%s\n", beside.Addr())
 	log := slog.New(slog.DiscardHandler)
 	return server.Serve(context.Background(), server.New(store, server.WithLogger(log), server.WithTrust(live.Trusted)), live.Server(), l)
 }
@@ -61,15 +66,20 @@ func serve(dir, address string) error {
 type Head struct {
 	URL string
 
+	bare    string // the URL of what is beside it
 	t       testing.TB
 	dir     string
 	address string
 	run     *exec.Cmd
 }
 
-// Start starts a head, which ends with the test, and returns its URL and the configuration of a client that it trusts.
+// Start starts a head, which ends with the test, and returns its URL and the configuration of a client that it trusts. Where the
+// environment names a deployed head (see Deployed), it is that one.
 func Start(t testing.TB) (url string, config *tls.Config) {
 	t.Helper()
+	if os.Getenv(Deployed) != "" {
+		return deployed(t)
+	}
 	h := New(t)
 	return h.URL, h.TLS()
 }
@@ -96,8 +106,7 @@ func (h *Head) Restart() {
 	out, err := h.run.StdoutPipe()
 	require.NoError(h.t, err)
 	require.NoError(h.t, h.run.Start())
-	var word string
-	_, err = fmt.Fscanln(out, &word)
+	_, err = fmt.Fscanln(out, &h.bare)
 	require.NoError(h.t, err)
 }
 
@@ -126,5 +135,7 @@ func client(t testing.TB, files tlsconfig.Files) *tls.Config {
 	require.NoError(t, err)
 	identity, err := tlsconfig.ParseKeyPair(read(files.Cert), read(files.Key), tlsconfig.Password{})
 	require.NoError(t, err)
-	return tlsconfig.Client(roots, &identity)
+	config := tlsconfig.Client(roots, &identity)
+	config.ClientSessionCache = nil // each client keeps sessions for itself, as on a machine of its own
+	return config
 }
