@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -107,8 +108,11 @@ func asGuest(t *testing.T) {
 	v.machine, v.wanted.Whole = m, true
 	v.want(chap(v.element("dev0", 1)), v.element("dev1", 2))
 	v.restart()
+	fmt.Println(begun)
 	v.run()
 }
+
+const begun = "begun"
 
 // Guests are killed at whatever point they have reached. A file system that was ever mounted stays as it is.
 func TestGuestsKilledAtAnyMoment(t *testing.T) {
@@ -116,7 +120,7 @@ func TestGuestsKilledAtAnyMoment(t *testing.T) {
 		asGuest(t)
 		return
 	}
-	for life := range 6 {
+	for life := range 5 {
 		t.Run(strconv.Itoa(life), func(t *testing.T) { killedOften(newVM(t)) })
 	}
 }
@@ -129,12 +133,17 @@ func killedOften(v *vm) {
 	v.want(chap(v.element("dev0", 1)), v.element("dev1", 2))
 	v.mkfsIs("exec $real \"$@\"")
 	marked := map[string]bool{}
-	for ended, longest := false, 50*time.Millisecond; !ended; longest += 10 * time.Millisecond {
+	for range 8 {
 		guest := exec.Command(os.Args[0], "-test.run=^TestGuestsKilledAtAnyMoment$")
 		guest.Env = append(os.Environ(), killedVariable+"="+v.world)
+		out, err := guest.StdoutPipe()
+		require.NoError(v, err)
 		require.NoError(v, guest.Start())
-		timer := time.AfterFunc(rand.N(longest), func() { _ = guest.Process.Kill() })
-		ended = guest.Wait() == nil
+		said := bufio.NewScanner(out)
+		require.True(v, said.Scan())
+		require.Equal(v, begun, said.Text())
+		timer := time.AfterFunc(rand.N(60*time.Millisecond), func() { _ = guest.Process.Kill() })
+		_ = guest.Wait()
 		timer.Stop()
 		for _, at := range v.mounts() {
 			marked[at] = true

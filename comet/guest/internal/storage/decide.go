@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 )
@@ -19,10 +20,14 @@ func (l *looking) decide(ctx context.Context, o order, d device, k disk) error {
 	if err != nil {
 		return err
 	}
-	twin := l.ledger.twin(o, k)
+	uuid := ""
+	if c != nil {
+		uuid = c.uuid
+	}
+	twin := l.twin(l.ledger, o, k, uuid)
 	switch {
 	case twin != "":
-		l.leave(o, k, "is the disk of "+twin+", by another way")
+		l.leave(o, k, "is the disk of "+twin+", by another way, or a copy of it")
 	case c != nil && c.fileSystem && uuids.MatchString(c.uuid) && (c.fsType == o.fsType || o.fsType == "" && !o.format):
 		d.State, d.UUID, d.FSType, d.Link, d.Size, d.WWID = found, c.uuid, c.fsType, k.link, k.size, k.wwid
 		l.plan.Steps = append(l.plan.Steps, s.note("use "+o.name+" as it is, with "+c.fsType, d))
@@ -37,6 +42,24 @@ func (l *looking) decide(ctx context.Context, o order, d device, k disk) error {
 		return l.first(ctx, o, d, k)
 	}
 	return nil
+}
+
+// twin names the disk that this is as well, by another way such as another portal, or whose UUID it has, by which one could be mounted in
+// the place of the other. One that is not wanted any more counts as long as it is in use.
+func (l *looking) twin(have ledger, o order, k disk, uuid string) string {
+	for _, d := range have.Devices {
+		if o.same(d) || d.State == "" || d.Link == k.link {
+			continue
+		}
+		other, err := diskAt(d.Link)
+		if !slices.ContainsFunc(l.orders, func(o order) bool { return o.same(d) }) && (err != nil || other.inUse(l.mounts) == nil) {
+			continue
+		}
+		if k.wwid != "" && d.WWID == k.wwid || err == nil && other.number == k.number || uuid != "" && d.UUID == uuid {
+			return d.Name
+		}
+	}
+	return ""
 }
 
 // leave says why nothing is done with a disk.

@@ -81,20 +81,6 @@ func (l *ledger) taken(o order, all []order) (targets []string) {
 	return targets
 }
 
-// twin names the order whose disk this is as well, by another way, such as another portal.
-func (l *ledger) twin(o order, k disk) string {
-	for _, d := range l.Devices {
-		if o.same(d) || d.State == "" || d.Link == k.link {
-			continue
-		}
-		other, err := diskAt(d.Link)
-		if k.wwid != "" && d.WWID == k.wwid || err == nil && other.number == k.number {
-			return d.Name
-		}
-	}
-	return ""
-}
-
 // update changes the ledger on disk.
 func (s *Storage) update(change func(*ledger)) error {
 	l, err := s.load()

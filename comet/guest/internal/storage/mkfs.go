@@ -19,11 +19,11 @@ import (
 func (l *looking) format(o order, d device, k disk, text string) frame.Step {
 	s := l.storage
 	return frame.Step{Text: text + " on " + o.name + ", " + o.where(), Of: o.name, Do: func(ctx context.Context) error {
-		l, err := s.load()
+		have, err := s.load()
 		if err != nil {
 			return err
 		}
-		if twin := l.twin(o, k); twin != "" {
+		if twin := l.twin(have, o, k, ""); twin != "" {
 			return fmt.Errorf("%s is the disk of %s, by another way", k.path, twin)
 		}
 		if err := s.untouched(ctx, d, k); err != nil {

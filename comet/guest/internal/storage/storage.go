@@ -56,6 +56,10 @@ func (s *Storage) Plan(ctx context.Context) (frame.Plan, error) {
 	}
 	orders, refused, notes := ordersOf(wanted.Elements)
 	l := &looking{storage: s, orders: orders, plan: frame.Plan{Notes: append(slices.Clone(wanted.Notes), notes...)}}
+	if len(orders) > 0 && !targets.MatchString(s.Initiator) {
+		l.say(frame.Warning, "iscsi_initiator_iqn", "is not given, or is no iSCSI name: no disk is touched")
+		return l.plan, nil
+	}
 	if err := l.look(); err != nil {
 		return l.plan, err
 	}
@@ -162,7 +166,7 @@ func (l *looking) keep(ctx context.Context, o order) error {
 		return l.decide(ctx, o, d, k)
 	case d.State == making:
 		return l.resume(ctx, o, d, k)
-	case d.State == found && o.format:
+	case d.State == found && o.format && !l.storage.handled(o):
 		l.say(frame.Warning, o.about(), "held "+d.FSType+" before, and is used as it is: it is not formatted")
 	}
 	if o.mount == "" {
@@ -204,10 +208,6 @@ func (l *looking) ready(ctx context.Context) (bool, error) {
 		return l.isNamed, nil
 	}
 	l.named = true
-	if !targets.MatchString(l.storage.Initiator) {
-		l.say(frame.Warning, "iscsi_initiator_iqn", "is not given, or is no iSCSI name: no disk is attached")
-		return false, nil
-	}
 	var err error
 	l.isNamed, err = l.initiator(ctx)
 	return l.isNamed, err

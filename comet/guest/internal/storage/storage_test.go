@@ -129,7 +129,7 @@ func TestOneDiskByTwoWays(t *testing.T) {
 	v.want(one, other)
 	report := v.done()
 	assert.Contains(t, v.called(), fmt.Sprintf("-p [2001:db8::2]:%d --login", v.port))
-	assert.Contains(t, said(report, "storage dev1"), "is the disk of dev0, by another way: it is left alone")
+	assert.Contains(t, said(report, "storage dev1"), "is the disk of dev0, by another way, or a copy of it: it is left alone")
 	assert.Equal(t, []string{"/srv/dev0"}, v.mounts())
 }
 
@@ -180,7 +180,7 @@ func TestTheInitiatorsName(t *testing.T) {
 		v.restart()
 		v.want(v.element("dev0", 1))
 		report := v.done()
-		assert.Contains(t, said(report, "iscsi_initiator_iqn"), "no disk is attached", name)
+		assert.Contains(t, said(report, "iscsi_initiator_iqn"), "no disk is touched", name)
 		assert.Empty(t, report.Done)
 		assert.Empty(t, v.called())
 		assert.NoFileExists(t, file)
@@ -227,6 +227,43 @@ func TestDisksThatAreNotWantedAnyMore(t *testing.T) {
 	v.want(one, other)
 	v.done()
 	assert.ElementsMatch(t, []string{"/srv/dev0", "/srv/dev1"}, v.mounts())
+}
+
+// A disk that has moved is another one as long as it is mounted where it was.
+func TestADiskThatMoves(t *testing.T) {
+	v := newVM(t)
+	v.port = v.listen("tcp4", "0.0.0.0:0")
+	v.disk(target, 1, 8)
+	v.offer("127.0.0.2", target)
+	e := v.element("dev0", 1)
+	v.want(e)
+	v.done()
+	require.NoError(t, os.WriteFile("/srv/dev0/file", []byte("data"), 0o600))
+	e.TargetIP = "127.0.0.2"
+	v.want(e)
+	report := v.done()
+	assert.Contains(t, said(report, "storage dev0"), "is the disk of dev0, by another way, or a copy of it: it is left alone")
+	require.NoError(t, unmount("/srv/dev0"))
+	v.done()
+	assert.Equal(t, "data", v.read("/srv/dev0/file"))
+}
+
+func TestACopyOfADisk(t *testing.T) {
+	v := newVM(t)
+	disk := v.disk(target, 1, 8)
+	v.want(v.element("dev0", 1))
+	v.done()
+	require.NoError(t, unmount("/srv/dev0"))
+	content, err := os.ReadFile(disk)
+	require.NoError(t, err)
+	v.done()
+	copied := v.disk(target, 2, 8)
+	put(t, copied, 0, string(content))
+	v.want(v.element("dev0", 1), v.element("dev1", 2))
+	v.restart()
+	report := v.done()
+	assert.Contains(t, said(report, "storage dev1"), "or a copy of it: it is left alone")
+	assert.Equal(t, []string{"/srv/dev0"}, v.mounts())
 }
 
 // The name of a disk is no more than that.
