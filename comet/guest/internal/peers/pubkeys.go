@@ -71,10 +71,10 @@ func (k *PubKeys) plan() (p frame.Plan, err error) {
 		return p, err // what stands there is somebody else's
 	}
 	p.Steps, err = k.machine.SetBlock(KeysBlock, lines)
-	if len(p.Steps) > 0 && !kept {
-		p.Steps = append(p.Steps, frame.Step{Text: "remember that the block of keys is the guest's", Do: func(context.Context) error {
+	if !kept && len(lines) > 0 { // in this order: what stands in the file is known to be the guest's
+		p.Steps = append([]frame.Step{{Text: "remember that the block of keys is the guest's", Do: func(context.Context) error {
 			return k.machine.Save(keysState, true)
-		}})
+		}}}, p.Steps...)
 	}
 	return p, err
 }
