@@ -174,7 +174,9 @@ func (w *watchFiles) look() {
 	w.looks++
 	w.mu.Unlock()
 	for _, v := range views {
-		assert.NoError(w.t, v.look(w.truth))
+		if !assert.NoError(w.t, v.look(w.truth)) {
+			w.t.Logf("%s (%q)\n%s", v.m.name(), v.m.program, tail(v.m.log()))
+		}
 	}
 }
 

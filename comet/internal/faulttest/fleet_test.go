@@ -21,6 +21,7 @@ import (
 	"github.com/renci-nrig/comet-go/comet/internal/faulttest"
 	"github.com/renci-nrig/comet-go/comet/orca"
 	"github.com/renci-nrig/comet-go/comet/server"
+	"github.com/renci-nrig/comet-go/scope"
 )
 
 // site is where a slice lives.
@@ -228,11 +229,17 @@ func (f *fleet) converge() {
 	}
 }
 
-// check stops the guests and looks at what they leave.
+// check stops the guests and looks at what they leave: once what they miss has been missed twice, there is nothing more to do.
 func (f *fleet) check() {
-	for name, m := range f.all() {
+	all := f.all()
+	for _, m := range all {
 		m.stop()
-		if !assert.NoError(f.t, m.plan(f.t.Context()), "a second pass on %s", name) {
+		assert.NoError(f.t, m.once(f.t.Context()))
+	}
+	<-time.After(2 * guestEvery)
+	for name, m := range all {
+		assert.NoError(f.t, m.once(f.t.Context()))
+		if !assert.NoError(f.t, m.plan(f.t.Context()), "one more pass on %s", name) {
 			f.t.Logf("%s (%q)\n%s", name, m.program, tail(m.log()))
 		}
 		assert.Empty(f.t, leftovers(f.t, m.disk()), "temporary files on %s", name)
@@ -258,6 +265,9 @@ func (f *fleet) dissolve() {
 
 // end ends what runs, and looks at what was logged.
 func (f *fleet) end() {
+	if f.t.Failed() {
+		f.t.Logf("what there is: %s", f.listing())
+	}
 	for name, m := range f.all() {
 		m.leave()
 		f.logs = append(f.logs, m.log())
@@ -268,4 +278,13 @@ func (f *fleet) end() {
 	for _, log := range f.logs {
 		assert.Empty(f.t, linesWith(f.t, log, append(f.secrets, "PRIVATE KEY", "echo hello from")), "secrets that are logged")
 	}
+}
+
+// listing is what the slice's token shows, without secrets.
+func (f *fleet) listing() (text string) {
+	entries, err := f.heads.Client().List(f.t.Context(), f.motion.slice.ID, scope.Family{}, f.motion.tokens.Read)
+	for _, e := range entries {
+		text += fmt.Sprintf("\n%s %s", e.Name, e.Value)
+	}
+	return fmt.Sprint(text, err)
 }

@@ -116,24 +116,45 @@ func (p process) kill() {
 	_ = p.Wait()
 }
 
-// plan says whether a guest that is started anew would change something, once none runs.
+// once lets a guest make one pass while none runs.
+func (m *machine) once(ctx context.Context) error {
+	if m.program != "" {
+		return m.run(ctx, "once")
+	}
+	return m.inside(func(g *guest.Guest) error {
+		_, err := g.Once(ctx)
+		return err
+	})
+}
+
+// plan is an error where a guest would change something, while none runs.
 func (m *machine) plan(ctx context.Context) error {
 	if m.program != "" {
-		text, err := exec.CommandContext(ctx, m.program, "plan", "--root", m.root, "--user-data", m.userData()).CombinedOutput()
-		if err != nil {
-			return fmt.Errorf("%w: %s", err, text)
-		}
-		return nil
+		return m.run(ctx, "plan")
 	}
+	return m.inside(func(g *guest.Guest) error {
+		st, err := g.Plan(ctx)
+		if err == nil && st.Changes() {
+			err = fmt.Errorf("it would change something: %+v", st)
+		}
+		return err
+	})
+}
+
+func (m *machine) inside(do func(*guest.Guest) error) error {
 	i, err := m.open()
 	if err != nil {
 		return err
 	}
-	st, err := i.Plan(ctx)
-	if err == nil && st.Changes() {
-		err = fmt.Errorf("it would change something: %+v", st)
+	return errors.Join(do(i.Guest), i.close())
+}
+
+func (m *machine) run(ctx context.Context, verb string) error {
+	text, err := exec.CommandContext(ctx, m.program, verb, "--root", m.root, "--user-data", m.userData()).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %w: %s", verb, err, text)
 	}
-	return errors.Join(err, i.close())
+	return nil
 }
 
 // status is how the guest that runs says things are.
