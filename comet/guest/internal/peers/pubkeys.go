@@ -71,7 +71,7 @@ func (k *PubKeys) plan() (p frame.Plan, err error) {
 		return p, err // what stands there is somebody else's
 	}
 	p.Steps, err = k.machine.SetBlock(KeysBlock, lines)
-	if len(p.Steps) > 0 && !kept {
+	if !kept && len(p.Steps)+len(lines) > 0 { // a crash may have come between the two
 		p.Steps = append(p.Steps, frame.Step{Text: "remember that the block of keys is the guest's", Do: func(context.Context) error {
 			return k.machine.Save(keysState, true)
 		}})
