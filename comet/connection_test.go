@@ -195,10 +195,13 @@ func TestWhatIsNotHTTPIsNotRepeated(t *testing.T) {
 		_, err := client.Version(t.Context())
 		require.NoError(t, err)
 		heads.Set(0, comettest.Garble().On("readScope"))
-		_, err = client.Read(t.Context(), testName, testTokens.Read)
-		require.ErrorIs(t, err, comet.ErrUnavailable)
-		assert.Contains(t, err.Error(), "not HTTP")
-		assert.NotContains(t, fmt.Sprintf("%v %+v %#v %s", err, err, err, log.String()), "Planted")
+		far := scope.MustName(strings.Repeat("far", 300), "f", "k") // the tokens stand behind it
+		for _, name := range []scope.Name{testName, far} {
+			_, err = client.Read(t.Context(), name, testTokens.Read)
+			require.ErrorIs(t, err, comet.ErrUnavailable)
+			assert.Contains(t, err.Error(), "not HTTP")
+			assert.NotContains(t, fmt.Sprintf("%v %+v %#v %s", err, err, err, log.String()), "Planted")
+		}
 	}
 }
 

@@ -186,3 +186,21 @@ func TestAFileThatCannotBeWrittenStopsNoOther(t *testing.T) {
 	assert.Equal(t, keysBlock(key), m.file(keys))
 	assert.Equal(t, []string{"/" + keys}, r.Changed)
 }
+
+// A hosts file that is a mount, as in a container, is rewritten in place. A crash may leave it with all that the guest wants in it, and
+// pieces of before behind that.
+func TestWhatACrashHasLeftOfAMountedFileIsMended(t *testing.T) {
+	s := newSlice(t)
+	m := s.vm()
+	s.peer("1", "a", "10.0.0.2", "all")
+	before, after := foreign+"\n"+hostsBlock("10.0.0.2\ta", "10.0.0.3\tgone"), foreign+"\n"+hostsBlock("10.0.0.2\ta")
+	m.write(hosts, after+before[len(after):]) // not yet cut off
+	m.write("etc/.comet-old-etc%2Fhosts", before)
+	m.write("etc/.comet-new-etc%2Fhosts", after)
+	m.pass()
+	m.pass() // only a second answer tells that somebody is gone
+	assert.Equal(t, after, m.file(hosts))
+	names, err := filepath.Glob(filepath.Join(m.root, "etc", ".*"))
+	require.NoError(t, err)
+	assert.Empty(t, names)
+}

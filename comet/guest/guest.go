@@ -88,6 +88,7 @@ func New(s Settings, members ...Member) (*Guest, error) {
 			return nil, errors.Join(err, machine.Close())
 		}
 	}
+	g.runner.Mend(peers.HostsBlock.File, peers.KeysBlock.File, peers.KnownHostsBlock.File)
 	var own *known.Context
 	if members[0].Client != nil {
 		own = g.contexts[0]

@@ -2,6 +2,8 @@ package guest_test
 
 import (
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -126,6 +128,23 @@ func TestWhoReadsNoGroupPublishesAllTheSame(t *testing.T) {
 	m.write(hosts, hostsBlock("10.0.0.7\tanother"))
 	m.write(keys, keysBlock(newKey(t, "another")))
 	assert.Empty(t, m.pass().Changed, "what another program keeps there is its own")
+}
+
+// A crash between the writing of the keys and the note that they are the guest's does not leave them behind for ever.
+func TestKeysAreTheGuestsThoughACrashCameBeforeItNotedThat(t *testing.T) {
+	s := newSlice(t)
+	m := s.vm()
+	s.peer("1", "a", "10.0.0.2", "all")
+	m.pass()
+	notes, err := filepath.Glob(filepath.Join(m.root, "var/lib/comet-guest/*/pubkeys.json"))
+	require.NoError(t, err)
+	require.Len(t, notes, 1)
+	require.NoError(t, os.Remove(notes[0]))
+	self := s.userData("own", "own", "all")
+	s.boot(self, m.root).pass()
+	self.Slice.PubKeysRead = nil
+	s.boot(self, m.root).pass()
+	assert.Empty(t, m.file(keys))
 }
 
 func TestWithoutAnAddressNoneIsPublished(t *testing.T) {

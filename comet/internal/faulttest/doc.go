@@ -19,5 +19,5 @@
 // A seed decides what strikes; how far the operations have come by then also depends on the machine.
 //
 // What is tested does not belong here, except in this package's own tests: entries whose histories are checked on every store, and
-// whole slices under way.
+// whole slices under way, with the guests of their VMs.
 package faulttest

@@ -96,7 +96,7 @@ func (m *motion) play() bool {
 	if !extended || m.t.Failed() {
 		return false
 	}
-	m.withdraw()
+	m.withdraw(m.any().ReservationID)
 	m.live(m.slice.VMs, m.random.Uint64())
 	return !m.t.Failed()
 }

@@ -32,6 +32,7 @@ type motion struct {
 	tokens controller.Tokens
 
 	changers int // of the routes of a VM, at the same time
+	made     int // VMs so far
 
 	mu  sync.Mutex
 	vms map[scope.Key]*vm // that are there
@@ -86,7 +87,8 @@ func (m *motion) tokenFile() string { return filepath.Join(m.dir, "tokens.json")
 
 // newVM is a VM of the slice.
 func (m *motion) newVM() orca.VM {
-	n := len(m.slice.VMs)
+	n := m.made
+	m.made++
 	return orca.VM{HostName: fmt.Sprint("w-", n), ReservationID: scope.MustName("x", "f", fmt.Sprintf("%s-r-%d", m.slice.ID, n)).Key}
 }
 
@@ -105,10 +107,15 @@ func (m *motion) create(n int) bool {
 }
 
 func (m *motion) extend(n int) bool {
-	before := len(m.slice.VMs)
+	var more []orca.VM
 	for range n {
-		m.slice.VMs = append(m.slice.VMs, m.newVM())
+		more = append(more, m.newVM())
 	}
+	return m.extendBy(more...)
+}
+
+func (m *motion) extendBy(more ...orca.VM) bool {
+	m.slice.VMs = append(m.slice.VMs, more...)
 	done := m.until(m.random, "extend", func(ctx context.Context, client *comet.Client) error {
 		e, err := controller.New(client, settings).Extend(ctx, m.tokenFile(), m.slice, scope.Token{})
 		if err == nil {
@@ -116,7 +123,7 @@ func (m *motion) extend(n int) bool {
 		}
 		return err
 	})
-	return done && m.generate(m.slice.VMs[before:])
+	return done && m.generate(more)
 }
 
 // kept makes sure that the tokens of an attempt that failed are those of the next.
@@ -245,8 +252,7 @@ func (m *motion) placeHolders(key scope.Key) (names []scope.Name) {
 }
 
 // withdraw lets a VM leave the slice that goes on.
-func (m *motion) withdraw() {
-	key := m.slice.VMs[m.random.IntN(len(m.slice.VMs))].ReservationID
+func (m *motion) withdraw(key scope.Key) {
 	v := m.vms[key]
 	gone := m.until(m.random, "withdraw", func(ctx context.Context, client *comet.Client) error {
 		_, err := controller.New(client, settings).Withdraw(ctx, m.tokenFile(), key)
@@ -257,6 +263,9 @@ func (m *motion) withdraw() {
 		delete(m.vms, key)
 	}
 }
+
+// any is one of the VMs.
+func (m *motion) any() orca.VM { return m.slice.VMs[m.random.IntN(len(m.slice.VMs))] }
 
 // remove lets the aggregate manager take away a VM.
 func (m *motion) remove(v *vm) bool {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,6 +42,7 @@ type Runner struct {
 	first   time.Duration
 	longest time.Duration
 	modules []*running
+	shared  []string // files that a crash may have torn
 }
 
 // running is a module with what came of it.
@@ -63,6 +65,10 @@ func NewRunner(m *Machine, first, longest time.Duration) *Runner {
 	}
 	return &Runner{machine: m, first: first, longest: longest}
 }
+
+// Mend names files, below the root, that may be mounts: those are rewritten in place, and what a crash has left of one is mended before
+// the next pass. No plan would show it where the guest's own lines are right.
+func (r *Runner) Mend(files ...string) { r.shared = append(r.shared, files...) }
 
 // Add puts a module behind those that are there.
 func (r *Runner) Add(m Module, mode Mode) {
@@ -97,6 +103,10 @@ func (r *Runner) Apply(ctx context.Context) (reports []Report, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
+	r.shared = slices.DeleteFunc(r.shared, func(file string) bool {
+		_, err := atomicfile.Recover(r.machine.root, file, atomicfile.ReplaceOptions{})
+		return err == nil // else whose file it is will fail as well, and say so
+	})
 	for _, m := range r.modules {
 		reports = append(reports, r.apply(ctx, m))
 	}

@@ -39,6 +39,7 @@ type Context struct {
 	moved    time.Time // when something changed last
 	dirty    bool      // there is something to keep
 	turn     int       // counts what was heard
+	answers  int       // counts what heads said
 }
 
 // at is a family as one read token shows it.
@@ -127,33 +128,6 @@ func (c *Context) Follow(ctx context.Context) error {
 	return err
 }
 
-// confirm asks for a second answer where something is missing that no head told to be removed.
-func (c *Context) confirm(ctx context.Context) {
-	ticks := time.NewTicker(c.Every)
-	defer ticks.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticks.C:
-			if c.Unsettled() {
-				_ = c.Ask(ctx) // a failure is noted, and time will come again
-			}
-		}
-	}
-}
-
-// Ask asks a head once for all that there is.
-func (c *Context) Ask(ctx context.Context) error {
-	change, err := c.client.Snapshot(ctx, c.watch)
-	if err != nil {
-		c.fail(err)
-		return err
-	}
-	c.take(change)
-	return nil
-}
-
 // hear notes that a head answered.
 func (c *Context) hear() {
 	c.mu.Lock()
@@ -166,13 +140,19 @@ func (c *Context) hear() {
 	}
 }
 
-// take notes what a head said.
+// take takes what a head told.
 func (c *Context) take(change comet.Change) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.note(change)
+}
+
+// note notes what a head said.
+func (c *Context) note(change comet.Change) {
 	now := time.Now()
 	c.heard, c.failed = now, nil
 	c.turn++
+	c.answers++
 	if change.Whole {
 		for _, f := range c.families {
 			f.said = map[scope.Key]entry{}
