@@ -37,7 +37,6 @@ func BenchmarkClient(b *testing.B) {
 	value = append(value[:len(value)-1], fmt.Sprintf(`,"pad":%q}`, strings.Repeat("x", 900))...)
 	_, err = client.Write(b.Context(), name, testTokens, value)
 	require.NoError(b, err)
-
 	defer client.Delete(context.Background(), name, testTokens)
 
 	ops := map[string][2]turns.Call{

@@ -84,6 +84,9 @@ func (b *bench) build(ctx context.Context, plan []suite) error {
 			args = append(args, pkg)
 		}
 	}
+	if len(plan) == 0 {
+		return nil
+	}
 	fmt.Fprintln(b.stderr, "bench: building")
 	c := exec.CommandContext(ctx, "go", args...)
 	c.Dir = b.module
@@ -108,8 +111,8 @@ func (b *bench) round(ctx context.Context, s suite, take func(line string)) erro
 		take(line)
 	}
 	if err != nil {
-		said := strings.TrimSpace(string(text))
-		return fmt.Errorf("%s: %w: %s", s.command(), err, said[max(0, len(said)-1000):])
+		fmt.Fprintf(b.stderr, "\n%s", text)
+		return fmt.Errorf("%s: %w", s.command(), err)
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ type suite struct {
 	takes  time.Duration // about, for a round
 	needs  string        // a program, or ""
 	debian string        // and the package that has it
+	long   bool          // too much so for -short
 	env    []string
 }
 
@@ -24,18 +25,18 @@ var suites = []suite{
 	{name: "client", pkg: "comet", bench: "^BenchmarkClient$", times: "20x", rounds: 3, takes: 15 * time.Second},
 	{name: "failover", pkg: "comet", bench: "^BenchmarkFailover$", times: "2000x", rounds: 3, takes: 2 * time.Second},
 	{name: "heads", pkg: "comet/server", bench: "^BenchmarkHead$", times: "20x", rounds: 3, takes: 16 * time.Second},
-	{name: "among", pkg: "comet/server", bench: "^BenchmarkReadAmong$/.*/^(10|100000)$", times: "20000x", rounds: 1, takes: 30 * time.Second},
+	{name: "among", pkg: "comet/server", bench: "^BenchmarkReadAmong$/.*/^(10|100000)$", times: "20000x", rounds: 1, takes: 30 * time.Second, long: true},
 	{name: "etcd", pkg: "comet/server/etcd", bench: `^Benchmark(Apply|Read)$/^goroutines=\d+(,entries=10)?$`, times: "20x", rounds: 3, takes: 20 * time.Second,
 		needs: "etcd", debian: "etcd-server"},
-	{name: "slice", pkg: "comet/am", bench: "^BenchmarkSlice$", times: "1x", rounds: 3, takes: 30 * time.Second},
+	{name: "slice", pkg: "comet/am", bench: "^BenchmarkSlice$", times: "1x", rounds: 2, takes: 30 * time.Second},
 	{name: "guests", pkg: "comet", bench: "^BenchmarkGuests$", times: "1x", rounds: 2, takes: 60 * time.Second},
-	{name: "footprint", pkg: "cmd", bench: "^BenchmarkFootprint$", times: "1x", rounds: 1, takes: time.Minute},
+	{name: "footprint", pkg: "cmd", bench: "^BenchmarkFootprint$", times: "1x", rounds: 1, takes: time.Minute, long: true},
 }
 
-// hurried is the suite as -short has it, or nothing where it has none of it.
-func (s suite) hurried() (suite, bool) {
+// hurried is the suite as -short has it.
+func (s suite) hurried() suite {
 	s.rounds, s.times, s.takes = 1, "1x", s.takes/8
-	return s, s.name != "among" && s.name != "footprint"
+	return s
 }
 
 // command is what one would type to have the figures of one round.
@@ -66,11 +67,11 @@ func choose(o options) (plan []suite, chosen []table, err error) {
 	}
 	for _, s := range all {
 		wanted := slices.ContainsFunc(shown, func(t table) bool { return t.shows(s) })
-		if o.short && wanted {
-			s, wanted = s.hurried()
-		}
-		if wanted {
+		switch {
+		case wanted && !o.short:
 			plan = append(plan, s)
+		case wanted && !s.long:
+			plan = append(plan, s.hurried())
 		}
 	}
 	return plan, shown, nil
@@ -78,7 +79,7 @@ func choose(o options) (plan []suite, chosen []table, err error) {
 
 // at measures the client against a deployed head, as against one of our own.
 func (d deployed) at(url string) (suite, table) {
-	s, t := suites[0], tables[0]
+	s, t := suites[0], tables[0] // the client's
 	s.name, s.env = "client at "+url, d.env(url)
 	t.name, t.title, t.added, t.plots = s.name, t.title+", at "+url, true, nil
 	t.rows = slices.Clone(t.rows)

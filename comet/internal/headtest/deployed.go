@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net/url"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -23,7 +24,7 @@ const (
 
 func deployed(t testing.TB) (head string, config *tls.Config) {
 	t.Helper()
-	head = os.Getenv(Deployed)
+	head = strings.TrimRight(os.Getenv(Deployed), "/")
 	u, err := url.Parse(head)
 	require.NoError(t, err)
 	names := tlsconfig.Names{}
