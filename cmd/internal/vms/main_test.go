@@ -59,7 +59,7 @@ type machine struct {
 }
 
 // lastWords is asked of a VM when its test has failed.
-const lastWords = `systemctl --failed --no-legend; comet-guest status; journalctl -b --no-pager -n 100 -o cat; ip a; lsblk; cat /root/ran; cat /proc/mounts; uptime`
+const lastWords = `systemctl --failed --no-legend; comet-guest status; journalctl -b --no-pager -n 100 -o cat`
 
 // machineOf makes a VM that is off. At the end it goes, and if the test failed its last words are shown.
 func machineOf(t *testing.T, c vms.Config) *machine {
@@ -110,7 +110,7 @@ func (m *machine) try(script string) (string, error) {
 // until waits in the VM until a condition of the shell holds.
 func (m *machine) until(condition string) {
 	m.t.Helper()
-	m.run("until " + condition + "; do sleep 0.2; done")
+	m.run("until " + condition + "; do sleep 0.5; done")
 }
 
 // serve serves on loopback and returns the HOST:PORT.
