@@ -69,7 +69,7 @@ func (s *Story) makeMachine(v *vm, p orca.Properties) error {
 		}
 		forward[headAt(i)] = u.Host
 	}
-	vm, err := vms.New(filepath.Join(v.dir, "vm"), vms.Config{Name: "debian", Image: s.VMs.image, Forward: forward, Cables: []vms.Cable{cable}})
+	vm, err := vms.New(filepath.Join(v.dir, "vm"), vms.Config{Name: "new-" + v.HostName, Image: s.VMs.image, Forward: forward, Cables: []vms.Cable{cable}})
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -103,7 +103,7 @@ func (s *Story) boot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.tell("%d VMs have booted, with comet-guest among their services", len(s.vms))
+	s.tell("%d VMs have booted, and know nothing but the metadata address", len(s.vms))
 	return nil
 }
 

@@ -87,10 +87,12 @@ func (s *Story) generate(ctx context.Context) error {
 			return err
 		}
 	}
-	if s.VMs == nil {
-		if err := s.seeFamilies(ctx); err != nil {
-			return err
-		}
+	if s.VMs != nil {
+		s.tell("aggregate manager: users, interfaces, routes and scripts of %d VMs", len(s.vms))
+		return nil
+	}
+	if err := s.seeFamilies(ctx); err != nil {
+		return err
 	}
 	s.tell("aggregate manager: users, interfaces, storage, routes and scripts of %d VMs, as they must be", len(s.vms))
 	return nil

@@ -59,7 +59,7 @@ func (s *Story) makeImage(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.tell("image of Debian with %s", s.VMs.Guest)
+	s.tell("image of Debian with comet-guest among its services")
 	return nil
 }
 

@@ -120,7 +120,7 @@ func (s *slice) config(i int, told orca.UserData) vms.Config {
 		require.NoError(s, err)
 		forward[headAt(h)] = u.Host
 	}
-	return vms.Config{Name: "debian", Image: s.image, Forward: forward}
+	return vms.Config{Name: "new-" + told.HostName, Image: s.image, Forward: forward}
 }
 
 // vm makes the VM of that number; it is off.
