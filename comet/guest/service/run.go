@@ -92,21 +92,37 @@ func (r *run) ended(ctx context.Context, err error) error {
 
 // wait waits until somebody says who the VM is.
 func (r *run) wait(ctx context.Context) (identity.Identity, error) {
+	beat := r.heartbeat()
+	defer beat.Stop()
 	for {
 		r.tell(Status{State: StateSearching, Reason: "nobody has said yet who the VM is"})
 		searching, cancel := context.WithCancel(ctx)
-		found := r.find(searching, identity.Identity{})
+		self, err := r.await(ctx, r.find(searching, identity.Identity{}), beat)
+		cancel()
+		if !errors.Is(err, errAnew) {
+			return self, err
+		}
+		r.reread()
+	}
+}
+
+// errAnew says that the settings are to be read again.
+var errAnew = errors.New("settings are to be read again")
+
+// await waits for what is found, and tells systemd meanwhile that the guest lives.
+func (r *run) await(ctx context.Context, found <-chan identity.Identity, beat *time.Ticker) (identity.Identity, error) {
+	for {
 		select {
 		case <-ctx.Done():
-			cancel()
-			<-found
 			return identity.Identity{}, ctx.Err()
 		case <-r.reload:
-			cancel()
-			<-found
-			r.reread()
-		case self := <-found:
-			cancel()
+			return identity.Identity{}, errAnew
+		case <-beat.C:
+			r.notify("WATCHDOG=1")
+		case self, ok := <-found:
+			if !ok { // the search ends with ctx alone
+				return self, ctx.Err()
+			}
 			return self, nil
 		}
 	}
