@@ -47,7 +47,7 @@ var debianWithGuest = sync.OnceValues(func() (vms.Image, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), bootTime)
 	defer cancel()
 	return debian.With(ctx, vms.Files{"root/comet-guest.deb": {Content: string(deb)}},
-		"dpkg -i /root/comet-guest.deb\nrm /root/comet-guest.deb\nsystemctl enable comet-guest.service\n")
+		"dpkg -i /root/comet-guest.deb\nrm /root/comet-guest.deb\n")
 })
 
 // withGuest is Debian with our package installed.
