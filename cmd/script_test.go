@@ -37,6 +37,7 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+			e.Setenv("BIN", bin)
 			e.Setenv("TESTDATA", shared)
 			e.Values[heads{}] = &sync.Map{}
 			return nil

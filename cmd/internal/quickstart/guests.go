@@ -21,7 +21,10 @@ import (
 type vm struct {
 	orca.VM
 	unit orca.Unit
+	told orca.UserData
 	dir  string
+
+	machine *machine // where the story has real VMs; then none of what follows
 
 	client  *comet.Client
 	guest   *guest.Guest
@@ -102,8 +105,11 @@ func (v *vm) start(log *slog.Logger) error {
 	return nil
 }
 
-// stop ends the guest, if one runs.
+// stop ends the guest, if one runs, or the real VM.
 func (v *vm) stop() error {
+	if v.machine != nil {
+		return v.machine.close()
+	}
 	if v.cancel == nil {
 		return nil
 	}

@@ -80,9 +80,16 @@ func (s *Story) generate(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if s.VMs != nil {
+			p = without(p, "unit.storage") // whose targets are nowhere
+		}
 		if err := s.generateVM(ctx, of, p); err != nil {
 			return err
 		}
+	}
+	if s.VMs != nil {
+		s.tell("aggregate manager: users, interfaces, routes and scripts of %d VMs", len(s.vms))
+		return nil
 	}
 	if err := s.seeFamilies(ctx); err != nil {
 		return err
@@ -151,11 +158,10 @@ func (s *Story) generateVM(ctx context.Context, of orca.VM, p orca.Properties) e
 	if err != nil {
 		return err
 	}
-	told, err := am.UserData(unit, am.Heads{List: s.heads[0].url + "," + s.heads[1].url, CACert: ca})
-	if err != nil {
+	if v.told, err = am.UserData(unit, s.asReached(ca)); err != nil {
 		return err
 	}
-	if err := told.Save(v.userData()); err != nil {
+	if err := v.told.Save(v.userData()); err != nil {
 		return err
 	}
 	families, err := am.Generate(p)
@@ -166,7 +172,18 @@ func (s *Story) generateVM(ctx context.Context, of orca.VM, p orca.Properties) e
 		return err
 	}
 	s.vms = append(s.vms, v)
+	if s.VMs != nil {
+		return s.makeMachine(v, p)
+	}
 	return v.makeRoot()
+}
+
+// asReached says where VMs find the heads.
+func (s *Story) asReached(ca []byte) am.Heads {
+	if s.VMs != nil {
+		return am.Heads{List: fmt.Sprintf("https://%s/,https://%s/", headAt(0), headAt(1)), CACert: ca, ServerName: headName}
+	}
+	return am.Heads{List: s.heads[0].url + "," + s.heads[1].url, CACert: ca}
 }
 
 // addVM extends the slice by a VM like the others while one head is away.
@@ -206,6 +223,18 @@ func changed(p orca.Properties, values map[string]string) orca.Properties {
 			value = v
 		}
 		list = append(list, property(key, value))
+	}
+	return orca.NewProperties(list...)
+}
+
+// without returns properties but for those that begin so.
+func without(p orca.Properties, prefix string) orca.Properties {
+	var list []orca.KeyValue
+	for _, key := range p.Keys() {
+		if !strings.HasPrefix(key, prefix) {
+			value, _ := p.Get(key)
+			list = append(list, property(key, value))
+		}
 	}
 	return orca.NewProperties(list...)
 }

@@ -27,6 +27,8 @@ type Story struct {
 	Tell func(Event)       // called as things happen, one call at a time
 	Show func(t cli.Table) // called with what there is to look at, after the event that it belongs to
 
+	VMs *VMs // nil: a guest per VM runs here, below a folder
+
 	start  time.Time
 	log    *slog.Logger
 	logTo  *os.File
@@ -44,10 +46,27 @@ type Story struct {
 func (s *Story) Run(ctx context.Context) (err error) {
 	s.start = time.Now()
 	defer s.end()
-	for _, step := range []struct {
-		name string
-		do   func(context.Context) error
-	}{
+	steps := s.steps()
+	if s.VMs != nil {
+		steps = s.realSteps()
+	}
+	for _, step := range steps {
+		if err := step.do(ctx); err != nil {
+			return fmt.Errorf("%s: %w", step.name, err)
+		}
+	}
+	return nil
+}
+
+// step is a part of the story.
+type step struct {
+	name string
+	do   func(context.Context) error
+}
+
+// steps is the story with guests that run here.
+func (s *Story) steps() []step {
+	return []step{
 		{"start the heads", s.startHeads},
 		{"connect as the controller does", s.connect},
 		{"create the slice", s.createSlice},
@@ -62,12 +81,7 @@ func (s *Story) Run(ctx context.Context) (err error) {
 		{"look at the guests", s.showGuests},
 		{"withdraw the slice", s.withdraw},
 		{"see that nothing is left", s.seeNothing},
-	} {
-		if err := step.do(ctx); err != nil {
-			return fmt.Errorf("%s: %w", step.name, err)
-		}
 	}
-	return nil
 }
 
 // end stops what is still running.

@@ -23,7 +23,7 @@ import (
 const (
 	buildTime = 10 * time.Minute
 	bootTime  = 5 * time.Minute
-	runTime   = 2 * time.Minute
+	runTime   = 3 * time.Minute
 )
 
 var debian = sync.OnceValues(func() (vms.Image, error) {
@@ -58,6 +58,9 @@ type machine struct {
 	t *testing.T
 }
 
+// lastWords is asked of a VM when its test has failed.
+const lastWords = `systemctl --failed --no-legend; comet-guest status; journalctl -b --no-pager -n 100 -o cat`
+
 // machineOf makes a VM that is off. At the end it goes, and if the test failed its last words are shown.
 func machineOf(t *testing.T, c vms.Config) *machine {
 	t.Helper()
@@ -66,6 +69,10 @@ func machineOf(t *testing.T, c vms.Config) *machine {
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("the last that %s said on its console:\n%s", c.Name, vm.Console.Tail(40))
+			ctx, cancel := context.WithTimeout(context.Background(), runTime)
+			defer cancel()
+			said, err := vm.Run(ctx, lastWords)
+			t.Logf("what goes on in it: %v\n%s", err, said)
 		}
 		assert.NoError(t, vm.Close())
 	})
@@ -103,7 +110,7 @@ func (m *machine) try(script string) (string, error) {
 // until waits in the VM until a condition of the shell holds.
 func (m *machine) until(condition string) {
 	m.t.Helper()
-	m.run("until " + condition + "; do sleep 0.2; done")
+	m.run("until " + condition + "; do sleep 0.5; done")
 }
 
 // serve serves on loopback and returns the HOST:PORT.

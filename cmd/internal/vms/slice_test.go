@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -22,21 +23,38 @@ import (
 	"github.com/renci-nrig/comet-go/scope"
 )
 
+var debianWithGuest = sync.OnceValues(func() (vms.Image, error) {
+	dir, err := os.MkdirTemp("", "packages-")
+	if err != nil {
+		return vms.Image{}, err
+	}
+	defer os.RemoveAll(dir)
+	if out, err := exec.Command("../../../.ci/package", dir, "comet-guest", "amd64", "deb").CombinedOutput(); err != nil {
+		return vms.Image{}, fmt.Errorf("%w: %s", err, out)
+	}
+	packages, err := filepath.Glob(filepath.Join(dir, "*.deb"))
+	if err != nil || len(packages) != 1 {
+		return vms.Image{}, fmt.Errorf("packages: %v, %w", packages, err)
+	}
+	deb, err := os.ReadFile(packages[0])
+	if err != nil {
+		return vms.Image{}, err
+	}
+	debian, err := debian()
+	if err != nil {
+		return vms.Image{}, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), bootTime)
+	defer cancel()
+	return debian.With(ctx, vms.Files{"root/comet-guest.deb": {Content: string(deb)}},
+		"dpkg -i /root/comet-guest.deb\nrm /root/comet-guest.deb\n")
+})
+
 // withGuest is Debian with our package installed.
 func withGuest(t *testing.T) vms.Image {
 	t.Helper()
-	debian, dir := image(t), t.TempDir()
-	out, err := exec.Command("../../../.ci/package", dir, "comet-guest", "amd64", "deb").CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	packages, err := filepath.Glob(filepath.Join(dir, "*.deb"))
-	require.NoError(t, err)
-	require.Len(t, packages, 1)
-	deb, err := os.ReadFile(packages[0])
-	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), bootTime)
-	defer cancel()
-	i, err := debian.With(ctx, vms.Files{"root/comet-guest.deb": {Content: string(deb)}},
-		"dpkg -i /root/comet-guest.deb\nrm /root/comet-guest.deb\nsystemctl enable comet-guest.service\n")
+	image(t)
+	i, err := debianWithGuest()
 	require.NoError(t, err)
 	return i
 }
@@ -70,8 +88,8 @@ func headAt(i int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{172, 31, 254, byte(1 + i)}), 8111)
 }
 
-// vm makes the VM of that number, as the controller and the aggregate manager do; it is off.
-func (s *slice) vm(i int) *machine {
+// member is what the controller does for a VM, and what the VM is told of the slice.
+func (s *slice) member(i int) orca.UserData {
 	s.Helper()
 	name := hostName(i)
 	client := s.heads.Client()
@@ -80,31 +98,37 @@ func (s *slice) vm(i int) *machine {
 		require.NoError(s, err)
 	}
 	all := []string{"all"}
-	told, err := orca.UserData{
+	return orca.UserData{
 		Identity:   orca.Identity{SliceID: s.id, ReservationID: scope.MustName("slice", "any", name).Key, HostName: name},
 		CometHost:  fmt.Sprintf("https://%s/,https://%s/", headAt(0), headAt(1)),
 		CACert:     s.heads.Authority().Certificate().Raw,
 		ServerName: headName,
 		Slice:      orca.SliceAccess{Tokens: s.tokens, HostsRead: all, HostsWrite: all, PubKeysRead: all, PubKeysWrite: all},
-	}.INI()
+	}
+}
+
+// config is of a VM that learns at the metadata address who it is, and reaches the heads.
+func (s *slice) config(i int, told orca.UserData) vms.Config {
+	s.Helper()
+	text, err := told.INI()
 	require.NoError(s, err)
 	forward := map[netip.AddrPort]string{
-		vms.Metadata: serve(s.T, vms.Told{UserData: string(told), PublicIP: address(i).String(), LocalIP: vms.ManagementIP.Addr().String()}),
+		vms.Metadata: serve(s.T, vms.Told{UserData: string(text), PublicIP: address(i).String(), LocalIP: vms.ManagementIP.Addr().String()}),
 	}
 	for h := range 2 {
 		u, err := url.Parse(s.heads.URL(h))
 		require.NoError(s, err)
 		forward[headAt(h)] = u.Host
 	}
-	return machineOf(s.T, vms.Config{
-		Name: name, Image: s.image, Forward: forward,
-		Cables: []vms.Cable{{Link: &s.link, MAC: net.HardwareAddr{0x52, 0x54, 0, 0, 1, byte(i)}, Address: netip.PrefixFrom(address(i), 24)}},
-		Files: vms.Files{
-			"var/lib/cloud/instance/user-data.txt": {Mode: 0o600, Content: string(told)},
-			"etc/systemd/system/comet-guest.service.d/address.conf": {Content: "[Service]\nExecStart=\n" +
-				"ExecStart=/usr/bin/comet-guest run --user-data /var/lib/cloud/instance/user-data.txt --address " + address(i).String() + "\n"},
-		},
-	})
+	return vms.Config{Name: "new-" + told.HostName, Image: s.image, Forward: forward}
+}
+
+// vm makes the VM of that number; it is off.
+func (s *slice) vm(i int) *machine {
+	s.Helper()
+	c := s.config(i, s.member(i))
+	c.Cables = []vms.Cable{{Link: &s.link, MAC: net.HardwareAddr{0x52, 0x54, 0, 0, 1, byte(i)}, Address: netip.PrefixFrom(address(i), 24)}}
+	return machineOf(s.T, c)
 }
 
 func hostName(i int) string { return fmt.Sprintf("workers-%d", i) }
@@ -132,7 +156,7 @@ func (m *machine) knowsAll(i, of int) {
 	m.t.Helper()
 	for peer := range of {
 		if peer != i {
-			m.until(fmt.Sprintf("grep -qx '%s[[:space:]]%s' /etc/hosts && grep -q ' root@%[2]s$' .ssh/authorized_keys", address(peer), hostName(peer)))
+			m.until(fmt.Sprintf("grep -qx '%s[[:space:]]%s' /etc/hosts && grep -q ' root@%[2]s$' .ssh/authorized_keys && grep -q '%[2]s' /etc/ssh/ssh_known_hosts", address(peer), hostName(peer)))
 		}
 	}
 }
@@ -145,12 +169,13 @@ func TestVMsOfASliceReachEachOther(t *testing.T) {
 	for i, m := range all {
 		m.knowsAll(i, len(all))
 		assert.Equal(t, "active\n", m.run("systemctl is-active comet-guest.service"))
+		assert.Equal(t, hostName(i)+"\n", m.run("hostname"))
 	}
 	ssh := func(from, to int) {
 		t.Helper()
 		m := all[from]
 		m.run("ping -q -c 1 -W 20 " + hostName(to))
-		out := m.run("ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new " + hostName(to) + " 'cat /etc/machine-id' 2>/dev/null")
+		out := m.run("ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile=/dev/null " + hostName(to) + " cat /etc/machine-id")
 		assert.Equal(t, all[to].run("cat /etc/machine-id"), out)
 	}
 	ssh(0, 1)
@@ -163,10 +188,10 @@ func TestVMsOfASliceReachEachOther(t *testing.T) {
 	s.link.Cut(false)
 
 	s.heads.Stop(0)
-	before := all[2].run("cat /etc/hosts .ssh/authorized_keys")
+	before := all[2].run("cat /etc/hosts .ssh/authorized_keys /etc/ssh/ssh_known_hosts")
 	all[2].reboot()
 	all[2].until("systemctl is-active comet-guest.service")
-	assert.Equal(t, before, all[2].run("cat /etc/hosts .ssh/authorized_keys"))
+	assert.Equal(t, before, all[2].run("cat /etc/hosts .ssh/authorized_keys /etc/ssh/ssh_known_hosts"))
 	all[2].knowsAll(2, len(all))
 	all[2].until("journalctl -b -u comet-guest.service | grep -q started")
 	ssh(2, 1)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -39,6 +40,22 @@ func TestAStepThatStandsAloneStopsNoOther(t *testing.T) {
 	}
 	assert.Equal(t, []string{"a", "c", "d"}, left)
 	assert.False(t, reports[0].Retry.IsZero())
+}
+
+func TestWhatPausesSaysWhyItFailed(t *testing.T) {
+	m, err := frame.Open(t.TempDir(), "vm", slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	defer m.Close()
+	tried := 0
+	r := frame.NewRunner(m, time.Hour, time.Hour)
+	r.Add(planned{{Text: "a", Do: func(context.Context) error { tried++; return errors.New("broken") }}}, frame.On)
+	for range 2 {
+		reports, err := r.Apply(t.Context())
+		require.NoError(t, err)
+		assert.EqualError(t, reports[0].Err, "a: broken")
+		assert.False(t, reports[0].Retry.IsZero())
+	}
+	assert.Equal(t, 1, tried)
 }
 
 func TestOfManyFailuresOnlyTheFirstAreTold(t *testing.T) {

@@ -50,6 +50,7 @@ type running struct {
 	Module
 	mode     Mode
 	failed   string // the plan that failed last, empty after success
+	err      error  // why it failed
 	failures int    // in a row
 	retry    time.Time
 }
@@ -81,7 +82,7 @@ type Report struct {
 	Mode   Mode
 	Plan   Plan      // what is left to do: all that was planned, less what was made
 	Done   []string  // the texts of the steps that were made
-	Err    error     // why it stopped
+	Err    error     // why it stopped, now or when what is pausing failed
 	Retry  time.Time // when a plan that failed is tried again; zero where it is not pausing
 }
 
@@ -127,6 +128,7 @@ func (r *Runner) apply(ctx context.Context, m *running) (report Report) {
 			break
 		}
 		if text == m.failed && time.Now().Before(m.retry) {
+			report.Err = errors.Join(report.Err, m.err)
 			report.Retry = m.retry
 			return report
 		}
@@ -141,6 +143,7 @@ func (r *Runner) apply(ctx context.Context, m *running) (report Report) {
 		}
 		if err != nil {
 			report.Err = errors.Join(report.Err, err)
+			m.err = err
 			r.pause(m, text, &report)
 			return report
 		}
@@ -149,7 +152,7 @@ func (r *Runner) apply(ctx context.Context, m *running) (report Report) {
 		}
 	}
 	report.Err = errors.Join(report.Err, changed)
-	m.failed, m.failures = "", 0
+	m.failed, m.failures, m.err = "", 0, nil
 	return report
 }
 
