@@ -29,6 +29,7 @@ func TestAVMLearnsTheOthersAndNotItself(t *testing.T) {
 	assert.Equal(t, keysBlock(sorted(a, b)...), m.file(keys))
 	assert.Equal(t, report{
 		Hosts:   []scope.Host{{HostName: "a", IP: "10.0.0.20"}, {HostName: "b", IP: "10.0.0.3"}},
+		Lines:   2,
 		Keys:    2,
 		Changed: []string{"/etc/hosts", "/root/.ssh/authorized_keys"},
 	}, r)

@@ -148,6 +148,7 @@ func (s *slice) vm() *machine {
 // report is what a pass found and did.
 type report struct {
 	Hosts   []scope.Host
+	Lines   int // of hosts, in the file
 	Keys    int
 	Changed []string // files
 }
@@ -166,7 +167,7 @@ func (m *machine) once() (report, error) {
 func (m *machine) report(st guest.Status) report {
 	m.Helper()
 	hosts, _ := m.Hosts() // which a file may keep from being known
-	r := report{Hosts: hosts, Keys: st.Module("pubkeys").Count}
+	r := report{Hosts: hosts, Lines: st.Module("hosts").Count, Keys: st.Module("pubkeys").Count}
 	for _, c := range st.Done() {
 		if file, ok := strings.CutPrefix(c.Text, "write "); ok {
 			r.Changed = append(r.Changed, file)
