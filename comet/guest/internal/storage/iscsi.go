@@ -113,6 +113,9 @@ func (s *Storage) attach(ctx context.Context, o order, all []order) error {
 	if err != nil {
 		return err
 	}
+	if err := s.transport(ctx); err != nil {
+		return err
+	}
 	d, taken := l.find(o), l.taken(o, all)
 	offers, err := s.offers(ctx, o.portal)
 	if err != nil {

@@ -28,6 +28,7 @@ type Storage struct {
 	machine  *frame.Machine
 	wanted   frame.Source[scope.Storage]
 	byPath   string
+	loaded   bool          // the kernel's part of iSCSI is there
 	patience time.Duration // how long a step waits for a disk to appear
 
 	mu        sync.Mutex
