@@ -45,7 +45,9 @@ func (m *machine) start() *running {
 // until waits for a report with that many hosts and keys.
 func (r *running) until(others int) {
 	r.Helper()
-	r.report(func(report report) bool { return len(report.Hosts) == others && report.Lines == others && report.Keys == others })
+	r.report(func(report report) bool {
+		return len(report.Hosts) == others && report.Lines == others && report.Keys == others
+	})
 }
 
 // report waits for a report that is as wanted.
