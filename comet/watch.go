@@ -184,6 +184,9 @@ func (f *follower) wait(ctx context.Context) (Change, error) {
 	}
 	start := time.Now()
 	held := watchWait
+	if f.failures > 0 { // that a head is there again is soon known
+		held = early
+	}
 	if deadline, ok := ctx.Deadline(); ok {
 		held = max(min(held, time.Until(deadline)), time.Millisecond).Truncate(time.Millisecond)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -262,4 +263,34 @@ func TestWatchEnds(t *testing.T) {
 		require.NoError(t, client.Close())
 		require.ErrorIs(t, client.Watch(t.Context(), w, nil), comet.ErrClosed)
 	})
+}
+
+// An answer that is the one before is heard, and not read again; one that is another is, also when it is the one of some time ago.
+func TestAskingSeesEveryChange(t *testing.T) {
+	heads := comettest.Start(t, 1, server.WithoutExtensions())
+	c := heads.Client()
+	other := scope.Tokens{Read: scope.NewToken(), Write: scope.NewToken()}
+	put := func(tokens scope.Tokens, value string) {
+		_, err := c.Write(t.Context(), testName, tokens, []byte(value))
+		require.NoError(t, err)
+	}
+	put(testTokens, "1")
+	put(other, "x")
+	var heard atomic.Int32
+	w := watch(t, c, comet.Watch{Read: []scope.Token{testTokens.Read, other.Read}, Heard: func() { heard.Add(1) }})
+	at := testName.Family.String() + "/" + testName.Key.String()
+	w.until(map[string]string{"0 " + at: "1", "1 " + at: "x"})
+	for i, value := range []string{"2", "1", "2"} {
+		before := heads.Calls(0, "enumerateScope")
+		heads.Await(t.Context(), 0, "enumerateScope", before+4) // answers in which nothing is new
+		if i == 1 {                                             // the answer of the first token is new, that of the second fails
+			heads.Set(0, comettest.Status(500).Times(3))
+		}
+		put(testTokens, value)
+		w.until(map[string]string{"0 " + at: value, "1 " + at: "x"})
+	}
+	assert.Greater(t, heard.Load(), int32(6))
+	require.NoError(t, c.Delete(t.Context(), testName, testTokens))
+	w.until(map[string]string{"1 " + at: "x"})
+	assert.Equal(t, 1, w.wholes)
 }
