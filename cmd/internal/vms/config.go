@@ -52,7 +52,7 @@ const defaultMemory = 256
 func (c Config) files() (Files, error) {
 	id := make([]byte, 16)
 	rand.Read(id)
-	key, err := hostKey()
+	key, public, err := hostKey()
 	if err != nil {
 		return nil, err
 	}
@@ -63,6 +63,7 @@ func (c Config) files() (Files, error) {
 			Mode:    0o600,
 			Content: string(key),
 		},
+		"etc/ssh/ssh_host_ed25519_key.pub": {Content: string(public)},
 		"etc/systemd/network/management.network": {
 			Content: network(ManagementMAC, ManagementIP) + fmt.Sprintf("Gateway=%s\n", gateway),
 		},
@@ -81,14 +82,18 @@ func network(mac net.HardwareAddr, address netip.Prefix) string {
 }
 
 // hostKey makes what makes sshd one of its own.
-func hostKey() ([]byte, error) {
-	_, private, err := ed25519.GenerateKey(rand.Reader)
+func hostKey() (private, public []byte, err error) {
+	seen, secret, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	block, err := ssh.MarshalPrivateKey(private, "")
+	block, err := ssh.MarshalPrivateKey(secret, "")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return pem.EncodeToMemory(block), nil
+	line, err := ssh.NewPublicKey(seen)
+	if err != nil {
+		return nil, nil, err
+	}
+	return pem.EncodeToMemory(block), ssh.MarshalAuthorizedKey(line), nil
 }
