@@ -98,7 +98,7 @@ func loader(c *urfave.Context) func() (settings.Settings, error) {
 	}
 }
 
-// onlyThese switches all other modules off.
+// onlyThese leaves all other modules out. One that is off works for once; one that observes goes on to.
 func onlyThese(s *settings.Settings, only []string) error {
 	if len(only) == 0 {
 		return nil
@@ -108,9 +108,9 @@ func onlyThese(s *settings.Settings, only []string) error {
 			return cli.Usage("modules are "+strings.Join(guest.ModuleNames(), ", "), "--only %s: there is no such module", name)
 		}
 	}
-	for _, name := range guest.ModuleNames() {
-		s.Modules[name] = guest.Off
-		if slices.Contains(only, name) {
+	s.Only = only
+	for _, name := range only {
+		if s.Modules[name] != guest.Observe {
 			s.Modules[name] = guest.On
 		}
 	}

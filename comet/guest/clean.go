@@ -11,10 +11,11 @@ import (
 	"github.com/renci-nrig/comet-go/comet/guest/internal/hostname"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/peers"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/sshkey"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/storage"
 )
 
 // Clean takes away what makes a machine this VM of this slice, before an image is made of it: the guest's blocks, its state with the
-// tokens in it, and root's SSH keys where the guest has made them. It returns what it did, in order. What was applied to the machine
+// tokens in it, root's SSH keys where the guest has made them, and what attaches disks at boot. It returns what it did, in order. What was applied to the machine
 // itself, such as users, stays. No guest may run.
 func Clean(ctx context.Context, root string, log *slog.Logger) (done []Change, err error) {
 	m, err := frame.Open(root, "clean", log)
@@ -41,7 +42,11 @@ func Clean(ctx context.Context, root string, log *slog.Logger) (done []Change, e
 		}
 		steps = append(steps, s...)
 	}
-	steps = append(steps, stateSteps(m)...)
+	disks, err := storage.Cleaning(m)
+	if err != nil {
+		return nil, err
+	}
+	steps = append(append(steps, disks...), stateSteps(m)...)
 	for _, s := range steps {
 		if err := s.Do(ctx); err != nil {
 			return done, errors.Join(errors.New(s.Text), err)

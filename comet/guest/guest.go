@@ -33,6 +33,7 @@ type Settings struct {
 	Every      time.Duration              // between looks at the machine, and questions to heads that do not tell of changes; 10 s where it is zero
 	Settled    time.Duration              // between such questions once all have reported; 6 times Every where it is zero
 	Modules    map[string]Mode            // switches by name; those that are not named are as DefaultModes says
+	Only       []string                   // modules that are looked at, all where it is empty; the others are left as they are
 	Domain     string                     // peers' names may have a dot within this domain; that of the VM's own name where it is empty
 	KeyKind    KeyKind                    // of the SSH key pair that is made where root has none; ed25519 where it is empty
 	Loopback   netip.Addr                 // what the VM's own name answers with in /etc/hosts; DefaultLoopback where it is the zero address

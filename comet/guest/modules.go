@@ -95,6 +95,9 @@ func (g *Guest) addModules() {
 		peers.KnownHosts{Directory: g.directory},
 		scripts.New(g.machine, g.sources.scripts, g.Scripts),
 	} {
+		if len(g.Only) > 0 && !slices.Contains(g.Only, m.Name()) {
+			continue
+		}
 		g.runner.Add(m, g.modes[m.Name()])
 	}
 }

@@ -88,7 +88,7 @@ func (s *Service) contexts(self identity.Identity) (all []identity.Identity, err
 		return nil, err
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), ".") {
+		if strings.HasPrefix(e.Name(), ".") || s.Given != nil && e.Name() == self.InstanceID {
 			continue
 		}
 		one, err := s.read(path.Join(contextsFolder, e.Name()))
@@ -96,6 +96,9 @@ func (s *Service) contexts(self identity.Identity) (all []identity.Identity, err
 			return nil, fmt.Errorf("/%s/%s: %w", contextsFolder, e.Name(), err)
 		}
 		all = append(all, one)
+	}
+	if s.Given != nil { // what flags say now, not what they said before
+		all = append(all, self)
 	}
 	return all, nil
 }

@@ -104,7 +104,8 @@ func (s *Service) guestSettings(set settings.Settings, main identity.Identity, o
 		Instance:   main.InstanceID,
 		Every:      set.Every,
 		Settled:    set.Settled,
-		Modules:    set.ModesFor(main.OpenStack || s.Given != nil),
+		Modules:    set.ModesFor(main.OpenStack || main.Source == identity.Given{}.Name()),
+		Only:       set.Only,
 		IgnoreMACs: set.IgnoreMACs,
 		Scripts: guest.ScriptSettings{
 			Limit:    set.ScriptLimit,

@@ -163,6 +163,7 @@ func (r *run) live(ctx context.Context, self identity.Identity) (next identity.I
 	if err := r.keep(self); err != nil { // only now: what cannot be used must not replace what can
 		return self, true, errors.Join(err, o.close())
 	}
+	began := time.Now()
 	living, cancel := context.WithCancel(ctx)
 	passes := make(chan guest.Status, 1)
 	ended := make(chan error, 1)
@@ -201,6 +202,12 @@ func (r *run) live(ctx context.Context, self identity.Identity) (next identity.I
 				continue
 			}
 			if !same(self, now) {
+				if wait := leastLife - time.Since(began); wait > 0 && ctx.Err() == nil {
+					select {
+					case <-ctx.Done():
+					case <-time.After(wait):
+					}
+				}
 				r.log().Info("the VM is told something new of itself", slog.String("source", now.Source))
 				return now, true, nil
 			}
@@ -237,8 +244,22 @@ func (r *run) mend(ctx context.Context, self identity.Identity, err error) (iden
 
 // same reports whether two identities say the same but for addresses.
 func same(a, b identity.Identity) bool {
-	return a.InstanceID == b.InstanceID && a.Text.Reveal() == b.Text.Reveal()
+	return a.InstanceID == b.InstanceID && a.OpenStack == b.OpenStack && said(a) == said(b)
 }
+
+// said is what an identity says of the VM. OpenStack's metadata has more in it, some of it another each time: a random seed.
+func said(i identity.Identity) string {
+	if i.OpenStack {
+		if text, err := i.UserData.INI(); err == nil {
+			return string(text)
+		}
+	}
+	return i.Text.Reveal()
+}
+
+// leastLife is how long a guest runs at least before another identity takes its place, so that a source that says something else each
+// time does not keep the machine busy.
+const leastLife = 10 * time.Second
 
 // latest puts a value into a channel of one, in the place of one that nobody took.
 func latest[T any](c chan T, v T) {

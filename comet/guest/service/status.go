@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,11 +90,24 @@ func (s Status) line() string {
 }
 
 func (r *run) writeStatus(st Status) error {
+	st.Modules = withoutDiffs(st.Modules)
 	data, err := json.MarshalIndent(st, "", "  ")
 	if err != nil {
 		return err
 	}
 	return writeBelow(r.Root, r.set.StatusFile, append(data, '\n'))
+}
+
+// withoutDiffs leaves out what files hold, which not everybody may read who may see the status.
+func withoutDiffs(modules []guest.ModuleStatus) []guest.ModuleStatus {
+	modules = slices.Clone(modules)
+	for i := range modules {
+		modules[i].Plan = slices.Clone(modules[i].Plan)
+		for j := range modules[i].Plan {
+			modules[i].Plan[j].Diff = ""
+		}
+	}
+	return modules
 }
 
 // writeBelow writes a file that everybody may read, making its folder.
@@ -125,12 +139,18 @@ func (s *Service) lock() (unlock func() error, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil, errors.Join(ErrRunning, f.Close())
+	if err := f.Chmod(0o600); err != nil { // who may open it may lock it
+		return nil, errors.Join(err, f.Close())
+	}
+	for end := time.Now().Add(time.Second); unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil; {
+		if time.Now().After(end) { // it was not just somebody who looked at the status
+			return nil, errors.Join(ErrRunning, f.Close())
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
 	return f.Close, nil
 }
@@ -145,7 +165,7 @@ func ReadStatus(root string, set settings.Settings) (Status, error) {
 	if err := json.Unmarshal(data, &st); err != nil {
 		return st, fmt.Errorf("status file %s: %w", set.StatusFile, err)
 	}
-	if !running(lockFile(root, set.StatusFile)) {
+	if !running(lockFile(root, set.StatusFile), st.PID) {
 		st.State, st.Reason = StateStopped, "no guest runs; this is how it left things"
 	}
 	return st, nil
@@ -158,9 +178,12 @@ func notThere(err error) error {
 	return err
 }
 
-// running reports whether somebody holds the lock.
-func running(path string) bool {
+// running reports whether somebody holds the lock; who may not look at it asks whether the process is there.
+func running(path string, pid int) bool {
 	f, err := os.Open(path)
+	if errors.Is(err, os.ErrPermission) {
+		return pid > 0 && !errors.Is(unix.Kill(pid, 0), unix.ESRCH)
+	}
 	if err != nil {
 		return false
 	}

@@ -55,6 +55,7 @@ type Settings struct {
 	MetricsFile   string // where metrics are written, for a node exporter; empty: nowhere
 	LogLevel      string
 
+	Only    []string              // these modules alone are looked at; all where there are none. No file says so
 	Modules map[string]guest.Mode // those that were switched; the others are as guest.DefaultModes says
 }
 

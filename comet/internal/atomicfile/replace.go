@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -162,7 +161,7 @@ func (p place) load() (*original, error) {
 	}
 	old := &original{File: f}
 	if old.info, err = f.Stat(); err == nil {
-		old.data, err = io.ReadAll(f)
+		old.data, err = readAll(f)
 	}
 	if err != nil {
 		f.Close()

@@ -187,3 +187,13 @@ func TestReplaceMakesAFileBelowALinkedFolder(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "new", content(t, dir, "run/hosts"))
 }
+
+// Users may make files of theirs as long as they like, and root reads them.
+func TestAFileThatIsTooLongIsNotRead(t *testing.T) {
+	root, dir := folder(t, map[string]string{"keys": ""})
+	require.NoError(t, os.Truncate(filepath.Join(dir, "keys"), 100<<30))
+	_, err := atomicfile.Read(root, "keys", atomicfile.ReplaceOptions{})
+	require.ErrorContains(t, err, "is longer than 16 MiB")
+	_, err = atomicfile.Replace(root, "keys", []byte("x"), atomicfile.ReplaceOptions{})
+	require.ErrorContains(t, err, "is longer than 16 MiB")
+}

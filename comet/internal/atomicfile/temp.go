@@ -182,7 +182,20 @@ func readRegular(dir *os.Root, name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(f)
+	return readAll(f)
+}
+
+// longest is how long a file may be that is read as a whole. Some belong to users who may make them as long as they like.
+const longest = 16 << 20
+
+var errTooLong = fmt.Errorf("is longer than %d MiB", longest>>20)
+
+func readAll(f *os.File) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(f, longest+1))
+	if err == nil && len(data) > longest {
+		return nil, errTooLong
+	}
+	return data, err
 }
 
 // syncFolder makes renames and removals in a folder durable, where the file system can.

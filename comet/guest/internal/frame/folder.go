@@ -31,7 +31,9 @@ func makeFolder(root *os.Root, name string, mode fs.FileMode, owner *atomicfile.
 		}
 		var err error
 		if owner == nil {
-			err = root.Mkdir(part, with)
+			if err = root.Mkdir(part, with); err == nil {
+				err = root.Chmod(part, with) // whatever the umask is
+			}
 		} else {
 			err = makeFor(root, part, with, *owner)
 		}

@@ -119,44 +119,48 @@ const rounds = 12
 
 func (r *Runner) apply(ctx context.Context, m *running) (report Report) {
 	report = Report{Module: m.Name(), Mode: m.mode}
-	var changed error
+	stopped := map[string]bool{} // whose steps have failed in this pass
+	var failed, changed error
 	for range rounds {
 		report.Plan, report.Err = m.look(ctx)
-		text := report.Plan.text()
 		changed = nil
 		if m.mode == Observe || len(report.Plan.Steps) == 0 {
 			break
 		}
-		if text == m.failed && time.Now().Before(m.retry) {
+		if report.Plan.text() == m.failed && time.Now().Before(m.retry) {
 			report.Err = errors.Join(report.Err, m.err)
 			report.Retry = m.retry
 			return report
 		}
-		done, err := report.Plan.make(ctx)
+		done, err := report.Plan.make(ctx, stopped)
 		report.Done = append(report.Done, done...)
 		if errors.Is(err, atomicfile.ErrChanged) {
 			changed = err
 			continue
 		}
-		if err != nil && len(done) > 0 && report.Plan.More && ctx.Err() == nil {
-			continue // what others' steps wait for may be there now
-		}
-		if err != nil {
-			report.Err = errors.Join(report.Err, err)
-			m.err = err
-			r.pause(m, text, &report)
-			return report
-		}
-		if !report.Plan.More {
-			break
+		failed = errors.Join(failed, err)
+		if !report.Plan.More || stopped[""] || len(done) == 0 || ctx.Err() != nil {
+			break // else what others' steps wait for may be there now
 		}
 	}
-	report.Err = errors.Join(report.Err, changed)
-	m.failed, m.failures, m.err = "", 0, nil
+	if failed == nil {
+		report.Err = errors.Join(report.Err, changed)
+		m.failed, m.failures, m.err = "", 0, nil
+		return report
+	}
+	left, err := m.look(ctx)
+	if err == nil && len(left.Steps) == 0 { // what failed is not wanted any more
+		report.Plan, report.Err = left, nil
+		m.failed, m.failures, m.err = "", 0, nil
+		return report
+	}
+	report.Err = errors.Join(report.Err, failed, changed)
+	m.err = failed
+	r.pause(m, left.text(), &report)
 	return report
 }
 
-// pause notes that a plan failed.
+// pause notes what is left to do after a failure, which is not tried again at once.
 func (r *Runner) pause(m *running, plan string, report *Report) {
 	if plan != m.failed {
 		m.failures = 0
@@ -189,24 +193,29 @@ func (p Plan) text() string {
 }
 
 // make makes the steps, and leaves those in the plan that were not made. One that fails stops those behind it, or those of the same.
-func (p *Plan) make(ctx context.Context) (done []string, err error) {
+// stopped has those whose steps failed before, and gets those whose steps fail now.
+func (p *Plan) make(ctx context.Context, stopped map[string]bool) (done []string, err error) {
 	var failed failures
-	stopped := map[string]bool{}
+	changed := map[string]bool{} // whose files somebody else has just changed: they are planned anew
 	steps := p.Steps
 	p.Steps = nil
 	for i, s := range steps {
-		if stopped[""] || ctx.Err() != nil {
+		if stopped[""] || changed[""] || ctx.Err() != nil {
 			p.Steps = append(p.Steps, steps[i:]...)
 			failed.add(ctx.Err())
 			break
 		}
-		if !stopped[s.Of] {
+		if !stopped[s.Of] && !changed[s.Of] {
 			err := s.make(ctx)
 			if err == nil {
 				done = append(done, s.Text)
 				continue
 			}
-			stopped[s.Of] = true
+			if errors.Is(err, atomicfile.ErrChanged) {
+				changed[s.Of] = true
+			} else {
+				stopped[s.Of] = true
+			}
 			failed.add(fmt.Errorf("%s: %w", s.Text, err))
 		}
 		p.Steps = append(p.Steps, s)

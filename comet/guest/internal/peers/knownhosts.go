@@ -40,6 +40,9 @@ func (k KnownHosts) plan() (p frame.Plan, err error) {
 	var lines []string
 	for _, name := range slices.Sorted(maps.Keys(l.accepted)) {
 		c := l.accepted[name]
+		if !c.address.IsValid() {
+			continue // what else answers to the name is somebody else
+		}
 		for _, key := range hostKeys(name, c, &p.Notes) {
 			lines = append(lines, name+" "+key)
 		}

@@ -39,10 +39,13 @@ func (s *Storage) record(ctx context.Context, o order, at offer, startup string)
 	return err
 }
 
+// nodes is where open-iscsi keeps its records.
+const nodes = "etc/iscsi/nodes"
+
 // recordOf is the file of a target's record with the default interface.
 func recordOf(at offer) string {
 	portal := fmt.Sprintf("%s,%d,%s", at.portal.Addr(), at.portal.Port(), at.tag)
-	return "etc/iscsi/nodes/" + at.target + "/" + portal + "/default"
+	return nodes + "/" + at.target + "/" + portal + "/default"
 }
 
 // another reports whether the record of a target has a login with another user than this disk's, which is then hardly there.
