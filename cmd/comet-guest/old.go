@@ -33,5 +33,10 @@ func oldArgs(name string, args []string) []string {
 	if name == "neuca-user-script" && len(args) == 1 && !strings.HasPrefix(args[0], "-") {
 		return []string{"show", "--as-older-tools", "--script", args[0], "scripts"}
 	}
-	return slices.Concat(oldNames[name], args)
+	fixed := oldNames[name]
+	flags := len(fixed)
+	if fixed[0] == "show" { // what is to be shown comes last, behind the caller's flags
+		flags--
+	}
+	return slices.Concat(fixed[:flags], args, fixed[flags:])
 }

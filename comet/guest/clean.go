@@ -3,6 +3,7 @@ package guest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"path"
@@ -23,37 +24,36 @@ func Clean(ctx context.Context, root string, log *slog.Logger) (done []Change, e
 		return nil, err
 	}
 	defer m.Close()
-	var steps []frame.Step
-	for _, b := range []frame.Block{peers.HostsBlock, peers.KeysBlock, peers.KnownHostsBlock, hostname.LoopbackBlock} {
-		s, err := m.SetBlock(b, nil)
+	for _, part := range cleaning(m) { // each looks at what those before it have left: two blocks may stand in one file
+		steps, err := part()
 		if err != nil {
-			return nil, err
+			return done, err
 		}
-		steps = append(steps, s...)
-	}
-	made, err := sshkey.Made(m)
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range made {
-		s, err := m.Remove(name)
-		if err != nil {
-			return nil, err
+		for _, s := range steps {
+			if err := s.Do(ctx); err != nil {
+				return done, fmt.Errorf("%s: %w", s.Text, err)
+			}
+			done = append(done, Change{Text: s.Text})
 		}
-		steps = append(steps, s...)
-	}
-	disks, err := storage.Cleaning(m)
-	if err != nil {
-		return nil, err
-	}
-	steps = append(append(steps, disks...), stateSteps(m)...)
-	for _, s := range steps {
-		if err := s.Do(ctx); err != nil {
-			return done, errors.Join(errors.New(s.Text), err)
-		}
-		done = append(done, Change{Text: s.Text})
 	}
 	return done, nil
+}
+
+// cleaning is what is taken away, in order; the state, which says what the guest has made, comes last.
+func cleaning(m *frame.Machine) (parts []func() ([]frame.Step, error)) {
+	for _, b := range []frame.Block{peers.HostsBlock, peers.KeysBlock, peers.KnownHostsBlock, hostname.LoopbackBlock} {
+		parts = append(parts, func() ([]frame.Step, error) { return m.SetBlock(b, nil) })
+	}
+	keys := func() (steps []frame.Step, err error) {
+		made, err := sshkey.Made(m)
+		for _, name := range made {
+			s, failed := m.Remove(name)
+			steps, err = append(steps, s...), errors.Join(err, failed)
+		}
+		return steps, err
+	}
+	disks := func() ([]frame.Step, error) { return storage.Cleaning(m) }
+	return append(parts, keys, disks, func() ([]frame.Step, error) { return stateSteps(m), nil })
 }
 
 // stateSteps removes the guest's state, all but the lock, which a guest may be waiting for.

@@ -39,7 +39,7 @@ func (s *Service) told() (identity.Identity, bool) {
 }
 
 func (s *Service) read(name string) (identity.Identity, error) {
-	root, err := s.openRoot()
+	root, err := openRoot(s.Root)
 	if err != nil {
 		return identity.Identity{}, err
 	}
@@ -58,7 +58,7 @@ func (s *Service) keep(self identity.Identity) error {
 	if s.Given != nil {
 		name = path.Join(contextsFolder, self.InstanceID)
 	}
-	root, err := s.openRoot()
+	root, err := openRoot(s.Root)
 	if err != nil {
 		return err
 	}
@@ -103,8 +103,8 @@ func (s *Service) contexts(self identity.Identity) (all []identity.Identity, err
 	return all, nil
 }
 
-func (s *Service) openRoot() (*os.Root, error) {
-	root, err := os.OpenRoot(cmp.Or(s.Root, "/"))
+func openRoot(path string) (*os.Root, error) {
+	root, err := os.OpenRoot(cmp.Or(path, "/"))
 	if err != nil {
 		return nil, fmt.Errorf("root folder: %w", err)
 	}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
+	"path"
 	"reflect"
 	"slices"
 	"strings"
@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/renci-nrig/comet-go/comet/guest"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 	"github.com/renci-nrig/comet-go/comet/guest/settings"
 	"github.com/renci-nrig/comet-go/comet/internal/atomicfile"
 )
@@ -110,21 +111,26 @@ func withoutDiffs(modules []guest.ModuleStatus) []guest.ModuleStatus {
 	return modules
 }
 
-// writeBelow writes a file that everybody may read, making its folder.
-func writeBelow(root, path string, data []byte) error {
-	path = below(root, path)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+// writeBelow writes a file below the root that everybody may read, making its folder. No link leads out of the root.
+func writeBelow(root, file string, data []byte) error {
+	r, err := openRoot(root)
+	if err != nil {
 		return err
 	}
-	return atomicfile.Write(path, data, atomicfile.Options{Mode: 0o644})
+	defer r.Close()
+	name := below(file)
+	if err := frame.MakeFolder(r, path.Dir(name), 0o755); err != nil {
+		return err
+	}
+	_, err = atomicfile.Replace(r, name, data, atomicfile.ReplaceOptions{New: &atomicfile.Options{Mode: 0o644}})
+	return err
 }
 
-func below(root, path string) string { return filepath.Join("/", root, path) }
+// below is the name, below the root, of a file that settings name.
+func below(file string) string { return strings.TrimPrefix(path.Clean("/"+file), "/") }
 
 // lockFile is held by the service that runs, beside the status file.
-func lockFile(root, statusFile string) string {
-	return filepath.Join(filepath.Dir(below(root, statusFile)), "run.lock")
-}
+func lockFile(statusFile string) string { return path.Join(path.Dir(below(statusFile)), "run.lock") }
 
 // ErrRunning says that a guest runs on the machine already.
 var ErrRunning = errors.New("a guest runs on this machine already")
@@ -135,11 +141,16 @@ func (s *Service) lock() (unlock func() error, err error) {
 	if err != nil {
 		return nil, &InputError{err}
 	}
-	path := lockFile(s.Root, set.StatusFile)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	root, err := openRoot(s.Root)
+	if err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	defer root.Close()
+	name := lockFile(set.StatusFile)
+	if err := frame.MakeFolder(root, path.Dir(name), 0o755); err != nil {
+		return nil, err
+	}
+	f, err := root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -158,14 +169,19 @@ func (s *Service) lock() (unlock func() error, err error) {
 // ReadStatus returns how things are on a machine: what its guest wrote last, and StateStopped where none runs.
 func ReadStatus(root string, set settings.Settings) (Status, error) {
 	var st Status
-	data, err := os.ReadFile(below(root, set.StatusFile))
+	r, err := openRoot(root)
+	if err != nil {
+		return st, err
+	}
+	defer r.Close()
+	data, err := r.ReadFile(below(set.StatusFile))
 	if err != nil {
 		return Status{State: StateStopped, Reason: "no guest has run since the machine was started"}, notThere(err)
 	}
 	if err := json.Unmarshal(data, &st); err != nil {
 		return st, fmt.Errorf("status file %s: %w", set.StatusFile, err)
 	}
-	if !running(lockFile(root, set.StatusFile), st.PID) {
+	if !running(r, lockFile(set.StatusFile), st.PID) {
 		st.State, st.Reason = StateStopped, "no guest runs; this is how it left things"
 	}
 	return st, nil
@@ -179,8 +195,8 @@ func notThere(err error) error {
 }
 
 // running reports whether somebody holds the lock; who may not look at it asks whether the process is there.
-func running(path string, pid int) bool {
-	f, err := os.Open(path)
+func running(root *os.Root, name string, pid int) bool {
+	f, err := root.Open(name)
 	if errors.Is(err, os.ErrPermission) {
 		return pid > 0 && !errors.Is(unix.Kill(pid, 0), unix.ESRCH)
 	}

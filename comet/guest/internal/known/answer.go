@@ -29,7 +29,7 @@ func (c *Context) Group(family scope.Family) Answer {
 	defer c.mu.Unlock()
 	f := c.families[at{c.slice, family}]
 	if f == nil {
-		return Answer{Doubt: errUnheard}
+		return Answer{Doubt: ErrUnheard}
 	}
 	a := Answer{Doubt: c.because(f), Settled: f.missed.IsZero() && f.believed != nil}
 	for key, e := range f.believed {
@@ -49,9 +49,9 @@ func (c *Context) because(f *family) error {
 	case f != nil && f.said != nil:
 		return nil
 	case c.failed != nil:
-		return fmt.Errorf("%w: %w", errUnheard, c.failed)
+		return fmt.Errorf("%w: %w", ErrUnheard, c.failed)
 	}
-	return errUnheard
+	return ErrUnheard
 }
 
 // Own returns the VM's own entry in a family, as heads say it is now: of a group, or of those that are for this VM alone, where it

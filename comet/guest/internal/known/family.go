@@ -81,8 +81,10 @@ func (f *family) waits() bool {
 	return false
 }
 
+// ErrUnheard says that nothing is known of what heads say now.
+var ErrUnheard = errors.New("no head has told anything yet")
+
 var (
-	errUnheard = errors.New("no head has told anything yet")
 	errDoubted = errors.New("the head shows nothing of this VM itself; what it says of the others is not believed")
 	errEmpty   = errors.New("the head shows nothing, as it does for a wrong read token; what was there stays")
 )

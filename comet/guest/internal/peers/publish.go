@@ -138,6 +138,8 @@ func (p *Publish) inEach(plan *frame.Plan, in []group, what string, edit func(*k
 	for _, g := range in {
 		step, err := g.publish(what, edit)
 		switch {
+		case errors.Is(err, known.ErrUnheard):
+			plan.Notes = append(plan.Notes, frame.Note{Kind: frame.Waiting, About: g.family.String(), Why: frame.OneLine(err.Error())})
 		case err != nil:
 			errs = append(errs, fmt.Errorf("%s: %w", g.family, err))
 		case step != nil:
