@@ -125,7 +125,8 @@ func TestAVMIsConfiguredOnce(t *testing.T) {
 	s.heads.Stop(1)
 	m.run("rm /home/bob/.ssh/authorized_keys")
 	m.reboot()
-	m.configured()
+	m.until("mountpoint -q /mnt/blank && ip route show 172.16.2.0/24 | grep -q . && grep -q ^ssh- /home/bob/.ssh/authorized_keys")
+	assert.Equal(t, "boot\nseven\neight\n", m.run("cat /root/ran"))
 	assert.Equal(t, first, m.identity(), "without heads the last that was known holds")
 
 	m.run("systemctl stop comet-guest.service")
