@@ -106,7 +106,7 @@ func content(t *testing.T, root, name string) string {
 
 var watched = []string{hosts, authKeys, known, "etc/hostname"}
 
-var killsApart = flag.Int("kills.apart", 4, "how many system calls lie between two kills; 1: it is killed at every one")
+var killsApart = flag.Int("kills.apart", 16, "how many system calls lie between two kills; 1: it is killed at every one")
 
 // The guest is killed before system calls that change a file. Whichever it was, each file is as it was or as it is to be, and the
 // next pass ends what was begun and leaves nothing lying about.
