@@ -284,7 +284,7 @@ func TestAskingSeesEveryChange(t *testing.T) {
 		before := heads.Calls(0, "enumerateScope")
 		heads.Await(t.Context(), 0, "enumerateScope", before+4) // answers in which nothing is new
 		if i == 1 {                                             // the answer of the first token is new, that of the second fails
-			heads.Set(0, comettest.Status(500).Times(3))
+			heads.Set(0, comettest.Status(500).Times(3).On("enumerateScope"))
 		}
 		put(testTokens, value)
 		w.until(map[string]string{"0 " + at: value, "1 " + at: "x"})
