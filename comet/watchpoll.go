@@ -19,17 +19,36 @@ func (f *follower) poll(ctx context.Context) (Change, error) {
 	}
 	answers := make([]digest, len(f.Read))
 	copy(answers, f.answers)
-	change := Change{Whole: first, Compared: !first}
-	now, news := map[watchedName]digest{}, false
+	news := map[int][]Entry{} // by token; where it is missing, the answer is the one before
 	for token, read := range f.Read {
 		entries, same, err := f.c.listOf(ctx, f.Context, f.Families, read, &answers[token])
 		if err != nil {
 			return Change{}, err
 		}
-		if news = news || !same; same {
-			f.keep(now, token)
+		if !same {
+			news[token] = entries
 		}
-		for _, e := range entries {
+	}
+	if len(news) == 0 {
+		return Change{}, nil
+	}
+	change := f.compare(news)
+	change.Whole, change.Compared = first, !first
+	f.answers = answers
+	f.rev = "" // a head that waits is asked for everything again
+	return change, nil
+}
+
+// compare finds out what the new answers of some tokens change in what is known, and keeps what they say.
+func (f *follower) compare(news map[int][]Entry) (change Change) {
+	now := make(map[watchedName]digest, len(f.known))
+	for at, value := range f.known {
+		if _, asked := news[at.token]; !asked {
+			now[at] = value
+		}
+	}
+	for token := range f.Read {
+		for _, e := range news[token] {
 			at := watchedName{token, e.Name}
 			now[at] = sha256.Sum256(e.Value)
 			if before, known := f.known[at]; !known || before != now[at] {
@@ -37,26 +56,13 @@ func (f *follower) poll(ctx context.Context) (Change, error) {
 			}
 		}
 	}
-	if !news {
-		return Change{}, nil
-	}
 	for at := range f.known {
 		if _, there := now[at]; !there {
 			change.Removed = append(change.Removed, Watched{Entry: Entry{Name: at.name}, Token: at.token})
 		}
 	}
-	f.known, f.answers = now, answers
-	f.rev = "" // a head that waits is asked for everything again
-	return change, nil
-}
-
-// keep takes over what is known of a token whose answer is the same as last time.
-func (f *follower) keep(now map[watchedName]digest, token int) {
-	for at, value := range f.known {
-		if at.token == token {
-			now[at] = value
-		}
-	}
+	f.known = now
+	return change
 }
 
 // every is how long to wait before heads are asked again.
