@@ -147,7 +147,7 @@ func (p *process) memory(b *testing.B) {
 		if fields := strings.Fields(line); len(fields) == 3 && (fields[0] == "VmRSS:" || fields[0] == "VmHWM:" || fields[0] == "RssAnon:") {
 			kb, err := strconv.ParseFloat(fields[1], 64)
 			require.NoError(b, err)
-			b.ReportMetric(kb/1000, "MB-"+strings.Trim(fields[0], ":"))
+			b.ReportMetric(kb/1024, "MiB-"+strings.Trim(fields[0], ":"))
 		}
 	}
 	b.ReportMetric(0, "ns/op")

@@ -45,7 +45,7 @@ func run(c *urfave.Context) error {
 
 // sparing lets the garbage collector run when the memory in use has grown by so many percent: a guest allocates little, and is on small
 // machines for years.
-const sparing = 25
+const sparing = 10
 
 // reloads holds a value after each hang-up, which otherwise ends our programs.
 func reloads() <-chan struct{} {
