@@ -120,13 +120,13 @@ var tables = []table{
 	{
 		name: "footprint", title: "comet-guest, a process of its own in a slice of 1,000 VMs",
 		rowsAre: "guest",
-		columns: []column{{"MB resident", "MB-VmRSS", 1}, {"MB at most", "MB-VmHWM", 1}, {"ms of CPU per round", "cpu-ms/round", 1}, {"TLS handshakes per round", "handshakes/round", 2},
+		columns: []column{{"MiB resident", "MiB-VmRSS", 1}, {"MiB at most", "MiB-VmHWM", 1}, {"ms of CPU per round", "cpu-ms/round", 1}, {"TLS handshakes per round", "handshakes/round", 2},
 			{"ms of CPU per minute", "cpu-ms/minute", 1}},
 		rows: []row{
 			{"asks, the head tells nothing", "", "footprint", "BenchmarkFootprint/asking"},
 			{"is told, nothing changes", "", "footprint", "BenchmarkFootprint/told"},
 		},
-		plots: []plot{{"footprint.svg", "comet-guest in a slice of 1,000 VMs", "memory in MB", []series{{"MB-VmRSS", "%s"}, {"MB-VmHWM", "the same, at most"}}, 0}},
+		plots: []plot{{"footprint.svg", "comet-guest in a slice of 1,000 VMs", "memory in MiB", []series{{"MiB-VmRSS", "%s"}, {"MiB-VmHWM", "the same, at most"}}, 0}},
 	},
 }
 
