@@ -16,6 +16,7 @@ import (
 	"github.com/renci-nrig/comet-go/comet/guest"
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/scope"
+	"github.com/renci-nrig/comet-go/testdata/needs"
 )
 
 // crowd is guests of one slice, each on a machine and with a client of its own.
@@ -131,11 +132,16 @@ func (c *crowd) await(tb testing.TB, what string, so func() bool) {
 	}
 }
 
+// What a hundred guests do grows with the square of their number: under the race detector, which makes it ten times as long, they are fewer.
 func TestAHundredGuestsLearnOfEachOther(t *testing.T) {
+	n := 100
+	if needs.Raced {
+		n = 25
+	}
 	for name, options := range map[string][]server.Option{"told": nil, "asking": {server.WithoutExtensions()}} {
 		t.Run(name, func(t *testing.T) {
 			c := &crowd{slice: newSliceAt(t, comettest.Start(t, 1, options...)), every: 2 * time.Second}
-			members := c.start(t, 100)
+			members := c.start(t, n)
 			defer c.stop()
 			t.Logf("everybody knew everybody %s after the last one had published", c.publish(t, members))
 		})

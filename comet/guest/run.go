@@ -25,14 +25,24 @@ func (g *Guest) Run(ctx context.Context, seen func(Status)) error {
 	following.Go(func() { g.watchLinks(ctx) })
 	pause := time.NewTimer(0)
 	defer pause.Stop()
+	var rest <-chan time.Time // nil while there is none
 	for {
+		woken := g.machine.Woken()
+		if rest != nil {
+			woken = nil
+		}
 		select {
 		case <-ctx.Done():
 			return g.remember(true)
-		case <-g.machine.Woken():
+		case <-rest:
+			rest = nil
+			continue
+		case <-woken:
 		case <-pause.C:
 		}
+		began := time.Now()
 		st, err := g.pass(ctx)
+		rest = time.After(resting(time.Since(began)))
 		if ctx.Err() == nil {
 			g.tell(st, errors.Join(err, g.remember(false)))
 			if seen != nil {
@@ -42,6 +52,10 @@ func (g *Guest) Run(ctx context.Context, seen func(Status)) error {
 		pause.Reset(g.Every)
 	}
 }
+
+// resting is how long news wait after a pass that took that long, so that a slice which comes up all at once is not looked at anew for each
+// of its VMs. News after a quiet time wait for nothing.
+func resting(pass time.Duration) time.Duration { return min(4*pass, 400*time.Millisecond) }
 
 // tell logs what a pass changed, and once what is wrong.
 func (g *Guest) tell(st Status, err error) {

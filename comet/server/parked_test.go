@@ -14,6 +14,7 @@ import (
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/bolt"
 	"github.com/renci-nrig/comet-go/scope"
+	"github.com/renci-nrig/comet-go/testdata/needs"
 	"github.com/renci-nrig/comet-go/tlsconfig"
 )
 
@@ -30,7 +31,7 @@ const parkedSlices = 10
 // nothing is left of them.
 func TestParkedWatchers(t *testing.T) {
 	watchers := 10_000
-	if raced || testing.Short() {
+	if needs.Raced || testing.Short() {
 		watchers = 200
 		t.Log("200 watchers, and their memory is not judged: -short, or the race detector, which takes memory of its own")
 	}

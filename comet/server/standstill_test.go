@@ -20,13 +20,14 @@ import (
 
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/bolt"
+	"github.com/renci-nrig/comet-go/testdata/needs"
 	"github.com/renci-nrig/comet-go/tlsconfig"
 )
 
 // Thousands of connections that come to nothing, at whatever point they break off, leave nothing behind and keep nobody waiting.
 func TestHandshakesThatComeToNothing(t *testing.T) {
 	handshakes := 3000
-	if raced || testing.Short() {
+	if needs.Raced || testing.Short() {
 		handshakes = 300
 	}
 	h := start(t)
