@@ -88,7 +88,8 @@ func families(key string) am.Families {
 	}
 }
 
-// What an aggregate manager puts down becomes true of a VM, stays true over reboots, and is done once.
+// What an aggregate manager puts down becomes true of a VM, stays true over reboots, and is done once; in a slice of a thousand VMs the
+// guest is small though it does all that.
 func TestAVMIsConfiguredOnce(t *testing.T) {
 	s := newSlice(t)
 	private, public := keyPair(t)
@@ -99,6 +100,7 @@ func TestAVMIsConfiguredOnce(t *testing.T) {
 	closed := target(t, "closed", refusing, "another1secret", sparse(t, "closed"))
 
 	told := s.member(0)
+	s.others(999)
 	told.InitiatorIQN, told.Router = initiator, "true"
 	own := scope.NewTokens()
 	told.ReadToken = own.Read
@@ -115,6 +117,9 @@ func TestAVMIsConfiguredOnce(t *testing.T) {
 	m.start()
 	m.configured()
 	first := m.identity()
+	resident := m.resident()
+	t.Logf("%d KiB resident", resident)
+	assert.Less(t, resident, 20<<10, "KiB")
 	m.run("echo kept >/mnt/blank/file")
 	m.reboot()
 	m.configured()
@@ -138,6 +143,14 @@ func TestAVMIsConfiguredOnce(t *testing.T) {
 	assert.Equal(t, "precious\n", string(out))
 }
 
+// resident is how much memory the guest has resident, in KiB.
+func (m *machine) resident() int {
+	m.t.Helper()
+	kib, err := strconv.Atoi(strings.TrimSpace(m.run("awk '/^VmRSS/ {print $2}' /proc/$(systemctl show -P MainPID comet-guest.service)/status")))
+	require.NoError(m.t, err)
+	return kib
+}
+
 // identity is what formatting the disk again would change.
 func (m *machine) identity() string {
 	m.t.Helper()
@@ -148,6 +161,7 @@ func (m *machine) identity() string {
 func (m *machine) configured() {
 	m.t.Helper()
 	m.until("mountpoint -q /mnt/blank && ip route show 172.16.2.0/24 | grep -q . && [ \"$(wc -l </root/ran)\" = 3 ]")
+	m.until("[ \"$(grep -c 'workers-' /etc/hosts)\" -ge 1000 ] && [ \"$(grep -c ^ssh- .ssh/authorized_keys)\" -ge 999 ]")
 	m.until("grep -q 'closed refuses targetChapUser or targetChapSecret' /run/comet-guest/status.json")
 	for command, want := range map[string]string{
 		"hostname":      "workers-0\n",

@@ -107,6 +107,20 @@ func (s *slice) member(i int) orca.UserData {
 	}
 }
 
+// others puts down what VMs of the numbers from 1 on would publish.
+func (s *slice) others(n int) {
+	s.Helper()
+	client := s.heads.Client()
+	for i := 1; i <= n; i++ {
+		_, key := keyPair(s.T)
+		host := scope.Host{HostName: hostName(i), IP: netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}).String(), SSHHostKeys: key}
+		for family, value := range map[string][]byte{"hostsall": scope.Encode(host), "pubkeysall": scope.Encode(scope.PubKey{PublicKey: key})} {
+			_, err := client.Write(s.Context(), scope.MustName("slice", family, hostName(i)), s.tokens, value)
+			require.NoError(s, err)
+		}
+	}
+}
+
 // config is of a VM that learns at the metadata address who it is, and reaches the heads.
 func (s *slice) config(i int, told orca.UserData) vms.Config {
 	s.Helper()
