@@ -21,12 +21,12 @@ type shown struct {
 }
 
 var shows = []shown{
-	{"users", func(t guest.Told) any { return t.Users }, func(t guest.Told) cli.Table {
+	{"users", func(t guest.Told) any { return all(t.Users) }, func(t guest.Told) cli.Table {
 		return rowsOf([]string{"USER", "SUDO", "KEYS"}, t.Users, func(u scope.User) []string {
 			return []string{u.Login, u.Sudo, fmt.Sprint(len(u.PublicKeys()))}
 		})
 	}},
-	{"interfaces", func(t guest.Told) any { return t.Interfaces }, func(t guest.Told) cli.Table {
+	{"interfaces", func(t guest.Told) any { return all(t.Interfaces) }, func(t guest.Told) cli.Table {
 		return rowsOf([]string{"MAC", "STATE", "VERSION", "ADDRESS", "VLAN"}, t.Interfaces, func(i scope.Interface) []string {
 			return []string{scope.CanonicalMAC(i.MAC), i.State, i.IPVersion, i.IP, i.VLANTag}
 		})
@@ -36,7 +36,7 @@ var shows = []shown{
 			return []string{s.Device, s.TargetIP + ":" + s.TargetPort, s.TargetLUN, s.ShouldAttach, s.FSType, s.ShouldFormat, s.MountPoint}
 		})
 	}},
-	{"routes", func(t guest.Told) any { return t.Routes }, func(t guest.Told) cli.Table {
+	{"routes", func(t guest.Told) any { return all(t.Routes) }, func(t guest.Told) cli.Table {
 		return rowsOf([]string{"NETWORK", "NEXT HOP"}, t.Routes, func(r scope.Route) []string { return []string{r.Network, r.NextHop} })
 	}},
 	{"scripts", func(t guest.Told) any { return names(t.Scripts) }, func(t guest.Told) cli.Table {
@@ -44,19 +44,19 @@ var shows = []shown{
 			return []string{s.Name, fmt.Sprint(len(s.Body.Reveal()))}
 		})
 	}},
-	{"hosts", func(t guest.Told) any { return t.Hosts }, func(t guest.Told) cli.Table {
+	{"hosts", func(t guest.Told) any { return all(t.Hosts) }, func(t guest.Told) cli.Table {
 		return rowsOf([]string{"HOST", "ADDRESS"}, t.Hosts, func(h scope.Host) []string { return []string{h.HostName, h.IP} })
 	}},
-	{"pubkeys", func(t guest.Told) any { return t.PubKeys }, func(t guest.Told) cli.Table {
+	{"pubkeys", func(t guest.Told) any { return all(t.PubKeys) }, func(t guest.Told) cli.Table {
 		return rowsOf([]string{"PUBLIC KEY"}, t.PubKeys, func(k string) []string { return []string{k} })
 	}},
 }
 
-func showNames() (all []string) {
+func showNames() (list []string) {
 	for _, s := range shows {
-		all = append(all, s.name)
+		list = append(list, s.name)
 	}
-	return all
+	return list
 }
 
 func showCommand() *urfave.Command {
@@ -136,12 +136,15 @@ func rowsOf[E any](header []string, elements []E, row func(E) []string) cli.Tabl
 	return t
 }
 
-func hideSecrets(all []scope.Storage) []scope.Storage {
-	all = slices.Clone(all)
-	for i := range all {
-		all[i].ChapSecret = scope.Hidden{}
+// all is a list that is there even where nothing is in it: whoever reads JSON goes through it.
+func all[E any](elements []E) []E { return append([]E{}, elements...) }
+
+func hideSecrets(storage []scope.Storage) []scope.Storage {
+	storage = all(storage)
+	for i := range storage {
+		storage[i].ChapSecret = scope.Hidden{}
 	}
-	return all
+	return storage
 }
 
 func names(scripts []scope.Script) []string {
