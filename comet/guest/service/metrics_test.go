@@ -70,6 +70,13 @@ func scrape(t *testing.T, url string) []byte {
 	return text
 }
 
+// written waits until the metrics file has a text in it, and returns all of it.
+func (w *world) written(part string) []byte {
+	w.Helper()
+	require.Eventually(w, func() bool { return strings.Contains(w.file("metrics/comet.prom"), part) }, waitFor, tick)
+	return []byte(w.file("metrics/comet.prom"))
+}
+
 // logged is a service, and what it logs.
 func (w *world) logged() (*service.Service, *buffer) {
 	log := &buffer{}
@@ -90,7 +97,7 @@ func TestMetricsAreServedAndWritten(t *testing.T) {
 	url := served(t, log, 1)
 	require.Regexp(t, `^http://127\.0\.0\.1:`, url)
 
-	for place, text := range map[string][]byte{"served": scrape(t, url), "written": []byte(w.file("metrics/comet.prom"))} {
+	for place, text := range map[string][]byte{"served": scrape(t, url), "written": w.written("comet_guest_module_ok{module=\"hosts\"} 1\n")} {
 		got := parse(t, text)
 		of := func(name, label, is string) float64 {
 			require.Contains(t, got, [3]string{name, label, is}, place)
@@ -158,7 +165,7 @@ func TestPlacesAreTakenUp(t *testing.T) {
 	parse(t, scrape(t, second))
 	_, err = http.Get(first)
 	require.Error(t, err)
-	parse(t, []byte(w.file("metrics/comet.prom")))
+	w.written("comet_guest_module_ok")
 	st, err := service.ReadStatus(w.root, before)
 	require.NoError(t, err)
 	assert.Equal(t, service.StateStopped, st.State, "nothing is written there any more")
