@@ -89,19 +89,17 @@ func show(c *urfave.Context) error {
 	if err != nil {
 		return err
 	}
-	t, _, err := s.Told(c.Context)
+	t, self, err := s.Told(c.Context)
 	for _, n := range t.Notes {
 		if strings.HasPrefix(n.About, shows[i].name) {
 			fmt.Fprintf(c.App.ErrWriter, "%s: %s (%s)\n", n.About, n.Why, n.Kind)
 		}
 	}
 	switch {
-	case c.Bool("all-scripts"):
-		return cmp.Or(printScripts(c, t.Scripts), told(err))
+	case c.Bool(oldFlag.Name):
+		return cmp.Or(showOld(c, args[0], t, self), told(err))
 	case c.IsSet("script"):
-		return cmp.Or(printScripts(c, only(t.Scripts, c.String("script"))), told(err))
-	case c.Bool(oldFlag.Name) && len(shows[i].rows(t).Rows) == 0:
-		return missing(c, "Not found", "%s", args[0])
+		return cmp.Or(printScript(c, t.Scripts), told(err))
 	}
 	if failed := cli.Print(c, shows[i].data(t), func() cli.Table { return shows[i].rows(t) }); failed != nil {
 		return failed
@@ -109,18 +107,13 @@ func show(c *urfave.Context) error {
 	return told(err)
 }
 
-func printScripts(c *urfave.Context, scripts []scope.Script) error {
-	for _, s := range scripts {
-		fmt.Fprintln(c.App.Writer, strings.TrimSuffix(s.Body.Reveal(), "\n"))
+func printScript(c *urfave.Context, scripts []scope.Script) error {
+	i := slices.IndexFunc(scripts, func(s scope.Script) bool { return s.Name == c.String("script") })
+	if i < 0 {
+		return fmt.Errorf("script %s: %w", c.String("script"), cli.ErrNotFound)
 	}
-	if len(scripts) == 0 {
-		return missing(c, "No user script found.", "script %s", c.String("script"))
-	}
-	return nil
-}
-
-func only(scripts []scope.Script, name string) []scope.Script {
-	return slices.DeleteFunc(slices.Clone(scripts), func(s scope.Script) bool { return s.Name != name })
+	_, err := fmt.Fprintln(c.App.Writer, strings.TrimSuffix(scripts[i].Body.Reveal(), "\n"))
+	return err
 }
 
 // rowsOf makes a table of what there is.
