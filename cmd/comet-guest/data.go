@@ -32,6 +32,9 @@ func get(c *urfave.Context) error {
 	if len(args) == 1 {
 		args = []string{"global", args[0]}
 	}
+	if c.Bool(oldFlag.Name) && len(args) == 2 && !strings.EqualFold(args[0], "global") {
+		return getOld(c, args[0], args[1])
+	}
 	if len(args) != 2 {
 		return cli.Usage("give a field, such as host_name, and perhaps its section before it", "%d arguments", len(args))
 	}
@@ -97,7 +100,11 @@ func userDataCommand() *urfave.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintln(c.App.Writer, strings.TrimSuffix(self.Text.Reveal(), "\n"))
+			text := self.Text.Reveal()
+			if !c.Bool(oldFlag.Name) {
+				text = strings.TrimSuffix(text, "\n")
+			}
+			_, err = fmt.Fprintln(c.App.Writer, text)
 			return err
 		},
 	}

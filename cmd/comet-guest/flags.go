@@ -124,12 +124,12 @@ func newService(c *urfave.Context) (*service.Service, error) {
 	if err := folder(c.String("root")); err != nil {
 		return nil, err
 	}
-	load := loader(c)
-	set, err := load()
-	if err != nil {
+	level := &slog.LevelVar{}
+	load := levelled(loader(c), level)
+	if _, err := load(); err != nil {
 		return nil, cli.Input(err)
 	}
-	log, err := logger(c, set)
+	log, err := cli.LoggerAt(c, level)
 	if err != nil {
 		return nil, err
 	}
@@ -140,14 +140,15 @@ func newService(c *urfave.Context) (*service.Service, error) {
 	return &service.Service{Root: c.String("root"), Settings: load, Given: given, Log: log, Version: cli.Version}, nil
 }
 
-// logger logs what the settings say where no flag does.
-func logger(c *urfave.Context, set settings.Settings) (*slog.Logger, error) {
-	if c.String("log-level") == "" {
-		if err := c.Set("log-level", set.LogLevel); err != nil {
-			return nil, err
+// levelled makes a level follow the settings, with the flag over them, whenever they are read.
+func levelled(load func() (settings.Settings, error), level *slog.LevelVar) func() (settings.Settings, error) {
+	return func() (settings.Settings, error) {
+		s, err := load()
+		if err == nil {
+			_ = level.UnmarshalText([]byte(s.LogLevel)) // of a flag that is no level cli.LoggerAt says so
 		}
+		return s, err
 	}
-	return cli.Logger(c)
 }
 
 // folder is an error where the root is no folder.

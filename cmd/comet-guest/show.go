@@ -21,12 +21,12 @@ type shown struct {
 }
 
 var shows = []shown{
-	{"users", func(t guest.Told) any { return t.Users }, func(t guest.Told) cli.Table {
+	{"users", func(t guest.Told) any { return all(t.Users) }, func(t guest.Told) cli.Table {
 		return rowsOf([]string{"USER", "SUDO", "KEYS"}, t.Users, func(u scope.User) []string {
 			return []string{u.Login, u.Sudo, fmt.Sprint(len(u.PublicKeys()))}
 		})
 	}},
-	{"interfaces", func(t guest.Told) any { return t.Interfaces }, func(t guest.Told) cli.Table {
+	{"interfaces", func(t guest.Told) any { return all(t.Interfaces) }, func(t guest.Told) cli.Table {
 		return rowsOf([]string{"MAC", "STATE", "VERSION", "ADDRESS", "VLAN"}, t.Interfaces, func(i scope.Interface) []string {
 			return []string{scope.CanonicalMAC(i.MAC), i.State, i.IPVersion, i.IP, i.VLANTag}
 		})
@@ -36,7 +36,7 @@ var shows = []shown{
 			return []string{s.Device, s.TargetIP + ":" + s.TargetPort, s.TargetLUN, s.ShouldAttach, s.FSType, s.ShouldFormat, s.MountPoint}
 		})
 	}},
-	{"routes", func(t guest.Told) any { return t.Routes }, func(t guest.Told) cli.Table {
+	{"routes", func(t guest.Told) any { return all(t.Routes) }, func(t guest.Told) cli.Table {
 		return rowsOf([]string{"NETWORK", "NEXT HOP"}, t.Routes, func(r scope.Route) []string { return []string{r.Network, r.NextHop} })
 	}},
 	{"scripts", func(t guest.Told) any { return names(t.Scripts) }, func(t guest.Told) cli.Table {
@@ -44,19 +44,19 @@ var shows = []shown{
 			return []string{s.Name, fmt.Sprint(len(s.Body.Reveal()))}
 		})
 	}},
-	{"hosts", func(t guest.Told) any { return t.Hosts }, func(t guest.Told) cli.Table {
+	{"hosts", func(t guest.Told) any { return all(t.Hosts) }, func(t guest.Told) cli.Table {
 		return rowsOf([]string{"HOST", "ADDRESS"}, t.Hosts, func(h scope.Host) []string { return []string{h.HostName, h.IP} })
 	}},
-	{"pubkeys", func(t guest.Told) any { return t.PubKeys }, func(t guest.Told) cli.Table {
+	{"pubkeys", func(t guest.Told) any { return all(t.PubKeys) }, func(t guest.Told) cli.Table {
 		return rowsOf([]string{"PUBLIC KEY"}, t.PubKeys, func(k string) []string { return []string{k} })
 	}},
 }
 
-func showNames() (all []string) {
+func showNames() (list []string) {
 	for _, s := range shows {
-		all = append(all, s.name)
+		list = append(list, s.name)
 	}
-	return all
+	return list
 }
 
 func showCommand() *urfave.Command {
@@ -89,19 +89,17 @@ func show(c *urfave.Context) error {
 	if err != nil {
 		return err
 	}
-	t, _, err := s.Told(c.Context)
+	t, self, err := s.Told(c.Context)
 	for _, n := range t.Notes {
 		if strings.HasPrefix(n.About, shows[i].name) {
 			fmt.Fprintf(c.App.ErrWriter, "%s: %s (%s)\n", n.About, n.Why, n.Kind)
 		}
 	}
 	switch {
-	case c.Bool("all-scripts"):
-		return cmp.Or(printScripts(c, t.Scripts), told(err))
+	case c.Bool(oldFlag.Name):
+		return cmp.Or(showOld(c, args[0], t, self), told(err))
 	case c.IsSet("script"):
-		return cmp.Or(printScripts(c, only(t.Scripts, c.String("script"))), told(err))
-	case c.Bool(oldFlag.Name) && len(shows[i].rows(t).Rows) == 0:
-		return missing(c, "Not found", "%s", args[0])
+		return cmp.Or(printScript(c, t.Scripts), told(err))
 	}
 	if failed := cli.Print(c, shows[i].data(t), func() cli.Table { return shows[i].rows(t) }); failed != nil {
 		return failed
@@ -109,18 +107,13 @@ func show(c *urfave.Context) error {
 	return told(err)
 }
 
-func printScripts(c *urfave.Context, scripts []scope.Script) error {
-	for _, s := range scripts {
-		fmt.Fprintln(c.App.Writer, strings.TrimSuffix(s.Body.Reveal(), "\n"))
+func printScript(c *urfave.Context, scripts []scope.Script) error {
+	i := slices.IndexFunc(scripts, func(s scope.Script) bool { return s.Name == c.String("script") })
+	if i < 0 {
+		return fmt.Errorf("script %s: %w", c.String("script"), cli.ErrNotFound)
 	}
-	if len(scripts) == 0 {
-		return missing(c, "No user script found.", "script %s", c.String("script"))
-	}
-	return nil
-}
-
-func only(scripts []scope.Script, name string) []scope.Script {
-	return slices.DeleteFunc(slices.Clone(scripts), func(s scope.Script) bool { return s.Name != name })
+	_, err := fmt.Fprintln(c.App.Writer, strings.TrimSuffix(scripts[i].Body.Reveal(), "\n"))
+	return err
 }
 
 // rowsOf makes a table of what there is.
@@ -136,12 +129,15 @@ func rowsOf[E any](header []string, elements []E, row func(E) []string) cli.Tabl
 	return t
 }
 
-func hideSecrets(all []scope.Storage) []scope.Storage {
-	all = slices.Clone(all)
-	for i := range all {
-		all[i].ChapSecret = scope.Hidden{}
+// all is a list that is there even where nothing is in it: whoever reads JSON goes through it.
+func all[E any](elements []E) []E { return append([]E{}, elements...) }
+
+func hideSecrets(storage []scope.Storage) []scope.Storage {
+	storage = all(storage)
+	for i := range storage {
+		storage[i].ChapSecret = scope.Hidden{}
 	}
-	return all
+	return storage
 }
 
 func names(scripts []scope.Script) []string {

@@ -40,6 +40,9 @@ func status(c *urfave.Context) error {
 	if err := cli.CheckOutput(c); err != nil {
 		return err
 	}
+	if err := folder(c.String("root")); err != nil {
+		return err
+	}
 	set, err := loader(c)()
 	if err != nil {
 		return cli.Input(err)

@@ -210,8 +210,10 @@ func trustError(err error, f tlsconfig.Files) error {
 func LogsJSON(c *cli.Context) bool { return Given(c, flagLogFormat) == "json" }
 
 // Logger makes the logger that --log-level and --log-format ask for.
-func Logger(c *cli.Context) (*slog.Logger, error) {
-	var level slog.Level
+func Logger(c *cli.Context) (*slog.Logger, error) { return LoggerAt(c, &slog.LevelVar{}) }
+
+// LoggerAt is Logger with a level that may be changed later on. The flag, where it is given, sets it.
+func LoggerAt(c *cli.Context, level *slog.LevelVar) (*slog.Logger, error) {
 	if text := Given(c, flagLogLevel); text != "" && level.UnmarshalText([]byte(text)) != nil {
 		return nil, Usage("give debug, info, warn or error", "--%s %q is no level", flagLogLevel, text)
 	}

@@ -186,7 +186,11 @@ func (w *world) file(name string) string {
 // systemd listens as systemd does, and returns what it was told, one message after the other.
 func systemd(t *testing.T, watchdog string) <-chan string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "notify")
+	return systemdAt(t, filepath.Join(t.TempDir(), "notify"), watchdog)
+}
+
+func systemdAt(t *testing.T, path, watchdog string) <-chan string {
+	t.Helper()
 	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	require.NoError(t, err)
 	t.Setenv("NOTIFY_SOCKET", path)

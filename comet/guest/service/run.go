@@ -23,19 +23,19 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) error {
 	if err != nil {
 		return &InputError{err}
 	}
-	unlock, err := s.lock()
+	unlock, err := s.lock(set)
 	if errors.Is(err, ErrRunning) && s.Given != nil {
 		return s.join(ctx, set)
 	}
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	r := &run{Service: s, set: set, reload: reload, began: time.Now()}
-	if err := r.beginMetrics(ctx); err != nil {
-		return err
+	r := &run{Service: s, set: set, reload: reload, began: time.Now(), unlock: unlock}
+	defer func() { r.unlock() }()
+	if r.metrics, err = r.beginMetrics(ctx, set); err != nil {
+		return &InputError{err}
 	}
-	defer r.endMetrics()
+	defer func() { r.metrics.end() }()
 	s.notify("READY=1")
 	defer s.notify("STOPPING=1")
 	self, kept := s.recall()
@@ -80,6 +80,7 @@ type run struct {
 	began   time.Time
 	written Status // as the status file has it
 	metrics *metricsServer
+	unlock  func() error
 }
 
 // ended tells the end that was asked for from others.
@@ -102,7 +103,7 @@ func (r *run) wait(ctx context.Context) (identity.Identity, error) {
 		if !errors.Is(err, errAnew) {
 			return self, err
 		}
-		r.reread()
+		r.reread(ctx)
 	}
 }
 
@@ -142,16 +143,39 @@ func (r *run) find(ctx context.Context, before identity.Identity) <-chan identit
 }
 
 // reread takes up changed settings.
-func (r *run) reread() {
+func (r *run) reread(ctx context.Context) {
 	r.notify("RELOADING=1\nMONOTONIC_USEC=%d", monotonic())
 	set, err := r.Settings()
 	if err != nil {
 		r.log().Error("the settings make no sense; those of before hold", slog.Any("because", err))
 	} else {
-		r.set = set
+		r.take(ctx, set)
 		r.log().Info("settings read again")
 	}
 	r.notify("READY=1")
+}
+
+// take takes up settings. A place that cannot be had stays where it was.
+func (r *run) take(ctx context.Context, set settings.Settings) {
+	if lockFile(set.StatusFile) != lockFile(r.set.StatusFile) {
+		if unlock, err := r.lock(set); err != nil {
+			r.log().Error("status stays in the file of before", slog.Any("because", err))
+			set.StatusFile = r.set.StatusFile
+		} else {
+			_ = r.unlock() // closing releases it in any case
+			r.unlock = unlock
+		}
+	}
+	if set.MetricsListen != r.set.MetricsListen {
+		if metrics, err := r.beginMetrics(ctx, set); err != nil {
+			r.log().Error("metrics are served where they were before", slog.Any("because", err))
+			set.MetricsListen = r.set.MetricsListen
+		} else {
+			r.metrics.end()
+			r.metrics = metrics
+		}
+	}
+	r.set, r.written = set, Status{} // what is written goes where they say
 }
 
 // live keeps a guest running until it is another VM's or its settings have changed, and returns who the VM is then.
@@ -186,7 +210,7 @@ func (r *run) live(ctx context.Context, self identity.Identity) (next identity.I
 		case <-ctx.Done():
 			return self, true, nil
 		case <-r.reload:
-			r.reread()
+			r.reread(ctx)
 			return self, true, nil
 		case st := <-passes:
 			r.tell(Status{Status: st, State: StateRunning, Source: self.Source})
@@ -232,7 +256,7 @@ func (r *run) mend(ctx context.Context, self identity.Identity, err error) (iden
 			r.notify("WATCHDOG=1")
 			continue
 		case <-r.reload:
-			r.reread()
+			r.reread(ctx)
 		case <-retry.C:
 		}
 		if now, err := r.search(r.set, self).Find(ctx); err == nil {

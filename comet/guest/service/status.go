@@ -136,11 +136,7 @@ func lockFile(statusFile string) string { return path.Join(path.Dir(below(status
 var ErrRunning = errors.New("a guest runs on this machine already")
 
 // lock makes sure that one guest runs on the machine.
-func (s *Service) lock() (unlock func() error, err error) {
-	set, err := s.Settings()
-	if err != nil {
-		return nil, &InputError{err}
-	}
+func (s *Service) lock(set settings.Settings) (unlock func() error, err error) {
 	root, err := openRoot(s.Root)
 	if err != nil {
 		return nil, err
