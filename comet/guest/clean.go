@@ -12,7 +12,6 @@ import (
 	"github.com/renci-nrig/comet-go/comet/guest/internal/hostname"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/peers"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/sshkey"
-	"github.com/renci-nrig/comet-go/comet/guest/internal/storage"
 )
 
 // Clean takes away what makes a machine this VM of this slice, before an image is made of it: the guest's blocks, its state with the
@@ -52,7 +51,7 @@ func cleaning(m *frame.Machine) (parts []func() ([]frame.Step, error)) {
 		}
 		return steps, err
 	}
-	disks := func() ([]frame.Step, error) { return storage.Cleaning(m) }
+	disks := func() ([]frame.Step, error) { return diskSteps(m) }
 	return append(parts, keys, disks, func() ([]frame.Step, error) { return stateSteps(m), nil })
 }
 

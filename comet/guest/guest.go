@@ -12,7 +12,6 @@ import (
 
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
-	"github.com/renci-nrig/comet-go/comet/guest/internal/interfaces"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/known"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/peers"
 	"github.com/renci-nrig/comet-go/comet/orca"
@@ -56,7 +55,7 @@ type Guest struct {
 	sources
 	directory *peers.Directory
 	pubKeys   *peers.PubKeys
-	links     *interfaces.Module
+	watch     func(context.Context) error // tells of network interfaces that come or change
 	modes     map[string]Mode
 	self      orca.UserData     // the VM's own
 	kept      time.Time         // when what is known was kept last

@@ -78,13 +78,3 @@ func (g *Guest) tell(st Status, err error) {
 		}
 	}
 }
-
-// watchLinks wakes the guest when a network interface comes or changes, where it looks after them.
-func (g *Guest) watchLinks(ctx context.Context) {
-	if g.machine.Needs() != nil || g.modes["interfaces"] == Off {
-		return
-	}
-	if err := g.links.Watch(ctx); err != nil && ctx.Err() == nil {
-		g.Logger.Warn("network interfaces that come late are seen at the next look", slog.String("because", frame.OneLine(err.Error())))
-	}
-}
