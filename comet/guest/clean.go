@@ -16,13 +16,18 @@ import (
 
 // Clean takes away what makes a machine this VM of this slice, before an image is made of it: the guest's blocks, its state with the
 // tokens in it, root's SSH keys where the guest has made them, and what attaches disks at boot. It returns what it did, in order. What was applied to the machine
-// itself, such as users, stays. No guest may run.
+// itself, such as users, stays. It waits for a guest that is making a pass; none that runs may make another afterwards.
 func Clean(ctx context.Context, root string, log *slog.Logger) (done []Change, err error) {
 	m, err := frame.Open(root, "clean", log)
 	if err != nil {
 		return nil, err
 	}
 	defer m.Close()
+	unlock, err := m.Lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
 	for _, part := range cleaning(m) { // each looks at what those before it have left: two blocks may stand in one file
 		steps, err := part()
 		if err != nil {
@@ -63,7 +68,7 @@ func stateSteps(m *frame.Machine) (steps []frame.Step) {
 	}
 	for _, e := range entries {
 		name := path.Join(frame.StateFolder, e.Name())
-		if e.Name() != "lock" {
+		if name != frame.LockFile {
 			steps = append(steps, frame.Step{Text: "remove /" + name, Do: func(context.Context) error { return m.Root().RemoveAll(name) }})
 		}
 	}
