@@ -89,7 +89,7 @@ func show(c *urfave.Context) error {
 	if err != nil {
 		return err
 	}
-	t, _, err := s.Told(c.Context)
+	t, err := s.Told(c.Context)
 	for _, n := range t.Notes {
 		if strings.HasPrefix(n.About, shows[i].name) {
 			fmt.Fprintf(c.App.ErrWriter, "%s: %s (%s)\n", n.About, n.Why, n.Kind)

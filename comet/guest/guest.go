@@ -59,6 +59,7 @@ type Guest struct {
 	modes     map[string]Mode
 	self      orca.UserData     // the VM's own
 	kept      time.Time         // when what is known was kept last
+	forgot    bool              // what was kept of contexts of before is gone
 	said      map[string]saying // what was logged
 
 	mu     sync.Mutex
@@ -110,7 +111,8 @@ func (g *Guest) join(m Member) error {
 		return err
 	}
 	g.contexts = append(g.contexts, c)
-	return g.recall(c)
+	g.recall(c)
+	return nil
 }
 
 // Close gives back what the guest has open. Nothing of it may be running.
@@ -130,7 +132,8 @@ func (g *Guest) Once(ctx context.Context) (Status, error) {
 	if err == nil {
 		err = g.runner.Wait(ctx)
 	}
-	return st, errors.Join(asked, err, st.Err(), g.remember(true))
+	g.remember(true)
+	return st, errors.Join(asked, err, st.Err())
 }
 
 // ask asks a head of each context.

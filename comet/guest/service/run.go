@@ -3,11 +3,8 @@ package service
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/renci-nrig/comet-go/comet/guest"
 	"github.com/renci-nrig/comet-go/comet/guest/identity"
@@ -52,34 +49,15 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) error {
 	return nil
 }
 
-// join leaves the context that flags name to the guest that runs on the machine already.
-func (s *Service) join(ctx context.Context, set settings.Settings) error {
-	self, err := s.search(set, identity.Identity{}).Find(ctx)
-	if err != nil {
-		return &InputError{err}
-	}
-	if err := s.keep(self); err != nil {
-		return err
-	}
-	st, err := ReadStatus(s.Root, set)
-	if err == nil && st.PID > 0 {
-		err = unix.Kill(st.PID, unix.SIGHUP)
-	}
-	if err != nil {
-		return fmt.Errorf("tell the guest that runs of the context: %w", err)
-	}
-	s.log().Info("the guest that runs on this machine takes the context up", slog.String("context", self.UserData.SliceID.String()))
-	return nil
-}
-
 // run is a service under way.
 type run struct {
 	*Service
-	set     settings.Settings
-	reload  <-chan struct{}
-	began   time.Time
-	written Status // as the status file has it
-	metrics *metricsServer
+	set       settings.Settings
+	reload    <-chan struct{}
+	began     time.Time
+	written   Status // as the status file has it
+	unwritten string // why it has not what it should
+	metrics   *metricsServer
 }
 
 // ended tells the end that was asked for from others.
@@ -160,9 +138,8 @@ func (r *run) live(ctx context.Context, self identity.Identity) (next identity.I
 	if err != nil {
 		return r.mend(ctx, self, err)
 	}
-	if err := r.keep(self); err != nil { // only now: what cannot be used must not replace what can
-		return self, true, errors.Join(err, o.close())
-	}
+	r.remember(self) // only now: what cannot be used must not replace what can
+	r.log().Info("this VM is "+self.UserData.HostName, slog.String("context", self.UserData.SliceID.String()), slog.String("told by", self.Source))
 	began := time.Now()
 	living, cancel := context.WithCancel(ctx)
 	passes := make(chan guest.Status, 1)

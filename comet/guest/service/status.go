@@ -54,12 +54,15 @@ func (r *run) tell(st Status) {
 	if reflect.DeepEqual(before, quiet) && time.Since(before.At) < statusAgain {
 		return
 	}
-	r.written = st
 	r.notify("STATUS=%s", strings.ReplaceAll(st.line(), "\n", " "))
-	if err := r.writeStatus(st); err != nil {
-		r.log().Warn("status is not written", slog.Any("because", err))
+	err := errors.Join(r.writeStatus(st), r.writeMetrics())
+	switch {
+	case err == nil:
+		r.written, r.unwritten = st, ""
+	case r.unwritten != err.Error(): // else it has been said, and is tried again with the next pass
+		r.unwritten = err.Error()
+		r.log().Warn("how things are is not written", slog.Any("because", err))
 	}
-	r.writeMetrics()
 }
 
 // heardOf returns the contexts with the times of before, which change all the time.
@@ -96,7 +99,10 @@ func (r *run) writeStatus(st Status) error {
 	if err != nil {
 		return err
 	}
-	return writeBelow(r.Root, r.set.StatusFile, append(data, '\n'))
+	if err := writeBelow(r.Root, r.set.StatusFile, append(data, '\n')); err != nil {
+		return fmt.Errorf("status: %w", err)
+	}
+	return nil
 }
 
 // withoutDiffs leaves out what files hold, which not everybody may read who may see the status.
