@@ -139,7 +139,7 @@ func (r *run) live(ctx context.Context, self identity.Identity) (next identity.I
 		return r.mend(ctx, self, err)
 	}
 	r.remember(self) // only now: what cannot be used must not replace what can
-	r.log().Info("this VM is "+self.UserData.HostName, slog.String("context", self.UserData.SliceID.String()), slog.String("told by", self.Source))
+	r.log().Info("this VM is "+self.UserData.HostName, slog.String("context", self.UserData.SliceID.String()), slog.String("source", self.Source))
 	began := time.Now()
 	living, cancel := context.WithCancel(ctx)
 	passes := make(chan guest.Status, 1)
