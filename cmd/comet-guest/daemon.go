@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -43,25 +42,23 @@ func neucad(c *urfave.Context) error {
 	case "start":
 		return start(nil, []string{"run"})
 	case "stop":
-		return stop(c.Context)
+		return told(local().Stop(c.Context))
 	case "restart":
-		return cmp.Or(stop(c.Context), start(nil, []string{"run"}))
+		return cmp.Or(told(local().Stop(c.Context)), start(nil, []string{"run"}))
 	}
 	return cli.Usage("neucad start|stop|restart [-c]", "%q is none of them", args[0])
 }
 
-// hostkeyd takes part in a context that its flags name, beside others that the VM may be in.
+// hostkeyd takes part in a context that its flags name, beside others that the VM may be in. Its stop and restart are about such contexts
+// alone: the guest that the machine itself has started goes on.
 func hostkeyd(c *urfave.Context) error {
 	verb, flags, err := hostkeydFlags(c.Args().Slice())
 	if err != nil {
 		return err
 	}
-	if verb == "stop" {
-		return stop(c.Context)
-	}
-	if verb == "restart" {
-		if err := stop(c.Context); err != nil {
-			return err
+	if verb != "start" {
+		if err := local().Leave(c.Context, verb == "restart"); err != nil || verb == "stop" {
+			return told(err)
 		}
 	}
 	args := []string{"run", "--comethost", flags["-c"], "--slice", flags["-s"], "--group", cmp.Or(flags["-f"], "all")}
@@ -158,31 +155,9 @@ func start(env, args []string) error {
 	}
 }
 
-// stop ends the guest that runs and waits for its end.
-func stop(ctx context.Context) error {
-	set, err := settings.Load("/", "")
-	if err != nil {
-		return cli.Input(err)
-	}
-	ticks := time.NewTicker(lookEvery)
-	defer ticks.Stop()
-	for told := false; ; {
-		st, err := service.ReadStatus("/", set)
-		if err != nil || st.State == service.StateStopped {
-			return err
-		}
-		if !told {
-			if err := syscall.Kill(st.PID, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
-				return err
-			}
-			told = true
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-ticks.C:
-		}
-	}
+// local is the guest of the machine that this runs on.
+func local() *service.Service {
+	return &service.Service{Settings: func() (settings.Settings, error) { return settings.Load("/", "") }}
 }
 
 // distro prints the distribution's name and version.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -116,7 +117,7 @@ func printNotes(c *urfave.Context, st guest.Status) {
 func planCommand() *urfave.Command {
 	return &urfave.Command{
 		Name:  "plan",
-		Usage: "say what a pass would change, and change nothing",
+		Usage: "say what a pass would change, and write nothing",
 		Description: "Prints a unified diff of each file, and each command. Exits with 6 when something would change. Steps that are only known when\n" +
 			"those before them are made, such as the making of a file system after a login, are not among them.",
 		Flags:  flags(cli.OutputFlag(), onlyFlag),
@@ -174,7 +175,7 @@ func cleanCommand() *urfave.Command {
 		Name:  "clean",
 		Usage: "take away what makes the machine this VM, before an image is made of it",
 		Description: "Removes the guest's blocks in files, its state with the slice's tokens, and the SSH keys of root that it has made. Stop the guest\n" +
-			"first: systemctl stop comet-guest.",
+			"first (systemctl stop comet-guest): while one runs it refuses.",
 		Flags:  append(machineFlags(), cli.LogFlags("warn")...),
 		Action: clean,
 	}
@@ -191,17 +192,13 @@ func clean(c *urfave.Context) error {
 	if err != nil {
 		return err
 	}
-	set, err := loader(c)()
-	if err != nil {
-		return cli.Input(err)
-	}
-	st, err := service.ReadStatus(c.String("root"), set)
-	if err == nil && st.State != service.StateStopped {
-		return fmt.Errorf("%w; stop it first: systemctl stop comet-guest", service.ErrRunning)
-	}
-	done, err := guest.Clean(c.Context, c.String("root"), log)
+	s := &service.Service{Root: c.String("root"), Settings: loader(c), Log: log}
+	done, err := s.Clean(c.Context)
 	for _, change := range done {
 		fmt.Fprintln(c.App.Writer, change.Text)
 	}
-	return err
+	if errors.Is(err, service.ErrRunning) {
+		return fmt.Errorf("%w; stop it first: systemctl stop comet-guest", err)
+	}
+	return told(err)
 }

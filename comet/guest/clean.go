@@ -12,18 +12,22 @@ import (
 	"github.com/renci-nrig/comet-go/comet/guest/internal/hostname"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/peers"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/sshkey"
-	"github.com/renci-nrig/comet-go/comet/guest/internal/storage"
 )
 
 // Clean takes away what makes a machine this VM of this slice, before an image is made of it: the guest's blocks, its state with the
 // tokens in it, root's SSH keys where the guest has made them, and what attaches disks at boot. It returns what it did, in order. What was applied to the machine
-// itself, such as users, stays. No guest may run.
+// itself, such as users, stays. It waits for a guest that is making a pass; none that runs may make another afterwards.
 func Clean(ctx context.Context, root string, log *slog.Logger) (done []Change, err error) {
 	m, err := frame.Open(root, "clean", log)
 	if err != nil {
 		return nil, err
 	}
 	defer m.Close()
+	unlock, err := m.Lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
 	for _, part := range cleaning(m) { // each looks at what those before it have left: two blocks may stand in one file
 		steps, err := part()
 		if err != nil {
@@ -52,7 +56,7 @@ func cleaning(m *frame.Machine) (parts []func() ([]frame.Step, error)) {
 		}
 		return steps, err
 	}
-	disks := func() ([]frame.Step, error) { return storage.Cleaning(m) }
+	disks := func() ([]frame.Step, error) { return diskSteps(m) }
 	return append(parts, keys, disks, func() ([]frame.Step, error) { return stateSteps(m), nil })
 }
 
@@ -64,7 +68,7 @@ func stateSteps(m *frame.Machine) (steps []frame.Step) {
 	}
 	for _, e := range entries {
 		name := path.Join(frame.StateFolder, e.Name())
-		if e.Name() != "lock" {
+		if name != frame.LockFile {
 			steps = append(steps, frame.Step{Text: "remove /" + name, Do: func(context.Context) error { return m.Root().RemoveAll(name) }})
 		}
 	}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
-	"github.com/renci-nrig/comet-go/comet/guest/internal/interfaces"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/known"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/peers"
 	"github.com/renci-nrig/comet-go/comet/orca"
@@ -56,10 +55,11 @@ type Guest struct {
 	sources
 	directory *peers.Directory
 	pubKeys   *peers.PubKeys
-	links     *interfaces.Module
+	watch     func(context.Context) error // tells of network interfaces that come or change
 	modes     map[string]Mode
 	self      orca.UserData     // the VM's own
 	kept      time.Time         // when what is known was kept last
+	forgot    bool              // what was kept of contexts of before is gone
 	said      map[string]saying // what was logged
 
 	mu     sync.Mutex
@@ -111,7 +111,8 @@ func (g *Guest) join(m Member) error {
 		return err
 	}
 	g.contexts = append(g.contexts, c)
-	return g.recall(c)
+	g.recall(c)
+	return nil
 }
 
 // Close gives back what the guest has open. Nothing of it may be running.
@@ -131,7 +132,8 @@ func (g *Guest) Once(ctx context.Context) (Status, error) {
 	if err == nil {
 		err = g.runner.Wait(ctx)
 	}
-	return st, errors.Join(asked, err, st.Err(), g.remember(true))
+	g.remember(true)
+	return st, errors.Join(asked, err, st.Err())
 }
 
 // ask asks a head of each context.

@@ -6,15 +6,9 @@ import (
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/hostname"
-	"github.com/renci-nrig/comet-go/comet/guest/internal/interfaces"
-	"github.com/renci-nrig/comet-go/comet/guest/internal/metadataguard"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/peers"
-	"github.com/renci-nrig/comet-go/comet/guest/internal/router"
-	"github.com/renci-nrig/comet-go/comet/guest/internal/routes"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/scripts"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/sshkey"
-	"github.com/renci-nrig/comet-go/comet/guest/internal/storage"
-	"github.com/renci-nrig/comet-go/comet/guest/internal/users"
 )
 
 // Mode switches a module: On, Off, or Observe, in which it says what it would do and does nothing.
@@ -77,27 +71,20 @@ func (g *Guest) addModules() {
 	if kind == "" {
 		kind = Ed25519
 	}
-	heads := g.heads()
-	g.links = interfaces.New(g.machine, g.sources.interfaces, g.IgnoreMACs, heads)
 	g.modes = DefaultModes(false)
 	maps.Copy(g.modes, g.Modules)
-	for _, m := range []frame.Module{
-		metadataguard.New(g.machine),
+	modules := map[string]frame.Module{}
+	for _, m := range append(g.machineModules(),
 		&hostname.HostName{Machine: g.machine, Wanted: g.self.HostName, Loopback: loopback},
-		g.links,
-		router.New(g.machine, func() string { return g.self.Router }),
-		routes.New(g.machine, g.sources.routes, heads),
-		users.New(g.machine, g.accounts()),
-		storage.New(g.machine, g.sources.storage, storage.Settings{Initiator: g.self.InitiatorIQN, OldState: g.Scripts.OldState, NoUnits: g.Scripts.NoUnits}),
 		&peers.Publish{Machine: g.machine, Contexts: g.contexts, Address: g.Address, KeyKind: kind, HostKeys: g.modes["known-hosts"] != Off},
 		peers.Hosts{Directory: g.directory},
 		g.pubKeys,
-		peers.KnownHosts{Directory: g.directory},
-		scripts.New(g.machine, g.sources.scripts, g.Scripts),
-	} {
-		if len(g.Only) > 0 && !slices.Contains(g.Only, m.Name()) {
-			continue
+		peers.KnownHosts{Directory: g.directory}) {
+		modules[m.Name()] = m
+	}
+	for _, name := range ModuleNames() {
+		if len(g.Only) == 0 || slices.Contains(g.Only, name) {
+			g.runner.Add(modules[name], g.modes[name])
 		}
-		g.runner.Add(m, g.modes[m.Name()])
 	}
 }

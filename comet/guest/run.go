@@ -2,12 +2,12 @@ package guest
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/known"
 )
 
 // Run keeps the VM as its slice wants it until ctx ends, and then returns nil. It makes a pass at once with what was known before, when
@@ -33,7 +33,8 @@ func (g *Guest) Run(ctx context.Context, seen func(Status)) error {
 		}
 		select {
 		case <-ctx.Done():
-			return g.remember(true)
+			g.remember(true)
+			return nil
 		case <-rest:
 			rest = nil
 			continue
@@ -44,7 +45,8 @@ func (g *Guest) Run(ctx context.Context, seen func(Status)) error {
 		st, err := g.pass(ctx)
 		rest = time.After(resting(time.Since(began)))
 		if ctx.Err() == nil {
-			g.tell(st, errors.Join(err, g.remember(false)))
+			g.tell(st, err)
+			g.remember(false)
 			if seen != nil {
 				seen(st)
 			}
@@ -59,32 +61,41 @@ func resting(pass time.Duration) time.Duration { return min(4*pass, 400*time.Mil
 
 // tell logs what a pass changed, and once what is wrong.
 func (g *Guest) tell(st Status, err error) {
-	if err != nil {
-		g.say("pass", frame.OneLine(err.Error()))
-	} else {
-		g.hush("pass")
-	}
+	g.failed("", err)
 	for _, m := range st.Modules {
 		for _, c := range m.Done {
 			g.Logger.Info(c.Text, slog.String("module", m.Name))
 		}
-		if m.State == StateFailed {
-			g.say(m.Name, m.Error)
-		} else {
-			g.hush(m.Name)
+		if m.State != StateFailed {
+			m.err = nil // it only needs what it cannot have here
 		}
+		g.failed(m.Name, m.err)
 		for _, n := range m.Notes {
-			g.say(m.Name+" "+n.About, string(n.Kind)+": "+n.Why)
+			g.note(m.Name, n)
 		}
 	}
 }
 
-// watchLinks wakes the guest when a network interface comes or changes, where it looks after them.
-func (g *Guest) watchLinks(ctx context.Context) {
-	if g.machine.Needs() != nil || g.modes["interfaces"] == Off {
+// failed logs why a module, or the pass itself, has failed.
+func (g *Guest) failed(module string, err error) {
+	if err == nil {
+		g.hush(module, "")
 		return
 	}
-	if err := g.links.Watch(ctx); err != nil && ctx.Err() == nil {
-		g.Logger.Warn("network interfaces that come late are seen at the next look", slog.String("because", frame.OneLine(err.Error())))
+	what := "failed: "
+	if module == "" {
+		what = "the pass failed: "
+	}
+	g.say(slog.LevelWarn, module, "", what+frame.OneLine(err.Error()))
+}
+
+// note logs a note. What is waited for is nothing wrong yet, and that a head was asked in vain its context has logged.
+func (g *Guest) note(module string, n Note) {
+	level := slog.LevelWarn
+	if n.Kind == frame.Waiting {
+		level = slog.LevelInfo
+	}
+	if n.Why != known.ErrUnheard.Error() {
+		g.say(level, module, n.About, string(n.Kind)+": "+n.Why)
 	}
 }

@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"context"
 	"log/slog"
 	"time"
 )
@@ -16,17 +17,25 @@ type saying struct {
 	at   time.Time
 }
 
-// say logs what is wrong with something, unless it has been logged lately.
-func (g *Guest) say(about, what string) {
-	if last := g.said[about]; last.what == what && time.Since(last.at) < sayAgain {
+// say logs something of a module, unless it has been logged lately; the module is empty where it is of the guest itself.
+func (g *Guest) say(level slog.Level, module, about, what string) {
+	key := module + "\x00" + about
+	if last := g.said[key]; last.what == what && time.Since(last.at) < sayAgain {
 		return
 	}
 	if len(g.said) >= maxSaid {
 		clear(g.said)
 	}
-	g.said[about] = saying{what, time.Now()}
-	g.Logger.Warn(what, slog.String("about", about))
+	g.said[key] = saying{what, time.Now()}
+	var attrs []slog.Attr
+	if module != "" {
+		attrs = append(attrs, slog.String("module", module))
+	}
+	if about != "" {
+		attrs = append(attrs, slog.String("about", about))
+	}
+	g.Logger.LogAttrs(context.Background(), level, what, attrs...)
 }
 
 // hush notes that something is well, so that it is logged when it goes wrong again.
-func (g *Guest) hush(about string) { delete(g.said, about) }
+func (g *Guest) hush(module, about string) { delete(g.said, module+"\x00"+about) }

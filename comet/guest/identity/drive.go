@@ -31,9 +31,17 @@ func (d ConfigDrive) Name() string { return strings.TrimSpace("config drive " + 
 
 // Look reads the drive.
 func (d ConfigDrive) Look(ctx context.Context) (Identity, error) {
+	if d.Folder != "" {
+		return readFolder(ctx, d.Folder, d.Folder)
+	}
 	root := filepath.Clean(cmp.Or(d.Root, "/"))
-	if folder := cmp.Or(d.Folder, mountedBelow(root)); folder != "" {
-		return readDrive(ctx, folder, folder)
+	mounted, err := mountedBelow(root)
+	if err != nil {
+		return Identity{}, openError(err)
+	}
+	if mounted != nil {
+		defer mounted.Close()
+		return readDrive(ctx, mounted, mounted.Name())
 	}
 	device := labelled()
 	switch {
@@ -43,24 +51,28 @@ func (d ConfigDrive) Look(ctx context.Context) (Identity, error) {
 		return Identity{}, absent("none is mounted, and only root may mount " + device)
 	}
 	var self Identity
-	err := whileMounted(device, fileSystems, func(folder string) (err error) {
-		self, err = readDrive(ctx, folder, device)
+	err = whileMounted(device, fileSystems, func(folder string) (err error) {
+		self, err = readFolder(ctx, folder, device)
 		return err
 	})
 	return self, err
 }
 
-// mountedBelow returns the folder with a drive in it, empty where there is none.
-func mountedBelow(root string) string {
+// mountedBelow opens the folder with a drive in it, nil where there is none. No link leads out of the root.
+func mountedBelow(path string) (*os.Root, error) {
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
 	for _, folder := range usualFolders {
-		folder = filepath.Join(root, folder)
 		for _, has := range []string{"openstack", "ec2"} {
-			if info, err := os.Stat(filepath.Join(folder, has)); err == nil && info.IsDir() {
-				return folder
+			if info, err := root.Stat(folder + "/" + has); err == nil && info.IsDir() {
+				return root.OpenRoot(folder)
 			}
 		}
 	}
-	return ""
+	return nil, nil
 }
 
 func labelled() string {
@@ -72,13 +84,17 @@ func labelled() string {
 	return ""
 }
 
-// readDrive reads a drive at a folder, out of which no link on it leads.
-func readDrive(ctx context.Context, folder, known string) (Identity, error) {
+func readFolder(ctx context.Context, folder, known string) (Identity, error) {
 	root, err := os.OpenRoot(folder)
 	if err != nil {
 		return Identity{}, openError(err)
 	}
 	defer root.Close()
+	return readDrive(ctx, root, known)
+}
+
+// readDrive reads a drive, out of which no link on it leads.
+func readDrive(ctx context.Context, root *os.Root, known string) (Identity, error) {
 	get := func(_ context.Context, name string) ([]byte, error) {
 		return readFile(root.OpenFile(name, readOnly, 0))
 	}

@@ -55,6 +55,13 @@ func TestConfigDrivesAreFoundWhereImagesMountThem(t *testing.T) {
 	}
 }
 
+func TestConfigDrivesLieBelowTheRoot(t *testing.T) {
+	root := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(root, "mnt"), 0o755))
+	require.NoError(t, os.Symlink(documents{osMetadata: metadata(t)}.folder(t), filepath.Join(root, "mnt/config")))
+	assert.Contains(t, refused(t, identity.ConfigDrive{Root: root}), "none is mounted")
+}
+
 func TestConfigDrivesThatAreNone(t *testing.T) {
 	for name, tt := range map[string]struct {
 		drive documents

@@ -20,6 +20,7 @@ type Identity struct {
 	Private    netip.Addr   // by which it is reached in its own network; zero where no source knows it
 	OpenStack  bool         // Text is OpenStack's metadata, as on Chameleon, where a VM keeps only hosts and public keys unless told otherwise
 	Source     string       // where Text was found
+	Machine    string       // on which it was found, as Machine says; empty where that is not known
 }
 
 // named gives the identity an ID that can name a folder, where its source has none too.

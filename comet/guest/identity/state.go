@@ -12,6 +12,7 @@ type state struct {
 	Version    int        `json:"version"`
 	InstanceID string     `json:"instanceId"`
 	Source     string     `json:"source"`
+	Machine    string     `json:"machine,omitzero"`
 	Public     netip.Addr `json:"public"`
 	Private    netip.Addr `json:"private"`
 	Text       []byte     `json:"text"`
@@ -22,7 +23,7 @@ const stateVersion = 1
 // Marshal writes the identity for Parse, with its tokens: it belongs into a file of mode 0600. Of the user data it keeps what was found,
 // not what was changed since.
 func (i Identity) Marshal() []byte {
-	data, err := json.Marshal(state{stateVersion, i.InstanceID, i.Source, i.Public, i.Private, []byte(i.Text.Reveal())})
+	data, err := json.Marshal(state{stateVersion, i.InstanceID, i.Source, i.Machine, i.Public, i.Private, []byte(i.Text.Reveal())})
 	if err != nil {
 		panic(err) // there are only texts in it
 	}
@@ -44,6 +45,6 @@ func Parse(data []byte) (Identity, error) {
 	if err != nil {
 		return Identity{}, fmt.Errorf("kept identity: text: %w", err)
 	}
-	i.InstanceID, i.Source, i.Public, i.Private = s.InstanceID, s.Source, s.Public, s.Private
+	i.InstanceID, i.Source, i.Machine, i.Public, i.Private = s.InstanceID, s.Source, s.Machine, s.Public, s.Private
 	return i, nil
 }

@@ -26,7 +26,7 @@ func TestNothingIsWrittenBesideTheRoot(t *testing.T) {
 	r.stop()
 	assert.Equal(t, service.StateRunning, st.State)
 	assert.NotEmpty(t, w.file("run/status.json"))
-	assert.FileExists(t, filepath.Join(w.root, "run/run.lock"))
+	assert.FileExists(t, filepath.Join(w.root, "run/comet-guest/run.lock"))
 	left, err := os.ReadDir(outside)
 	require.NoError(t, err)
 	assert.Empty(t, left)

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path"
-	"strings"
 
 	"github.com/renci-nrig/comet-go/comet/guest/identity"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
@@ -33,10 +32,13 @@ func (s *Service) recall() (identity.Identity, bool) {
 func (s *Service) told() (identity.Identity, bool) {
 	self, err := s.read(identityFile)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		s.log().Warn("who the VM was before is lost", slog.String("file", "/"+identityFile), slog.Any("because", err))
+		s.log().Warn("who the VM was before does not count", slog.String("file", "/"+identityFile), slog.Any("because", err))
 	}
 	return self, err == nil
 }
+
+// errOther says that what is kept was told to the machine of which this one is a copy.
+var errOther = errors.New("it was kept on another machine, of whose image this one was made")
 
 func (s *Service) read(name string) (identity.Identity, error) {
 	root, err := openRoot(s.Root)
@@ -48,7 +50,18 @@ func (s *Service) read(name string) (identity.Identity, error) {
 	if err != nil {
 		return identity.Identity{}, err
 	}
-	return identity.Parse(data)
+	self, err := identity.Parse(data)
+	if now := identity.Machine(root); err == nil && self.Machine != "" && now != "" && self.Machine != now {
+		return identity.Identity{}, errOther
+	}
+	return self, err
+}
+
+// remember keeps who the VM is. Where it cannot, on a full disk for instance, that is said, and nothing else depends on it.
+func (s *Service) remember(self identity.Identity) {
+	if err := s.keep(self); err != nil {
+		s.log().Warn("at a start at which nobody says who the VM is, nobody will know", slog.Any("because", err))
+	}
 }
 
 // keep keeps who the VM is, for a start at which nobody says so. What flags say becomes one of the further contexts, which every guest of
@@ -63,44 +76,17 @@ func (s *Service) keep(self identity.Identity) error {
 		return err
 	}
 	defer root.Close()
-	if err := frame.MakeFolder(root, frame.StateFolder, 0o700); err != nil {
-		return fmt.Errorf("keep who the VM is: %w", err)
-	}
-	if err := frame.MakeFolder(root, path.Dir(name), 0o700); err != nil {
-		return fmt.Errorf("keep who the VM is: %w", err)
+	self.Machine = identity.Machine(root)
+	for _, folder := range []string{frame.StateFolder, path.Dir(name)} {
+		if err := frame.MakeFolder(root, folder, 0o700); err != nil {
+			return fmt.Errorf("keep who the VM is: %w", err)
+		}
 	}
 	_, err = atomicfile.Replace(root, name, self.Marshal(), atomicfile.ReplaceOptions{New: &atomicfile.Options{Mode: 0o600}, NoLinks: true})
 	if err != nil {
 		return fmt.Errorf("keep who the VM is: %w", err)
 	}
 	return nil
-}
-
-// contexts returns all that the VM takes part in: what its metadata says first, and then what guests were told by flags.
-func (s *Service) contexts(self identity.Identity) (all []identity.Identity, err error) {
-	if s.Given == nil {
-		all = append(all, self)
-	} else if main, kept := s.told(); kept {
-		all = append(all, main)
-	}
-	entries, err := os.ReadDir(path.Join(cmp.Or(s.Root, "/"), contextsFolder))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), ".") || s.Given != nil && e.Name() == self.InstanceID {
-			continue
-		}
-		one, err := s.read(path.Join(contextsFolder, e.Name()))
-		if err != nil {
-			return nil, fmt.Errorf("/%s/%s: %w", contextsFolder, e.Name(), err)
-		}
-		all = append(all, one)
-	}
-	if s.Given != nil { // what flags say now, not what they said before
-		all = append(all, self)
-	}
-	return all, nil
 }
 
 func openRoot(path string) (*os.Root, error) {

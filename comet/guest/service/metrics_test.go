@@ -168,7 +168,7 @@ func TestPlacesAreTakenUp(t *testing.T) {
 	w.written("comet_guest_module_ok")
 	st, err := service.ReadStatus(w.root, before)
 	require.NoError(t, err)
-	assert.Equal(t, service.StateStopped, st.State, "nothing is written there any more")
+	assert.Equal(t, service.StateStopped, st.State, "what is true no more is not there")
 	require.ErrorIs(t, w.service().Run(t.Context(), nil), service.ErrRunning)
 
 	w.set(func(s *settings.Settings) { // where the head is

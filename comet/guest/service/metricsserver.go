@@ -53,11 +53,12 @@ func (m *metricsServer) end() {
 }
 
 // writeMetrics writes the metrics file where the settings name one.
-func (r *run) writeMetrics() {
+func (r *run) writeMetrics() error {
 	if r.set.MetricsFile == "" {
-		return
+		return nil
 	}
 	if err := writeBelow(r.Root, r.set.MetricsFile, r.measured.text(time.Now())); err != nil {
-		r.log().Warn("metrics are not written", slog.Any("because", err))
+		return fmt.Errorf("metrics: %w", err)
 	}
+	return nil
 }

@@ -3,11 +3,8 @@ package service
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/renci-nrig/comet-go/comet/guest"
 	"github.com/renci-nrig/comet-go/comet/guest/identity"
@@ -23,15 +20,15 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) error {
 	if err != nil {
 		return &InputError{err}
 	}
-	unlock, err := s.lock(set)
+	unlock, err := s.lock()
 	if errors.Is(err, ErrRunning) && s.Given != nil {
 		return s.join(ctx, set)
 	}
 	if err != nil {
 		return err
 	}
-	r := &run{Service: s, set: set, reload: reload, began: time.Now(), unlock: unlock}
-	defer func() { r.unlock() }()
+	r := &run{Service: s, set: set, reload: reload, began: time.Now()}
+	defer unlock()
 	if r.metrics, err = r.beginMetrics(ctx, set); err != nil {
 		return &InputError{err}
 	}
@@ -52,35 +49,15 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) error {
 	return nil
 }
 
-// join leaves the context that flags name to the guest that runs on the machine already.
-func (s *Service) join(ctx context.Context, set settings.Settings) error {
-	self, err := s.search(set, identity.Identity{}).Find(ctx)
-	if err != nil {
-		return &InputError{err}
-	}
-	if err := s.keep(self); err != nil {
-		return err
-	}
-	st, err := ReadStatus(s.Root, set)
-	if err == nil && st.PID > 0 {
-		err = unix.Kill(st.PID, unix.SIGHUP)
-	}
-	if err != nil {
-		return fmt.Errorf("tell the guest that runs of the context: %w", err)
-	}
-	s.log().Info("the guest that runs on this machine takes the context up", slog.String("context", self.UserData.SliceID.String()))
-	return nil
-}
-
 // run is a service under way.
 type run struct {
 	*Service
-	set     settings.Settings
-	reload  <-chan struct{}
-	began   time.Time
-	written Status // as the status file has it
-	metrics *metricsServer
-	unlock  func() error
+	set       settings.Settings
+	reload    <-chan struct{}
+	began     time.Time
+	written   Status // as the status file has it
+	unwritten string // why it has not what it should
+	metrics   *metricsServer
 }
 
 // ended tells the end that was asked for from others.
@@ -157,15 +134,6 @@ func (r *run) reread(ctx context.Context) {
 
 // take takes up settings. A place that cannot be had stays where it was.
 func (r *run) take(ctx context.Context, set settings.Settings) {
-	if lockFile(set.StatusFile) != lockFile(r.set.StatusFile) {
-		if unlock, err := r.lock(set); err != nil {
-			r.log().Error("status stays in the file of before", slog.Any("because", err))
-			set.StatusFile = r.set.StatusFile
-		} else {
-			_ = r.unlock() // closing releases it in any case
-			r.unlock = unlock
-		}
-	}
 	if set.MetricsListen != r.set.MetricsListen {
 		if metrics, err := r.beginMetrics(ctx, set); err != nil {
 			r.log().Error("metrics are served where they were before", slog.Any("because", err))
@@ -173,6 +141,13 @@ func (r *run) take(ctx context.Context, set settings.Settings) {
 		} else {
 			r.metrics.end()
 			r.metrics = metrics
+		}
+	}
+	for before, now := range map[string]string{r.set.StatusFile: set.StatusFile, r.set.MetricsFile: set.MetricsFile} {
+		if before != now && before != "" {
+			if err := removeBelow(r.Root, before); err != nil {
+				r.log().Error("a file that is true no more stays", slog.Any("because", err))
+			}
 		}
 	}
 	r.set, r.written = set, Status{} // what is written goes where they say
@@ -184,9 +159,8 @@ func (r *run) live(ctx context.Context, self identity.Identity) (next identity.I
 	if err != nil {
 		return r.mend(ctx, self, err)
 	}
-	if err := r.keep(self); err != nil { // only now: what cannot be used must not replace what can
-		return self, true, errors.Join(err, o.close())
-	}
+	r.remember(self) // only now: what cannot be used must not replace what can
+	r.log().Info("this VM is "+self.UserData.HostName, slog.String("context", self.UserData.SliceID.String()), slog.String("source", self.Source))
 	began := time.Now()
 	living, cancel := context.WithCancel(ctx)
 	passes := make(chan guest.Status, 1)

@@ -31,32 +31,62 @@ const lookAgain = 5 * time.Minute
 // Once finds out who the VM is, makes one pass, and waits for what it has started. Where nobody says who the VM is now, it goes by what was
 // found last time.
 func (s *Service) Once(ctx context.Context) (guest.Status, error) {
-	return s.single(ctx, (*guest.Guest).Once)
+	o, err := s.begin(ctx)
+	if err != nil {
+		return guest.Status{}, err
+	}
+	defer o.close()
+	s.remember(*o.self.Load())
+	return o.guest.Once(ctx)
 }
 
-// Plan finds out who the VM is and says what Once would do. It changes nothing, but for what the guest keeps of who the VM is.
+// Plan finds out who the VM is and says what Once would do. It writes nothing.
 func (s *Service) Plan(ctx context.Context) (guest.Status, error) {
-	return s.single(ctx, (*guest.Guest).Plan)
+	o, err := s.begin(ctx)
+	if err != nil {
+		return guest.Status{}, err
+	}
+	defer o.close()
+	return o.guest.Plan(ctx)
 }
 
-func (s *Service) single(ctx context.Context, do func(*guest.Guest, context.Context) (guest.Status, error)) (guest.Status, error) {
+// Told returns what the VM is told, and who it is. With an error, it is what was known before.
+func (s *Service) Told(ctx context.Context) (told guest.Told, self identity.Identity, err error) {
+	o, err := s.begin(ctx)
+	if err != nil {
+		return told, self, err
+	}
+	defer o.close()
+	told, err = o.guest.Told(ctx)
+	return told, *o.self.Load(), err
+}
+
+// Clean takes away what makes the machine this VM; see guest.Clean. The error matches ErrRunning where a guest runs, and none can be
+// started meanwhile.
+func (s *Service) Clean(ctx context.Context) (done []guest.Change, err error) {
+	unlock, err := s.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	return guest.Clean(ctx, s.Root, s.log())
+}
+
+// begin makes the guest of the VM for one errand.
+func (s *Service) begin(ctx context.Context) (*opened, error) {
 	set, err := s.Settings()
 	if err != nil {
-		return guest.Status{}, &InputError{err}
+		return nil, &InputError{err}
 	}
 	self, err := s.identify(ctx, set)
 	if err != nil {
-		return guest.Status{}, err
+		return nil, err
 	}
 	o, err := s.open(set, self)
 	if err != nil {
-		return guest.Status{}, &InputError{err}
+		return nil, &InputError{err}
 	}
-	defer o.close()
-	if err := s.keep(self); err != nil {
-		return guest.Status{}, err
-	}
-	return do(o.guest, ctx)
+	return o, nil
 }
 
 // InputError says that settings, or what says who the VM is, cannot be used as they are.
@@ -126,24 +156,6 @@ func (s *Service) notify(format string, args ...any) {
 	if s.Notify != nil {
 		s.Notify(fmt.Sprintf(format, args...))
 	}
-}
-
-// Told returns what the VM is told, and who it is. With an error, it is what was known before.
-func (s *Service) Told(ctx context.Context) (told guest.Told, self identity.Identity, err error) {
-	set, err := s.Settings()
-	if err != nil {
-		return told, self, &InputError{err}
-	}
-	if self, err = s.identify(ctx, set); err != nil {
-		return told, self, err
-	}
-	o, err := s.open(set, self)
-	if err != nil {
-		return told, self, &InputError{err}
-	}
-	defer o.close()
-	told, err = o.guest.Told(ctx)
-	return told, self, err
 }
 
 // Self finds out who the VM is, without asking any head. Where nobody says so now, it is what was found last time.

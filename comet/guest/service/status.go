@@ -54,12 +54,15 @@ func (r *run) tell(st Status) {
 	if reflect.DeepEqual(before, quiet) && time.Since(before.At) < statusAgain {
 		return
 	}
-	r.written = st
 	r.notify("STATUS=%s", strings.ReplaceAll(st.line(), "\n", " "))
-	if err := r.writeStatus(st); err != nil {
-		r.log().Warn("status is not written", slog.Any("because", err))
+	err := errors.Join(r.writeStatus(st), r.writeMetrics())
+	switch {
+	case err == nil:
+		r.written, r.unwritten = st, ""
+	case r.unwritten != err.Error(): // else it has been said, and is tried again with the next pass
+		r.unwritten = err.Error()
+		r.log().Warn("how things are is not written", slog.Any("because", err))
 	}
-	r.writeMetrics()
 }
 
 // heardOf returns the contexts with the times of before, which change all the time.
@@ -96,7 +99,10 @@ func (r *run) writeStatus(st Status) error {
 	if err != nil {
 		return err
 	}
-	return writeBelow(r.Root, r.set.StatusFile, append(data, '\n'))
+	if err := writeBelow(r.Root, r.set.StatusFile, append(data, '\n')); err != nil {
+		return fmt.Errorf("status: %w", err)
+	}
+	return nil
 }
 
 // withoutDiffs leaves out what files hold, which not everybody may read who may see the status.
@@ -126,27 +132,36 @@ func writeBelow(root, file string, data []byte) error {
 	return err
 }
 
+// removeBelow removes a file below the root, where it is there.
+func removeBelow(root, file string) error {
+	r, err := openRoot(root)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	return notThere(r.Remove(below(file)))
+}
+
 // below is the name, below the root, of a file that settings name.
 func below(file string) string { return strings.TrimPrefix(path.Clean("/"+file), "/") }
 
-// lockFile is held by the service that runs, beside the status file.
-func lockFile(statusFile string) string { return path.Join(path.Dir(below(statusFile)), "run.lock") }
+// lockFile, below the root, is held by the service that runs.
+const lockFile = "run/comet-guest/run.lock"
 
 // ErrRunning says that a guest runs on the machine already.
 var ErrRunning = errors.New("a guest runs on this machine already")
 
 // lock makes sure that one guest runs on the machine.
-func (s *Service) lock(set settings.Settings) (unlock func() error, err error) {
+func (s *Service) lock() (unlock func() error, err error) {
 	root, err := openRoot(s.Root)
 	if err != nil {
 		return nil, err
 	}
 	defer root.Close()
-	name := lockFile(set.StatusFile)
-	if err := frame.MakeFolder(root, path.Dir(name), 0o755); err != nil {
+	if err := frame.MakeFolder(root, path.Dir(lockFile), 0o755); err != nil {
 		return nil, err
 	}
-	f, err := root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := root.OpenFile(lockFile, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +192,7 @@ func ReadStatus(root string, set settings.Settings) (Status, error) {
 	if err := json.Unmarshal(data, &st); err != nil {
 		return st, fmt.Errorf("status file %s: %w", set.StatusFile, err)
 	}
-	if !running(r, lockFile(set.StatusFile), st.PID) {
+	if !running(r, st.PID) {
 		st.State, st.Reason = StateStopped, "no guest runs; this is how it left things"
 	}
 	return st, nil
@@ -191,8 +206,8 @@ func notThere(err error) error {
 }
 
 // running reports whether somebody holds the lock; who may not look at it asks whether the process is there.
-func running(root *os.Root, name string, pid int) bool {
-	f, err := root.Open(name)
+func running(root *os.Root, pid int) bool {
+	f, err := root.Open(lockFile)
 	if errors.Is(err, os.ErrPermission) {
 		return pid > 0 && !errors.Is(unix.Kill(pid, 0), unix.ESRCH)
 	}

@@ -6,6 +6,7 @@
 package settings
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/renci-nrig/comet-go/comet/guest"
+	"github.com/renci-nrig/comet-go/comet/internal/atomicfile"
 	"github.com/renci-nrig/comet-go/comet/orca"
 )
 
@@ -63,25 +65,37 @@ type Settings struct {
 // says nothing, unless path names it.
 func Load(root, path string) (Settings, error) {
 	s := Defaults()
-	if err := s.read(root, OldFile, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.readBelow(root, OldFile, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return s, err
 	}
 	if path != "" {
-		return s, s.read("", path, known)
+		data, err := os.ReadFile(path)
+		return s, s.take(data, err, path, known)
 	}
-	if err := s.read(root, File, known); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.readBelow(root, File, known); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return s, err
 	}
 	return s, nil
 }
 
-func (s *Settings) read(root, path string, keys table) error {
-	data, err := os.ReadFile(strings.TrimSuffix(root, "/") + path)
+// readBelow reads a file below root, out of which no link leads; an absolute one counts from there.
+func (s *Settings) readBelow(root, file string, keys table) error {
+	r, err := os.OpenRoot(cmp.Or(root, "/"))
+	if err != nil {
+		return fmt.Errorf("root folder: %w", err)
+	}
+	defer r.Close()
+	data, err := atomicfile.Read(r, strings.TrimPrefix(file, "/"), atomicfile.ReplaceOptions{})
+	return s.take(data, err, file, keys)
+}
+
+// take takes what was read of a file.
+func (s *Settings) take(data []byte, err error, file string, keys table) error {
 	if err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
 	if err := s.set(data, keys); err != nil {
-		return fmt.Errorf("settings %s: %w", path, err)
+		return fmt.Errorf("settings %s: %w", file, err)
 	}
 	return nil
 }

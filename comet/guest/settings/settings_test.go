@@ -106,3 +106,24 @@ func FuzzParse(f *testing.F) {
 		require.Equal(t, s, again)
 	})
 }
+
+// No link leads out of the root; an absolute one counts from there, as it will once the root is the machine's.
+func TestSettingsLieBelowTheRoot(t *testing.T) {
+	root, outside := t.TempDir(), t.TempDir()
+	file := filepath.Join(outside, "guest.conf")
+	require.NoError(t, os.WriteFile(file, []byte("[guest]\ndomain = outside\n"), 0o600))
+	require.NoError(t, os.MkdirAll(filepath.Join(root, "etc/comet"), 0o700))
+	require.NoError(t, os.Symlink(file, filepath.Join(root, settings.File)))
+	s, _ := settings.Load(root, "")
+	assert.Empty(t, s.Domain)
+	s, err := settings.Load(root, file)
+	require.NoError(t, err)
+	assert.Equal(t, "outside", s.Domain, "people may name any file")
+
+	inside := filepath.Join(root, file)
+	require.NoError(t, os.MkdirAll(filepath.Dir(inside), 0o700))
+	require.NoError(t, os.WriteFile(inside, []byte("[guest]\ndomain = inside\n"), 0o600))
+	s, err = settings.Load(root, "")
+	require.NoError(t, err)
+	assert.Equal(t, "inside", s.Domain)
+}

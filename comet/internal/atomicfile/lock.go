@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -20,7 +21,20 @@ const lockPoll = 50 * time.Millisecond // there is no waiting for flock that a c
 //
 // The function it returns gives the lock up; further calls of it do nothing and return the same.
 func Lock(ctx context.Context, path string) (unlock func() error, err error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+	f, err := os.OpenFile(path, lockFlags, 0o600)
+	return lock(ctx, path, f, err)
+}
+
+// LockBelow is Lock for a file called name, a path below root. Nothing outside the root is opened or made, whatever links there are.
+func LockBelow(ctx context.Context, root *os.Root, name string) (unlock func() error, err error) {
+	f, err := root.OpenFile(name, lockFlags, 0o600)
+	return lock(ctx, filepath.Join(root.Name(), name), f, err)
+}
+
+const lockFlags = os.O_RDWR | os.O_CREATE | unix.O_NOFOLLOW | unix.O_NONBLOCK
+
+// lock takes the lock of what was opened.
+func lock(ctx context.Context, path string, f *os.File, err error) (unlock func() error, _ error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", path, plain(err))
 	}

@@ -72,3 +72,23 @@ func TestLockFails(t *testing.T) {
 	_, err = atomicfile.Lock(ended, filepath.Join(dir, "lock"))
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+// Below a root a lock is the same, and no link leads out of it.
+func TestLockBelow(t *testing.T) {
+	dir, outside := t.TempDir(), t.TempDir()
+	root, err := os.OpenRoot(dir)
+	require.NoError(t, err)
+	defer root.Close()
+	unlock, err := atomicfile.LockBelow(t.Context(), root, "lock")
+	require.NoError(t, err)
+	waiting, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	_, err = atomicfile.Lock(waiting, filepath.Join(dir, "lock"))
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.NoError(t, unlock())
+
+	require.NoError(t, os.Symlink(filepath.Join(outside, "lock"), filepath.Join(dir, "link")))
+	_, err = atomicfile.LockBelow(t.Context(), root, "link")
+	require.ErrorContains(t, err, filepath.Join(dir, "link"))
+	assert.NoFileExists(t, filepath.Join(outside, "lock"))
+}

@@ -69,7 +69,7 @@ func (m *Machine) Run(ctx context.Context, c Command) (stdout []byte, err error)
 	cmd.Dir = "/"
 	cmd.Env = []string{"PATH=" + strings.Join(folders, ":"), "LC_ALL=C", "HOME=/root"}
 	cmd.Stdin = bytes.NewReader(c.Stdin)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = alone()
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
 	var out, complaint bytes.Buffer

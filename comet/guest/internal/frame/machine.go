@@ -16,6 +16,9 @@ import (
 // StateFolder is where the guest keeps its state, below the root; nobody but root may look into it.
 const StateFolder = "var/lib/comet-guest"
 
+// LockFile is what Machine.Lock locks.
+const LockFile = StateFolder + "/lock"
+
 // Machine is what modules look at and change. Its methods may be called from several goroutines.
 type Machine struct {
 	Log      *slog.Logger
@@ -67,12 +70,12 @@ func (m *Machine) Needs() error {
 	return nil
 }
 
-// lock keeps other guests away from this machine.
-func (m *Machine) lock(ctx context.Context) (unlock func() error, err error) {
+// Lock keeps other guests away from this machine, and waits for one that is at it.
+func (m *Machine) Lock(ctx context.Context) (unlock func() error, err error) {
 	if err := m.MakeFolder(StateFolder, 0o700); err != nil {
 		return nil, fmt.Errorf("state folder: %w", err)
 	}
-	unlock, err = atomicfile.Lock(ctx, filepath.Join(m.root.Name(), StateFolder, "lock"))
+	unlock, err = atomicfile.LockBelow(ctx, m.root, LockFile)
 	if err != nil {
 		return nil, fmt.Errorf("wait for other guests on this machine: %w", err)
 	}

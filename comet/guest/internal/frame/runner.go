@@ -99,7 +99,7 @@ func (r *Runner) Plan(ctx context.Context) (reports []Report) {
 // Apply lets every module look and makes the steps that it plans, but for those that observe. Other guests on this machine wait
 // meanwhile. The error says that nothing could be tried; what modules failed at is in the reports.
 func (r *Runner) Apply(ctx context.Context) (reports []Report, err error) {
-	unlock, err := r.machine.lock(ctx)
+	unlock, err := r.machine.Lock(ctx)
 	if err != nil {
 		return nil, err
 	}

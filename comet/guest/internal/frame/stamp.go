@@ -2,10 +2,8 @@ package frame
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -25,11 +23,11 @@ func (m *Machine) Stamp(names ...string) (stamp string, ok bool) {
 		if err != nil {
 			return "", false
 		}
-		st, known := info.Sys().(*syscall.Stat_t)
-		if !known || time.Since(info.ModTime()) < fresh || time.Since(time.Unix(st.Ctim.Unix())) < fresh {
+		text, changed, known := noted(info)
+		if !known || time.Since(info.ModTime()) < fresh || time.Since(changed) < fresh {
 			return "", false
 		}
-		fmt.Fprintln(&b, st.Dev, st.Ino, st.Size, st.Mtim, st.Ctim)
+		b.WriteString(text)
 	}
 	return b.String(), true
 }

@@ -29,6 +29,12 @@ func (m *Machine) Load(name string, v any) (found bool, err error) {
 	return true, nil
 }
 
+// Ever reports whether Save has kept something under that name for any instance of this machine: it may have been another VM before.
+func (m *Machine) Ever(name string) bool {
+	kept, err := fs.Glob(m.root.FS(), path.Join(StateFolder, "*", name))
+	return err == nil && len(kept) > 0
+}
+
 // Save keeps v, as JSON, in the state folder of the instance: mode 0600, whole, and on disk when it returns.
 func (m *Machine) Save(name string, v any) error {
 	data, err := json.Marshal(v)

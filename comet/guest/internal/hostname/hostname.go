@@ -9,8 +9,6 @@ import (
 	"os"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 	"github.com/renci-nrig/comet-go/scope"
 )
@@ -103,5 +101,5 @@ func (h *HostName) kernel(name string) ([]frame.Step, error) {
 	if err != nil || now == name {
 		return nil, err
 	}
-	return []frame.Step{{Text: "set the host name " + name, Do: func(context.Context) error { return unix.Sethostname([]byte(name)) }}}, nil
+	return []frame.Step{{Text: "set the host name " + name, Do: func(context.Context) error { return setName(name) }}}, nil
 }

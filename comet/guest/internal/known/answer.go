@@ -2,7 +2,6 @@ package known
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
@@ -41,17 +40,12 @@ func (c *Context) Group(family scope.Family) Answer {
 	return a
 }
 
-// because returns why a family is in doubt; nil stands for one that is not followed.
+// because returns why a family is in doubt; nil stands for one that is not followed. Why nobody was heard Failing says.
 func (c *Context) because(f *family) error {
-	switch {
-	case f != nil && f.doubt != nil:
-		return f.doubt
-	case f != nil && f.said != nil:
-		return nil
-	case c.failed != nil:
-		return fmt.Errorf("%w: %w", ErrUnheard, c.failed)
+	if f == nil || f.doubt == nil && f.said == nil {
+		return ErrUnheard
 	}
-	return ErrUnheard
+	return f.doubt
 }
 
 // Own returns the VM's own entry in a family, as heads say it is now: of a group, or of those that are for this VM alone, where it

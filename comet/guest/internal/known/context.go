@@ -132,12 +132,20 @@ func (c *Context) Follow(ctx context.Context) error {
 func (c *Context) hear() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.heard = time.Now()
-	if c.failed != nil {
-		c.failed = nil
+	if c.answered(time.Now()) {
 		c.turn++
 		c.news()
 	}
+}
+
+// answered notes when a head answered, and reports whether none did before.
+func (c *Context) answered(now time.Time) (again bool) {
+	c.heard = now
+	if again = c.failed != nil; again {
+		c.failed = nil
+		c.Log.Info("a head tells of the slice again", slog.String("context", c.self.SliceID.String()))
+	}
+	return again
 }
 
 // take takes what a head told.
@@ -150,7 +158,7 @@ func (c *Context) take(change comet.Change) {
 // note notes what a head said.
 func (c *Context) note(change comet.Change) {
 	now := time.Now()
-	c.heard, c.failed = now, nil
+	c.answered(now)
 	c.turn++
 	c.answers++
 	if change.Whole {

@@ -28,9 +28,22 @@ type keptEntry struct {
 	Modified time.Time `json:"modified,omitzero"`
 }
 
-// Keep returns what is believed, for a file that nobody but root may read, and whether there is anything new in it since the call
-// before.
-func (c *Context) Keep() (data []byte, news bool, err error) {
+// Keep passes what is believed to save, for a file that nobody but root may read, if there is anything new in it since it was saved last.
+// What could not be saved is new still.
+func (c *Context) Keep(save func(data []byte) error) error {
+	data, news, err := c.believed()
+	if err == nil && news {
+		err = save(data)
+	}
+	if err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.dirty = true
+	}
+	return err
+}
+
+func (c *Context) believed() (data []byte, news bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.dirty {
@@ -52,10 +65,10 @@ func (c *Context) Keep() (data []byte, news bool, err error) {
 	return data, true, err
 }
 
-// ErrNotKept says that data is not what Keep returned for this context.
+// ErrNotKept says that data is not what Keep passed for this context.
 var ErrNotKept = errors.New("is not what was kept of this context")
 
-// Restore takes what Keep returned earlier. It is called before Follow and Ask.
+// Restore takes what Keep passed earlier. It is called before Follow and Ask.
 func (c *Context) Restore(data []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

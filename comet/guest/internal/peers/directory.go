@@ -88,10 +88,16 @@ func (d *Directory) make(foreign []byte, first map[string]string) (l listing) {
 	return l
 }
 
+// ownNames are the names of the VM itself: with its domain and without.
 func (d *Directory) ownNames() map[string]bool {
-	own := map[string]bool{}
+	own, domain := map[string]bool{}, d.ownDomain()
 	for _, c := range d.contexts {
-		own[strings.ToLower(scope.CanonicalHostName(c.Self().HostName))] = true
+		name := strings.ToLower(scope.CanonicalHostName(c.Self().HostName))
+		short, _, _ := strings.Cut(name, ".")
+		own[name], own[short] = true, true
+		if domain != "" {
+			own[short+"."+domain] = true
+		}
 	}
 	return own
 }
@@ -100,9 +106,9 @@ func (d *Directory) ownDomain() string {
 	if d.domain != "" {
 		return d.domain
 	}
-	for name := range d.ownNames() {
-		if _, domain, ok := strings.Cut(name, "."); ok {
-			return domain
+	for _, c := range d.contexts {
+		if _, domain, ok := strings.Cut(scope.CanonicalHostName(c.Self().HostName), "."); ok {
+			return strings.ToLower(domain)
 		}
 	}
 	return ""
@@ -136,5 +142,10 @@ func (d *Directory) hostLine(line string) (name string, address netip.Addr, ok b
 	ip, name, found := strings.Cut(line, "\t")
 	address, err := checkAddress(ip)
 	name = strings.ToLower(name)
-	return name, address, found && err == nil && address.IsValid() && checkName(name, d.ownDomain(), d.headNames()) == nil && !d.ownNames()[name]
+	return name, address, found && err == nil && address.IsValid() && d.peersName(name)
+}
+
+// peersName reports whether a name can be another VM's.
+func (d *Directory) peersName(name string) bool {
+	return checkName(name, d.ownDomain(), d.headNames()) == nil && !d.ownNames()[name]
 }

@@ -1,6 +1,7 @@
 package peers
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
@@ -67,13 +68,17 @@ func groups(contexts []*known.Context, familyOf func(string) (scope.Family, erro
 	return all
 }
 
-// answers asks what is known of each group, and notes what is in doubt. sure: what no group shows is gone.
+// answers asks what is known of each group, and notes what is in doubt or not heard yet. sure: what no group shows is gone.
 func answers(groups []group, notes *[]frame.Note, take func(group, known.Peer)) (sure bool) {
 	sure = true
 	for _, g := range groups {
 		a := g.in.Group(g.family)
 		if a.Doubt != nil {
-			*notes = append(*notes, frame.Note{Kind: frame.Doubted, About: g.family.String(), Why: frame.OneLine(a.Doubt.Error())})
+			kind := frame.Doubted
+			if errors.Is(a.Doubt, known.ErrUnheard) { // there is nothing yet that could be doubted
+				kind = frame.Waiting
+			}
+			*notes = append(*notes, frame.Note{Kind: kind, About: g.family.String(), Why: frame.OneLine(a.Doubt.Error())})
 		}
 		sure = sure && a.Doubt == nil && a.Settled
 		for _, p := range a.Peers {

@@ -40,7 +40,7 @@ func (h Hosts) plan() (p frame.Plan, err error) {
 		lines = append(lines, h.staying(have, l)...)
 	}
 	p.Count = len(lines)
-	if len(h.groups()) == 0 && !h.kept() {
+	if len(h.groups()) == 0 && !h.machine.Ever(namesState) {
 		return p, nil // what stands there is somebody else's
 	}
 	p.Steps, err = h.machine.SetBlock(HostsBlock, lines)
@@ -50,13 +50,6 @@ func (h Hosts) plan() (p frame.Plan, err error) {
 		}}}, p.Steps...)
 	}
 	return p, err
-}
-
-// kept reports whether the guest has kept the block before.
-func (h Hosts) kept() bool {
-	first := map[string]string{}
-	found, err := h.machine.Load(namesState, &first)
-	return found && err == nil
 }
 
 // lines are those of the VMs whose address is known.

@@ -54,7 +54,8 @@ func (k KnownHosts) plan() (p frame.Plan, err error) {
 		}
 		for _, line := range have {
 			name, key, _ := strings.Cut(line, " ")
-			if canonical, err := sshkey.Canonical(key); err == nil && canonical == key && l.accepted[name].hostKeys == "" && checkName(name, k.ownDomain(), k.headNames()) == nil {
+			canonical, err := sshkey.Canonical(key)
+			if err == nil && canonical == key && l.accepted[name].hostKeys == "" && k.peersName(name) {
 				lines = append(lines, line)
 			}
 		}

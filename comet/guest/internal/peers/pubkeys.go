@@ -67,7 +67,7 @@ func (k *PubKeys) plan() (p frame.Plan, err error) {
 	}
 	p.Count = len(lines)
 	kept := false
-	if found, err := k.machine.Load(keysState, &kept); err != nil || len(k.groups()) == 0 && !found {
+	if _, err := k.machine.Load(keysState, &kept); err != nil || len(k.groups()) == 0 && !k.machine.Ever(keysState) {
 		return p, err // what stands there is somebody else's
 	}
 	p.Steps, err = k.machine.SetBlock(KeysBlock, lines)

@@ -11,8 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 )
 
@@ -135,28 +133,6 @@ func leads(folder string) bool {
 	}
 	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:])) // state, parent, group, session
 	return len(fields) > 3 && fields[3] == filepath.Base(folder)
-}
-
-// gone waits for the end of a process that need not be a child, and reports whether it came in time.
-func gone(pid int, deadline time.Time) bool {
-	fd, err := unix.PidfdOpen(pid, 0)
-	if errors.Is(err, unix.ESRCH) {
-		return true
-	}
-	if err != nil { // kernels before 5.3
-		return lookedFor(pid, deadline)
-	}
-	defer unix.Close(fd)
-	for {
-		left := max(time.Until(deadline), 0)
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(min(left.Milliseconds()+1, 1<<30)))
-		if n > 0 || err != nil && !errors.Is(err, unix.EINTR) {
-			return true
-		}
-		if left == 0 {
-			return false
-		}
-	}
 }
 
 func lookedFor(pid int, deadline time.Time) bool {

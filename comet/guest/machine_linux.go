@@ -1,0 +1,44 @@
+package guest
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/interfaces"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/metadataguard"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/router"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/routes"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/scripts"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/storage"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/users"
+)
+
+// machineModules are those that act on the machine itself.
+func (g *Guest) machineModules() []frame.Module {
+	heads := g.heads()
+	links := interfaces.New(g.machine, g.sources.interfaces, g.IgnoreMACs, heads)
+	g.watch = links.Watch
+	return []frame.Module{
+		metadataguard.New(g.machine),
+		links,
+		router.New(g.machine, func() string { return g.self.Router }),
+		routes.New(g.machine, g.sources.routes, heads),
+		users.New(g.machine, g.accounts()),
+		storage.New(g.machine, g.sources.storage, storage.Settings{Initiator: g.self.InitiatorIQN, OldState: g.Scripts.OldState, NoUnits: g.Scripts.NoUnits}),
+		scripts.New(g.machine, g.sources.scripts, g.Scripts),
+	}
+}
+
+// watchLinks wakes the guest when a network interface comes or changes, where it looks after them.
+func (g *Guest) watchLinks(ctx context.Context) {
+	if g.machine.Needs() != nil || g.modes["interfaces"] == Off {
+		return
+	}
+	if err := g.watch(ctx); err != nil && ctx.Err() == nil {
+		g.Logger.Warn("network interfaces that come late are seen at the next look", slog.String("because", frame.OneLine(err.Error())))
+	}
+}
+
+// diskSteps take away what attaches disks at boot.
+func diskSteps(m *frame.Machine) ([]frame.Step, error) { return storage.Cleaning(m) }

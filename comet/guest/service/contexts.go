@@ -1,0 +1,163 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/renci-nrig/comet-go/comet/guest/identity"
+	"github.com/renci-nrig/comet-go/comet/guest/settings"
+)
+
+// contexts returns all that the VM takes part in: what its metadata says first, and then what guests were told by flags.
+func (s *Service) contexts(self identity.Identity) (all []identity.Identity, err error) {
+	if s.Given == nil {
+		all = append(all, self)
+	} else if main, kept := s.told(); kept {
+		all = append(all, main)
+	}
+	names, err := s.further()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if s.Given != nil && path.Base(name) == self.InstanceID {
+			continue
+		}
+		one, err := s.read(name)
+		switch {
+		case errors.Is(err, errOther):
+			s.log().Warn("a context is left out", slog.String("file", "/"+name), slog.Any("because", err))
+		case err != nil:
+			return nil, fmt.Errorf("/%s: %w", name, err)
+		default:
+			all = append(all, one)
+		}
+	}
+	if s.Given != nil { // what flags say now, not what they said before
+		all = append(all, self)
+	}
+	return all, nil
+}
+
+// further returns the files of the contexts that guests were told of by flags.
+func (s *Service) further() (names []string, err error) {
+	root, err := openRoot(s.Root)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	entries, err := fs.ReadDir(root.FS(), contextsFolder)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), ".") {
+			names = append(names, path.Join(contextsFolder, e.Name()))
+		}
+	}
+	return names, nil
+}
+
+// join leaves the context that flags name to the guest that runs on the machine already.
+func (s *Service) join(ctx context.Context, set settings.Settings) error {
+	self, err := s.search(set, identity.Identity{}).Find(ctx)
+	if err != nil {
+		return &InputError{err}
+	}
+	if err := s.keep(self); err != nil {
+		return err
+	}
+	st, err := ReadStatus(s.Root, set)
+	if err == nil {
+		err = st.signal(unix.SIGHUP)
+	}
+	if err != nil {
+		return fmt.Errorf("tell the guest that runs of the context: %w", err)
+	}
+	s.log().Info("the guest that runs on this machine takes the context up", slog.String("context", self.UserData.SliceID.String()))
+	return nil
+}
+
+// Leave makes the machine leave the contexts that flags have named, and nothing else: a guest that was started by flags ends, and what it
+// wrote stays as it is; another that runs goes on without them. Where soon, other flags follow at once, which tell that guest.
+func (s *Service) Leave(ctx context.Context, soon bool) error {
+	set, err := s.Settings()
+	if err != nil {
+		return &InputError{err}
+	}
+	st, err := ReadStatus(s.Root, set)
+	if err != nil {
+		return err
+	}
+	if st.Source == (identity.Given{}).Name() {
+		if err := s.Stop(ctx); err != nil {
+			return err
+		}
+	}
+	if err := s.forget(); err != nil {
+		return err
+	}
+	if st, err = ReadStatus(s.Root, set); err != nil || st.State == StateStopped || soon {
+		return err
+	}
+	return st.signal(unix.SIGHUP)
+}
+
+// signal sends a signal to the guest. One that has just ended needs none.
+func (s Status) signal(signal unix.Signal) error {
+	if s.PID <= 0 { // which would be our own processes
+		return nil
+	}
+	if err := unix.Kill(s.PID, signal); !errors.Is(err, unix.ESRCH) {
+		return err
+	}
+	return nil
+}
+
+// forget removes what is kept of further contexts.
+func (s *Service) forget() error {
+	root, err := openRoot(s.Root)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return root.RemoveAll(contextsFolder)
+}
+
+// stopPoll is how often it is looked at whether a guest has ended.
+const stopPoll = 100 * time.Millisecond
+
+// Stop ends the guest that runs on the machine and waits for its end. Where none runs there is nothing to do.
+func (s *Service) Stop(ctx context.Context) error {
+	set, err := s.Settings()
+	if err != nil {
+		return &InputError{err}
+	}
+	ticks := time.NewTicker(stopPoll)
+	defer ticks.Stop()
+	for told := 0; ; {
+		st, err := ReadStatus(s.Root, set)
+		if err != nil || st.State == StateStopped {
+			return err
+		}
+		if told != st.PID {
+			if err := st.signal(unix.SIGTERM); err != nil {
+				return err
+			}
+			told = st.PID
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticks.C:
+		}
+	}
+}
