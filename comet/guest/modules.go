@@ -62,9 +62,10 @@ func DefaultModes(chameleon bool) map[string]Mode {
 	return modes
 }
 
-// ModuleNames returns the names of all modules in the order in which they work.
+// ModuleNames returns the names of all modules in the order in which they work. Storage, which may wait for portals, keeps none of the
+// others waiting but scripts, and those only until it has been tried once.
 func ModuleNames() []string {
-	return []string{"metadata-guard", "hostname", "interfaces", "router", "routes", "users", "storage", "publish", "hosts", "pubkeys", "known-hosts", "scripts"}
+	return []string{"metadata-guard", "hostname", "interfaces", "router", "routes", "users", "publish", "hosts", "pubkeys", "known-hosts", "storage", "scripts"}
 }
 
 // addModules puts the modules in their order.
@@ -88,11 +89,11 @@ func (g *Guest) addModules() {
 		router.New(g.machine, func() string { return g.self.Router }),
 		routes.New(g.machine, g.sources.routes, heads),
 		users.New(g.machine, g.accounts()),
-		storage.New(g.machine, g.sources.storage, storage.Settings{Initiator: g.self.InitiatorIQN, OldState: g.Scripts.OldState, NoUnits: g.Scripts.NoUnits}),
 		&peers.Publish{Machine: g.machine, Contexts: g.contexts, Address: g.Address, KeyKind: kind, HostKeys: g.modes["known-hosts"] != Off},
 		peers.Hosts{Directory: g.directory},
 		g.pubKeys,
 		peers.KnownHosts{Directory: g.directory},
+		storage.New(g.machine, g.sources.storage, storage.Settings{Initiator: g.self.InitiatorIQN, OldState: g.Scripts.OldState, NoUnits: g.Scripts.NoUnits}),
 		scripts.New(g.machine, g.sources.scripts, g.Scripts),
 	} {
 		if len(g.Only) > 0 && !slices.Contains(g.Only, m.Name()) {

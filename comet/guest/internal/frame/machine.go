@@ -67,12 +67,20 @@ func (m *Machine) Needs() error {
 	return nil
 }
 
-// lock keeps other guests away from this machine.
-func (m *Machine) lock(ctx context.Context) (unlock func() error, err error) {
+const (
+	lockFile = "lock"
+	slowLock = ".lock-" // with the name of a slow module, which others do not wait for; no instance has such a name
+)
+
+// IsLock tells locks from what else is in StateFolder.
+func IsLock(name string) bool { return name == lockFile || strings.HasPrefix(name, slowLock) }
+
+// lock keeps other guests away from what a lock stands for.
+func (m *Machine) lock(ctx context.Context, name string) (unlock func() error, err error) {
 	if err := m.MakeFolder(StateFolder, 0o700); err != nil {
 		return nil, fmt.Errorf("state folder: %w", err)
 	}
-	unlock, err = atomicfile.Lock(ctx, filepath.Join(m.root.Name(), StateFolder, "lock"))
+	unlock, err = atomicfile.Lock(ctx, filepath.Join(m.root.Name(), StateFolder, name))
 	if err != nil {
 		return nil, fmt.Errorf("wait for other guests on this machine: %w", err)
 	}
