@@ -201,7 +201,7 @@ func TestFileSystemsThatAreNotThere(t *testing.T) {
 	mkfs(t, "-t", "ext2", "-O", "^has_journal,^extent,^64bit", v.disk(target, 1, 8))
 	v.disk(target, 2, 8)
 	one, two := v.element("dev0", 1), v.element("dev1", 2)
-	one.ShouldFormat, two.ShouldFormat = "no", "no"
+	one.ShouldFormat, two.ShouldFormat = "=no", "False"
 	v.want(one, two)
 	report := v.done()
 	assert.Contains(t, said(report, "storage dev0"), "holds ext2: it is left alone")
