@@ -99,8 +99,8 @@ func (r *Runner) Plan(ctx context.Context) (reports []Report) {
 	return reports
 }
 
-// Apply lets every module look and makes the steps that it plans, but for those that observe. Other guests on this machine wait
-// meanwhile. The error says that nothing could be tried; what modules failed at is in the reports.
+// Apply lets every module look and makes the steps that it plans, but for those that observe. While a module works, other guests on this
+// machine wait. The error says that no more could be tried; what modules failed at is in the reports.
 func (r *Runner) Apply(ctx context.Context) ([]Report, error) { return r.each(ctx, r.alone) }
 
 // each takes the modules in their order.
@@ -108,29 +108,11 @@ func (r *Runner) each(ctx context.Context, apply func(context.Context, *running)
 	for _, m := range r.modules {
 		report, err := apply(ctx, m)
 		if err != nil {
-			return nil, err
+			return reports, err
 		}
 		reports = append(reports, report)
 	}
 	return reports, nil
-}
-
-// alone lets a module work while no other guest on this machine does: each slow one has a lock of its own, so that nothing else waits
-// for it.
-func (r *Runner) alone(ctx context.Context, m *running) (report Report, err error) {
-	name := lockFile
-	if m.slow() {
-		name = slowLock + m.Name()
-	}
-	unlock, err := r.machine.lock(ctx, name)
-	if err != nil {
-		return report, err
-	}
-	defer func() { err = errors.Join(err, unlock()) }()
-	if !m.slow() {
-		r.mend()
-	}
-	return r.apply(ctx, m), nil
 }
 
 // mend puts right what a crash has torn.

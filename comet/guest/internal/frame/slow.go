@@ -2,6 +2,7 @@ package frame
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -14,6 +15,24 @@ type Slow interface {
 }
 
 func (m *running) slow() bool { _, is := m.Module.(Slow); return is }
+
+// alone lets a module work while no other guest on this machine does: each slow one has a lock of its own, so that nothing else waits
+// for it.
+func (r *Runner) alone(ctx context.Context, m *running) (report Report, err error) {
+	name := lockFile
+	if m.slow() {
+		name = slowLock + m.Name()
+	}
+	unlock, err := r.machine.lock(ctx, name)
+	if err != nil {
+		return report, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	if !m.slow() {
+		r.mend()
+	}
+	return r.apply(ctx, m), nil
+}
 
 // aside is what is known of a slow module that works beside the others.
 type aside struct {
