@@ -36,7 +36,7 @@ func TestPackagesStandOnTheFloorsBelow(t *testing.T) {
 		"comet/guest":                   {"comet", "comet/guest/internal/block", "comet/guest/internal/frame", "comet/guest/internal/hostname", "comet/guest/internal/interfaces", "comet/guest/internal/known", "comet/guest/internal/metadataguard", "comet/guest/internal/scripts", "comet/guest/internal/users", "comet/guest/internal/storage", "comet/guest/internal/network", "comet/guest/internal/peers", "comet/guest/internal/router", "comet/guest/internal/routes", "comet/guest/internal/sshkey", "comet/internal/atomicfile", "comet/orca", "scope", "tlsconfig"},
 		"comet/guest/settings":          {"comet/guest", "comet/guest/identity", "comet/internal/atomicfile", "comet/orca", "scope"},
 		"comet/guest/service":           {"comet", "comet/guest", "comet/guest/identity", "comet/guest/internal/frame", "comet/guest/settings", "comet/internal/atomicfile", "tlsconfig"},
-		"comet/guest/internal/sshkey":   {"comet/guest/internal/frame"},
+		"comet/guest/internal/sshkey":   {"comet/guest/internal/block", "comet/guest/internal/frame"},
 		"comet/guest/internal/hostname": {"comet/guest/internal/frame", "scope"},
 		"comet/guest/internal/peers":    {"comet", "comet/guest/internal/frame", "comet/guest/internal/known", "comet/guest/internal/sshkey", "scope"},
 		"comet/guest/internal/block":    {},

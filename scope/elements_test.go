@@ -104,6 +104,28 @@ func TestNewElementsAreHeldToMore(t *testing.T) {
 	assert.EqualError(t, scope.ValidateNew(scope.Script{}), "scriptName is missing")
 }
 
+func TestSwitchesOfStorageAsTheyAreFound(t *testing.T) {
+	disk := func(attach, format string) scope.Storage {
+		return scope.Storage{Device: "dev0", Type: "iscsi", TargetIP: "10.0.0.1", TargetPort: "3260", TargetLUN: "0", ShouldAttach: attach, ShouldFormat: format}
+	}
+	for _, on := range []string{"yes", "Yes", "YES", "=yes", "true", "True"} {
+		assert.NoError(t, disk(on, on).Validate(), on)
+		assert.True(t, disk(on, "").MayAttach() && disk(on, on).MayFormat(), on)
+		assert.Equal(t, strings.EqualFold(on, "yes"), scope.ValidateNew(disk(on, on)) == nil, on)
+	}
+	for _, off := range []string{"no", "No", "=no", "=No", "false", "FALSE"} {
+		assert.NoError(t, disk(off, off).Validate(), off)
+		assert.False(t, disk(off, "").MayAttach() || disk("yes", off).MayFormat(), off)
+	}
+	assert.NoError(t, scope.ValidateNew(disk("no", "")))
+	assert.False(t, disk("yes", "").MayFormat())
+	for _, bad := range []scope.Storage{disk("yes", "force"), disk("yes", "y"), disk("perhaps", "no"), disk("", "no")} {
+		assert.ErrorContains(t, bad.Validate(), "is not one of yes, no")
+		assert.False(t, bad.MayFormat())
+	}
+	assert.NoError(t, scope.User{Login: "bob", Sudo: "Yes"}.Validate())
+}
+
 const (
 	edKey  = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
 	rsaKey = "ssh-rsa AAAAB3NzaC1yc2EAAAABAwAAABEAyMnKy8zNzs/Q0dLT1NXW1w=="

@@ -18,10 +18,10 @@ type Storage struct {
 	TargetLUN    string `json:"targetLun"`
 	ChapUser     string `json:"targetChapUser"`
 	ChapSecret   Hidden `json:"targetChapSecret"`
-	ShouldAttach string `json:"targetShouldAttach"` // "yes" or "no"
+	ShouldAttach string `json:"targetShouldAttach"` // "yes" or "no"; MayAttach reads what else is found
 	FSType       string `json:"fsType"`
 	FSOptions    string `json:"fsOptions"`
-	ShouldFormat string `json:"fsShouldFormat"` // "yes" or "no"
+	ShouldFormat string `json:"fsShouldFormat"` // likewise, by MayFormat
 	MountPoint   string `json:"fsMountPoint"`
 }
 
@@ -48,16 +48,42 @@ func (s Storage) Validate() error {
 	if _, err := strconv.ParseUint(s.TargetLUN, 10, 16); err != nil {
 		return &FieldError{"targetLun", "is not a number"}
 	}
-	if err := oneOf("targetShouldAttach", strings.ToLower(s.ShouldAttach), "yes", "no"); err != nil {
-		return err
+	if _, known := flag(s.ShouldAttach); !known || s.ShouldAttach == "" {
+		return &FieldError{"targetShouldAttach", "is not one of yes, no"}
 	}
-	if err := oneOf("fsShouldFormat", strings.ToLower(s.ShouldFormat), "yes", "no", ""); err != nil {
-		return err
+	if _, known := flag(s.ShouldFormat); !known {
+		return &FieldError{"fsShouldFormat", "is not one of yes, no"}
 	}
 	if s.MountPoint != "" && (!path.IsAbs(s.MountPoint) || path.Clean(s.MountPoint) != strings.TrimSuffix(s.MountPoint, "/")) {
 		return &FieldError{"fsMountPoint", "is not a clean absolute path"}
 	}
 	return nil
+}
+
+// validateNew checks that the switches are as all guests understand them.
+func (s Storage) validateNew() error {
+	if err := oneOf("targetShouldAttach", strings.ToLower(s.ShouldAttach), "yes", "no"); err != nil {
+		return err
+	}
+	return oneOf("fsShouldFormat", strings.ToLower(s.ShouldFormat), "yes", "no", "")
+}
+
+// MayAttach reports whether the disk is to be attached.
+func (s Storage) MayAttach() bool { on, _ := flag(s.ShouldAttach); return on }
+
+// MayFormat reports whether a file system may be made on the disk where it is blank. Nothing said means no.
+func (s Storage) MayFormat() bool { on, _ := flag(s.ShouldFormat); return on }
+
+// flag reads a switch as handlers have written it: yes or no, true or false, in any case, perhaps with the = in front that stood before it;
+// nothing means no.
+func flag(text string) (on, known bool) {
+	switch strings.ToLower(strings.TrimSpace(strings.TrimPrefix(text, "="))) {
+	case "yes", "true":
+		return true, true
+	case "no", "false", "":
+		return false, true
+	}
+	return false, false
 }
 
 // LogValue shows all but the CHAP secret.

@@ -23,12 +23,12 @@ func (User) Kind() string { return "users" }
 // ElementKey is the login; ORCA finds it ignoring case.
 func (u User) ElementKey() string { return strings.ToLower(u.Login) }
 
-// Validate checks that the login is one that user tools take and sudo is yes or no.
+// Validate checks that the login is one that user tools take and sudo is yes or no, in any case.
 func (u User) Validate() error {
 	if err := validLogin(u.Login); err != nil {
 		return err
 	}
-	return oneOf("sudo", u.Sudo, "yes", "no")
+	return oneOf("sudo", strings.ToLower(u.Sudo), "yes", "no")
 }
 
 // validateNew checks the public keys.

@@ -60,7 +60,7 @@ func cleaning(m *frame.Machine) (parts []func() ([]frame.Step, error)) {
 	return append(parts, keys, disks, func() ([]frame.Step, error) { return stateSteps(m), nil })
 }
 
-// stateSteps removes the guest's state, all but the lock, which a guest may be waiting for.
+// stateSteps removes the guest's state, all but the locks, for which a guest may be waiting.
 func stateSteps(m *frame.Machine) (steps []frame.Step) {
 	entries, err := fs.ReadDir(m.Root().FS(), frame.StateFolder)
 	if err != nil {
@@ -68,7 +68,7 @@ func stateSteps(m *frame.Machine) (steps []frame.Step) {
 	}
 	for _, e := range entries {
 		name := path.Join(frame.StateFolder, e.Name())
-		if name != frame.LockFile {
+		if !frame.IsLock(e.Name()) {
 			steps = append(steps, frame.Step{Text: "remove /" + name, Do: func(context.Context) error { return m.Root().RemoveAll(name) }})
 		}
 	}

@@ -128,7 +128,7 @@ func (g *Guest) Plan(ctx context.Context) (Status, error) {
 // With no head to be heard, what was known last is applied.
 func (g *Guest) Once(ctx context.Context) (Status, error) {
 	asked := g.ask(ctx)
-	st, err := g.pass(ctx)
+	st, err := g.pass(ctx, g.runner.Apply)
 	if err == nil {
 		err = g.runner.Wait(ctx)
 	}
@@ -148,8 +148,8 @@ func (g *Guest) ask(ctx context.Context) error {
 }
 
 // pass lets all modules do what there is to do.
-func (g *Guest) pass(ctx context.Context) (Status, error) {
-	reports, err := g.runner.Apply(ctx)
+func (g *Guest) pass(ctx context.Context, apply func(context.Context) ([]frame.Report, error)) (Status, error) {
+	reports, err := apply(ctx)
 	st := g.report(reports)
 	if err == nil {
 		g.mu.Lock()

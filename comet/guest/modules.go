@@ -56,9 +56,10 @@ func DefaultModes(chameleon bool) map[string]Mode {
 	return modes
 }
 
-// ModuleNames returns the names of all modules in the order in which they work.
+// ModuleNames returns the names of all modules in the order in which they work. Storage, which may wait for portals, keeps none of the
+// others waiting but scripts, and those only until it has been tried once.
 func ModuleNames() []string {
-	return []string{"metadata-guard", "hostname", "interfaces", "router", "routes", "users", "storage", "publish", "hosts", "pubkeys", "known-hosts", "scripts"}
+	return []string{"metadata-guard", "hostname", "interfaces", "router", "routes", "users", "publish", "hosts", "pubkeys", "known-hosts", "storage", "scripts"}
 }
 
 // addModules puts the modules in their order.

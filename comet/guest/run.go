@@ -18,6 +18,7 @@ func (g *Guest) Run(ctx context.Context, seen func(Status)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var following sync.WaitGroup
 	defer following.Wait()
+	defer g.runner.End()
 	defer cancel()
 	for _, c := range g.contexts {
 		following.Go(func() { _ = c.Follow(ctx) }) // what goes wrong is in the status
@@ -42,7 +43,7 @@ func (g *Guest) Run(ctx context.Context, seen func(Status)) error {
 		case <-pause.C:
 		}
 		began := time.Now()
-		st, err := g.pass(ctx)
+		st, err := g.pass(ctx, g.runner.Pass)
 		rest = time.After(resting(time.Since(began)))
 		if ctx.Err() == nil {
 			g.tell(st, err)

@@ -188,3 +188,9 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	assert.Equal(t, before, state(t, m.root))
 	assert.NotContains(t, m.log.String(), "level=WARN", "being ended is no failure")
 }
+
+// Storage waits for portals: it comes behind all that must not wait for it, and before scripts, which may need its disks.
+func TestStorageComesBehindWhatMustNotWait(t *testing.T) {
+	names := guest.ModuleNames()
+	assert.Equal(t, []string{"storage", "scripts"}, names[len(names)-2:])
+}

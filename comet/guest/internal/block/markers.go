@@ -16,7 +16,17 @@ type Markers struct {
 // "loopback" and "comet" in /etc/hosts, "comet pubkeys" and "comet user keys" in an authorized_keys.
 func NEuca(name string) Markers {
 	const rest = " modifications - DO NOT EDIT BETWEEN THESE LINES. ###"
-	return Markers{Begin: "### BEGIN NEuca " + name + rest, End: "### END NEuca " + name + rest}
+	return Markers{Begin: neucaBegin + name + rest, End: neucaEnd + name + rest}
+}
+
+const (
+	neucaBegin = "### BEGIN NEuca "
+	neucaEnd   = "### END NEuca "
+)
+
+// MayMark reports whether a line may hold a marker of some block of NEuca's. It belongs into none of a file in which there may be others.
+func MayMark(line string) bool {
+	return strings.Contains(line, neucaBegin) || strings.Contains(line, neucaEnd)
 }
 
 func (m Markers) check() error {

@@ -5,6 +5,8 @@
 // what it left out, doubts or waits for. The [Runner] shows plans, or makes their steps, module after module in the order given; one
 // that fails is tried again after a pause that grows, and stops no other. What is shown is what is made: there is no second way.
 //
+// A module that is [Slow] works beside those that are not.
+//
 // A [Machine] is what modules look at and change: files below a root folder, commands, and the state that the guest keeps of one
 // instance. With a root other than / nothing but files below it is touched; whatever needs more says [ErrNeedsRoot].
 //

@@ -19,10 +19,11 @@ func (m *Machine) MakeFolder(name string, mode fs.FileMode) error {
 
 // MakeFolder does the same below any root.
 func MakeFolder(root *os.Root, name string, mode fs.FileMode) error {
-	return makeFolder(root, name, mode, nil)
+	return makeFolder(root, name, mode, nil, func(string) {})
 }
 
-func makeFolder(root *os.Root, name string, mode fs.FileMode, owner *atomicfile.Owner) error {
+// makeFolder passes each folder that it has made to made, before anybody else may look into it.
+func makeFolder(root *os.Root, name string, mode fs.FileMode, owner *atomicfile.Owner, made func(name string)) error {
 	for at := 0; at < len(name); {
 		next := strings.IndexByte(name[at:], '/')
 		part, with := name, mode
@@ -32,10 +33,11 @@ func makeFolder(root *os.Root, name string, mode fs.FileMode, owner *atomicfile.
 		var err error
 		if owner == nil {
 			if err = root.Mkdir(part, with); err == nil {
+				made(part)
 				err = root.Chmod(part, with) // whatever the umask is
 			}
 		} else {
-			err = makeFor(root, part, with, *owner)
+			err = makeFor(root, part, with, *owner, made)
 		}
 		if err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
@@ -47,7 +49,7 @@ func makeFolder(root *os.Root, name string, mode fs.FileMode, owner *atomicfile.
 
 // makeFor makes a folder and gives it away. Until then it has no permissions, by which one is known that a crash has left. The name is
 // not trusted, since the new owner may put a link behind it.
-func makeFor(root *os.Root, name string, mode fs.FileMode, owner atomicfile.Owner) error {
+func makeFor(root *os.Root, name string, mode fs.FileMode, owner atomicfile.Owner, made func(name string)) error {
 	err := root.Mkdir(name, 0)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
@@ -64,6 +66,7 @@ func makeFor(root *os.Root, name string, mode fs.FileMode, owner atomicfile.Owne
 	if opened, err := folder.Stat(); err != nil || !os.SameFile(found, opened) {
 		return atomicfile.ErrChanged
 	}
+	made(name)
 	return errors.Join(folder.Chown(owner.UID, owner.GID), folder.Chmod(mode))
 }
 

@@ -16,9 +16,6 @@ import (
 // StateFolder is where the guest keeps its state, below the root; nobody but root may look into it.
 const StateFolder = "var/lib/comet-guest"
 
-// LockFile is what Machine.Lock locks.
-const LockFile = StateFolder + "/lock"
-
 // Machine is what modules look at and change. Its methods may be called from several goroutines.
 type Machine struct {
 	Log      *slog.Logger
@@ -70,12 +67,25 @@ func (m *Machine) Needs() error {
 	return nil
 }
 
+const (
+	lockFile = "lock"
+	slowLock = ".lock-" // with the name of a slow module, which others do not wait for; no instance has such a name
+)
+
+// IsLock tells locks from what else is in StateFolder.
+func IsLock(name string) bool { return name == lockFile || strings.HasPrefix(name, slowLock) }
+
 // Lock keeps other guests away from this machine, and waits for one that is at it.
 func (m *Machine) Lock(ctx context.Context) (unlock func() error, err error) {
+	return m.lock(ctx, lockFile)
+}
+
+// lock keeps other guests away from what a lock stands for.
+func (m *Machine) lock(ctx context.Context, name string) (unlock func() error, err error) {
 	if err := m.MakeFolder(StateFolder, 0o700); err != nil {
 		return nil, fmt.Errorf("state folder: %w", err)
 	}
-	unlock, err = atomicfile.LockBelow(ctx, m.root, LockFile)
+	unlock, err = atomicfile.LockBelow(ctx, m.root, StateFolder+"/"+name)
 	if err != nil {
 		return nil, fmt.Errorf("wait for other guests on this machine: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/renci-nrig/comet-go/comet/internal/atomicfile"
@@ -43,6 +44,7 @@ type Runner struct {
 	longest time.Duration
 	modules []*running
 	shared  []string // files that a crash may have torn
+	aside   sync.WaitGroup
 }
 
 // running is a module with what came of it.
@@ -53,6 +55,7 @@ type running struct {
 	err      error  // why it failed
 	failures int    // in a row
 	retry    time.Time
+	aside    aside
 }
 
 // NewRunner returns a runner without modules. A plan that failed is tried again after about first, then after longer and longer pauses up
@@ -96,22 +99,28 @@ func (r *Runner) Plan(ctx context.Context) (reports []Report) {
 	return reports
 }
 
-// Apply lets every module look and makes the steps that it plans, but for those that observe. Other guests on this machine wait
-// meanwhile. The error says that nothing could be tried; what modules failed at is in the reports.
-func (r *Runner) Apply(ctx context.Context) (reports []Report, err error) {
-	unlock, err := r.machine.Lock(ctx)
-	if err != nil {
-		return nil, err
+// Apply lets every module look and makes the steps that it plans, but for those that observe. While a module works, other guests on this
+// machine wait. The error says that no more could be tried; what modules failed at is in the reports.
+func (r *Runner) Apply(ctx context.Context) ([]Report, error) { return r.each(ctx, r.alone) }
+
+// each takes the modules in their order.
+func (r *Runner) each(ctx context.Context, apply func(context.Context, *running) (Report, error)) (reports []Report, err error) {
+	for _, m := range r.modules {
+		report, err := apply(ctx, m)
+		if err != nil {
+			return reports, err
+		}
+		reports = append(reports, report)
 	}
-	defer func() { err = errors.Join(err, unlock()) }()
+	return reports, nil
+}
+
+// mend puts right what a crash has torn.
+func (r *Runner) mend() {
 	r.shared = slices.DeleteFunc(r.shared, func(file string) bool {
 		_, err := atomicfile.Recover(r.machine.root, file, atomicfile.ReplaceOptions{})
 		return err == nil // else whose file it is will fail as well, and say so
 	})
-	for _, m := range r.modules {
-		reports = append(reports, r.apply(ctx, m))
-	}
-	return reports, nil
 }
 
 // rounds is how often a module may plan in one pass: after steps that had to come first, or when somebody changed a file meanwhile.

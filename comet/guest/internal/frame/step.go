@@ -46,20 +46,25 @@ func (m *Machine) Put(f File) ([]Step, error) {
 	case !there:
 		before = []byte{}
 	}
-	step := Step{Text: "write " + f.path(), Do: func(context.Context) error { return m.put(f, before) }}
+	step := Step{Text: "write " + f.path(), Do: func(ctx context.Context) error { return m.put(ctx, f, before) }}
 	if !f.Secret {
 		step.Diff = Diff(f.path(), before, f.Content)
 	}
 	return []Step{step}, nil
 }
 
-func (m *Machine) put(f File, before []byte) error {
+func (m *Machine) put(ctx context.Context, f File, before []byte) error {
 	return m.below(f.Below, func(root *os.Root) error {
-		if err := makeFolder(root, path.Dir(f.Name), folderMode(f.Mode), f.Owner); err != nil {
+		label := func(name string) { m.Label(ctx, File{Name: name, Below: f.Below}.path()) }
+		if err := makeFolder(root, path.Dir(f.Name), folderMode(f.Mode), f.Owner, label); err != nil {
 			return err
 		}
+		_, missing := root.Lstat(f.Name)
 		_, err := atomicfile.Replace(root, f.Name, f.Content, atomicfile.ReplaceOptions{
 			Expect: before, New: &atomicfile.Options{Mode: f.Mode, Owner: f.Owner}, NoLinks: f.NoLinks})
+		if err == nil && missing != nil {
+			label(f.Name)
+		}
 		return err
 	})
 }
@@ -119,4 +124,4 @@ func folderMode(file fs.FileMode) fs.FileMode { return 0o700 | file&0o044 | file
 func (m *Machine) Root() *os.Root { return m.root }
 
 // WriteNew writes a file that is not there. One that came meanwhile is not replaced: the error then matches atomicfile.ErrChanged.
-func (m *Machine) WriteNew(f File) error { return m.put(f, []byte{}) }
+func (m *Machine) WriteNew(ctx context.Context, f File) error { return m.put(ctx, f, []byte{}) }

@@ -73,10 +73,17 @@ func networkManagerFiles(macs []string) map[string]string {
 }
 
 // managers plans that the programs that are there leave the slice's interfaces alone, and no others. What they were told before stays
-// as long as the interface is wanted, or not all is known that is.
+// as long as the interface is wanted, or not all is known that is. The management interface is never among them: as long as nobody knows
+// which one that is, as when a machine starts and waits for an address, they are told of none that they have not been told of before.
 func (m *Module) managers(l *looking, orders []order, whole bool) (steps []frame.Step, err error) {
 	for _, one := range managers {
-		told := slices.Clone(l.told)
+		var told []string
+		if len(l.management) > 0 {
+			told = slices.Clone(l.told)
+		} else if len(l.told) > 0 && m.exists(one.runs) {
+			l.plan.Notes = append(l.plan.Notes, frame.Note{Kind: frame.Waiting, About: one.name,
+				Why: "is not told which interfaces to leave alone, as long as none leads to the metadata address, to a head or by a default route"})
+		}
 		for _, mac := range l.ledger.Told[one.name] {
 			i := slices.IndexFunc(orders, func(o order) bool { return o.mac == mac })
 			if i >= 0 && orders[i].state != user || i < 0 && !whole && !m.ignored[mac] {
@@ -84,10 +91,21 @@ func (m *Module) managers(l *looking, orders []order, whole bool) (steps []frame
 			}
 		}
 		slices.Sort(told)
-		more, failed := m.tell(l, one, slices.Compact(told), whole)
+		more, failed := m.tell(l, one, slices.DeleteFunc(slices.Compact(told), l.manages), whole)
 		steps, err = append(steps, more...), errors.Join(err, failed)
 	}
 	return steps, errors.Join(err, m.ifupdown(l))
+}
+
+// manages reports whether a hardware address is the management interface's, or was when that was last known.
+func (l *looking) manages(mac string) bool {
+	for index := range l.management {
+		a := l.now.Link(index).Attrs()
+		if mac == scope.CanonicalMAC(a.HardwareAddr.String()) || mac == scope.CanonicalMAC(a.PermHWAddr.String()) {
+			return true
+		}
+	}
+	return slices.Contains(l.ledger.Management, mac)
 }
 
 // tell plans one program's files, and that it reads them.

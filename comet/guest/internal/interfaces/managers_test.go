@@ -1,12 +1,15 @@
 package interfaces_test
 
 import (
+	"net/netip"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/vishvananda/netlink"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/network"
 	"github.com/renci-nrig/comet-go/testdata/netns"
 )
 
@@ -41,6 +44,52 @@ func TestNetworkdLeavesTheInterfacesAlone(t *testing.T) {
 	assert.NoFileExists(t, unmanaged1)
 	assert.Equal(t, "theirs", read(t, "/etc/systemd/network/10-theirs.network"))
 	assert.Equal(t, "reload\nreload\nreload\n", called())
+}
+
+// An interface may turn out to be the management's only after the programs were told to leave it alone.
+func TestTheManagementInterfaceStaysTheirs(t *testing.T) {
+	v := newVM(t)
+	called := netns.Program(t, "networkctl")
+	netns.Program(t, "nmcli")
+	netns.Write(t, "/run/systemd/netif/state", "", 0o644)
+	netns.Write(t, "/run/NetworkManager/pid", "", 0o644)
+	netns.Card(t, "eth1", mac1)
+	netns.Card(t, "eth2", mac2)
+	v.want(ipv4(mac1, "up", ""), ipv4(mac2, "up", ""))
+	v.done()
+	assert.Contains(t, read(t, unmanaged), mac1)
+
+	require.NoError(t, netlink.RouteDel(&netlink.Route{Dst: network.IPNet(netip.MustParsePrefix("0.0.0.0/0"))}))
+	netns.Address(t, "eth1", "10.98.0.10/24")
+	netns.Route(t, "0.0.0.0/0", "10.98.0.1")
+	v.done()
+	assert.NoFileExists(t, unmanaged1)
+	assert.FileExists(t, unmanaged2)
+	assert.NotContains(t, read(t, unmanaged), mac1)
+	assert.Contains(t, read(t, unmanaged), mac2)
+	assert.Equal(t, "reload\nreload\n", called())
+}
+
+// When a machine starts, its management interface may have no address yet: told to leave it alone, nobody would ask for one.
+func TestNobodyIsToldBeforeTheManagementInterfaceIsKnown(t *testing.T) {
+	v := newVM(t)
+	called := netns.Program(t, "networkctl")
+	netns.Write(t, "/run/systemd/netif/state", "", 0o644)
+	netns.Unaddress(t, "eth0", "10.99.0.10/24") // and the route goes with it
+	netns.Card(t, "eth1", mac1)
+	v.want(ipv4("fa:16:3e:00:00:00", "up", ""), ipv4(mac1, "up", "172.16.1.10/24"))
+	report := v.done()
+	assert.NoDirExists(t, "/etc/systemd/network")
+	assert.Equal(t, []frame.NoteKind{frame.Waiting}, kinds(report.Plan.Notes, "systemd-networkd"))
+	assert.Equal(t, []string{"172.16.1.10/24"}, netns.Addresses(t, "eth1"))
+	assert.Empty(t, called())
+
+	netns.Address(t, "eth0", "10.99.0.10/24")
+	netns.Route(t, "0.0.0.0/0", "10.99.0.1")
+	v.done()
+	assert.FileExists(t, unmanaged1)
+	assert.NoFileExists(t, "/etc/systemd/network/05-comet-guest-fa163e000000.network")
+	assert.Equal(t, "reload\n", called())
 }
 
 func TestNetworkManagerLeavesTheInterfacesAlone(t *testing.T) {

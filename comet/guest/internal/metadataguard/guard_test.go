@@ -1,15 +1,19 @@
 package metadataguard_test
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/vishvananda/netns"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame/frametest"
@@ -27,6 +31,11 @@ func metadata(t *testing.T) {
 	run(t, "ip", "address", "add", "169.254.169.254/32", "dev", "lo")
 	l, err := net.Listen("tcp", "169.254.169.254:80")
 	require.NoError(t, err)
+	serve(t, l)
+}
+
+func serve(t *testing.T, l net.Listener) {
+	t.Helper()
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("tokens")) })}
 	go func() { _ = server.Serve(l) }()
 	t.Cleanup(func() { _ = server.Close() })
@@ -48,6 +57,40 @@ func tells(uid uint32) bool {
 }
 
 const nobody = 65534
+
+// cloud is a metadata service beyond the machine, which passes on to it what a container asks. It reports whether that is answered.
+func cloud(t *testing.T) (tells func() bool) {
+	t.Helper()
+	needs.Program(t, "curl", "curl")
+	ip := needs.Program(t, "ip", "iproute2")
+	for i, name := range []string{"cloud", "container"} {
+		run(t, ip, "netns", "add", name)
+		run(t, ip, "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", name)
+		run(t, ip, "address", "add", fmt.Sprintf("10.9.%d.1/24", i), "dev", name)
+		run(t, ip, "link", "set", name, "up")
+		for _, args := range [][]string{{"address", "add", fmt.Sprintf("10.9.%d.2/24", i), "dev", "eth0"}, {"link", "set", "eth0", "up"}, {"link", "set", "lo", "up"},
+			{"route", "add", "default", "via", fmt.Sprintf("10.9.%d.1", i)}} {
+			run(t, ip, append([]string{"-n", name}, args...)...)
+		}
+	}
+	run(t, ip, "-n", "cloud", "address", "add", "169.254.169.254/32", "dev", "lo")
+	run(t, ip, "route", "add", "169.254.169.254/32", "via", "10.9.0.2")
+	frametest.Write(t, "/proc/sys/net/ipv4/ip_forward", "1", 0)
+	here, err := netns.Get()
+	require.NoError(t, err)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	there, err := netns.GetFromName("cloud")
+	require.NoError(t, err)
+	require.NoError(t, netns.Set(there))
+	l, err := net.Listen("tcp", "169.254.169.254:80")
+	require.NoError(t, errors.Join(err, netns.Set(here)))
+	serve(t, l)
+	return func() bool {
+		out, _ := exec.Command(ip, "netns", "exec", "container", "curl", "-s", "-m", "1", "--noproxy", "*", "http://169.254.169.254/").Output()
+		return string(out) == "tokens"
+	}
+}
 
 func apply(t *testing.T, m *frame.Machine, mode frame.Mode) frame.Report {
 	t.Helper()
@@ -105,6 +148,27 @@ func TestOnlyRootMayAskByIptables(t *testing.T) {
 	onlyRoot(t, iptables, "-D", "OUTPUT", "1")
 	assert.Equal(t, before, run(t, iptables, "-S"))
 	assert.NotContains(t, run(t, "ip6tables", "-S"), "owner")
+}
+
+// Containers and VMs within the machine ask through it, and nobody knows for whom.
+func TestWhatIsPassedOnIsDropped(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	tells := cloud(t)
+	m := frametest.Machine(t)
+	needs.Program(t, "iptables", "iptables")
+	nft := needs.Program(t, "nft", "nftables")
+	for range 2 { // by nftables, and by iptables
+		require.True(t, tells())
+		apply(t, m, frame.On)
+		assert.False(t, tells())
+		run(t, "iptables", "-I", "FORWARD", "-j", "ACCEPT") // as container engines do
+		assert.False(t, tells())
+		apply(t, m, frame.Off)
+		assert.True(t, tells())
+		_ = os.Remove(nft)
+	}
 }
 
 func TestWithoutAPacketFilter(t *testing.T) {

@@ -13,8 +13,8 @@ type nft struct{ machine *frame.Machine }
 
 const table = "comet_guest"
 
-// rules replace the table in one transaction, whether it is there or not.
-const rules = `table inet ` + table + `
+// ruleset replaces the table in one transaction, whether it is there or not.
+const ruleset = `table inet ` + table + `
 delete table inet ` + table + `
 table inet ` + table + ` {
 	chain output {
@@ -22,12 +22,17 @@ table inet ` + table + ` {
 		ip daddr ` + address4 + ` tcp dport 80 meta skuid != 0 reject with tcp reset
 		ip6 daddr ` + address6 + ` tcp dport 80 meta skuid != 0 reject with tcp reset
 	}
+	chain forward {
+		type filter hook forward priority 0; policy accept;
+		ip daddr ` + address4 + ` tcp dport 80 drop
+		ip6 daddr ` + address6 + ` tcp dport 80 drop
+	}
 }
 `
 
 func (n nft) plan(ctx context.Context, s state) ([]frame.Step, error) {
 	now, err := n.list(ctx)
-	if err != nil || now != "" && s.Filter == "nft" && s.Listing == rules+now {
+	if err != nil || now != "" && s.Filter == "nft" && s.Listing == ruleset+now {
 		return nil, err
 	}
 	return []frame.Step{{Text: "set the table " + table + " of nftables: only root may ask " + address4, Do: n.set}}, nil
@@ -38,14 +43,14 @@ func (n nft) set(ctx context.Context) error {
 	if err := n.machine.Save(stateFile, state{Filter: "nft"}); err != nil {
 		return err
 	}
-	if _, err := n.machine.Run(ctx, frame.Command{Program: "nft", Args: []string{"-f", "-"}, Stdin: []byte(rules)}); err != nil {
+	if _, err := n.machine.Run(ctx, frame.Command{Program: "nft", Args: []string{"-f", "-"}, Stdin: []byte(ruleset)}); err != nil {
 		return err
 	}
 	now, err := n.list(ctx)
 	if err != nil {
 		return err
 	}
-	return n.machine.Save(stateFile, state{Filter: "nft", Listing: rules + now})
+	return n.machine.Save(stateFile, state{Filter: "nft", Listing: ruleset + now})
 }
 
 // list returns our table as nft shows it, nothing where there is none.

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/renci-nrig/comet-go/comet/guest/internal/block"
 )
 
 // Canonical parses text that must hold one public key and nothing else, and writes it anew, as one line without its end, without what a
@@ -42,6 +44,9 @@ func parse(text string) (options []string, line string, err error) {
 	for _, option := range options {
 		if strings.ContainsFunc(option, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 			return nil, "", errors.New("has a control character in its options")
+		}
+		if block.MayMark(option) {
+			return nil, "", errors.New("has the marker of a block in its options")
 		}
 	}
 	if err := strong(key); err != nil {

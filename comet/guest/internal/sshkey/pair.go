@@ -44,8 +44,8 @@ func Own(m *frame.Machine, kind Kind, comment string) (line string, steps []fram
 		}
 	}
 	name := Folder + "/id_" + string(kind)
-	return "", []frame.Step{{Text: "make an SSH key pair for root: /" + name, Do: func(context.Context) error {
-		return makePair(m, name, kind, comment)
+	return "", []frame.Step{{Text: "make an SSH key pair for root: /" + name, Do: func(ctx context.Context) error {
+		return makePair(ctx, m, name, kind, comment)
 	}}}, nil
 }
 
@@ -76,7 +76,7 @@ func derive(m *frame.Machine, name string, private []byte, comment string, err e
 
 // makePair makes a pair, the private key first: a public key without it would be published and be of no use. One that came meanwhile is
 // not replaced.
-func makePair(m *frame.Machine, name string, kind Kind, comment string) error {
+func makePair(ctx context.Context, m *frame.Machine, name string, kind Kind, comment string) error {
 	var private crypto.Signer
 	var err error
 	if kind == RSA {
@@ -102,7 +102,7 @@ func makePair(m *frame.Machine, name string, kind Kind, comment string) error {
 		{Name: name, Content: pem.EncodeToMemory(block), Mode: 0o600, Secret: true, NoLinks: true},
 		{Name: name + ".pub", Content: []byte(Line(key, comment) + "\n"), Mode: 0o644, NoLinks: true},
 	} {
-		if err := m.WriteNew(f); err != nil {
+		if err := m.WriteNew(ctx, f); err != nil {
 			return err
 		}
 	}

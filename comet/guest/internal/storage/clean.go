@@ -66,14 +66,16 @@ func (l ledger) cleaning(m *frame.Machine) (steps []frame.Step, err error) {
 
 // forget returns the steps that remove open-iscsi's records of a target at a portal.
 func forget(m *frame.Machine, target, portal string) (steps []frame.Step) {
-	folder := path.Join(nodes, path.Base(target))
-	entries, err := fs.ReadDir(m.Root().FS(), folder)
-	if err != nil {
-		return nil // there are none
-	}
-	for _, e := range entries {
-		if name := path.Join(folder, e.Name()); strings.HasPrefix(e.Name(), portal) {
-			steps = append(steps, frame.Step{Text: "remove /" + name, Do: func(context.Context) error { return m.Root().RemoveAll(name) }})
+	for _, nodes := range nodes {
+		folder := path.Join(nodes, path.Base(target))
+		entries, err := fs.ReadDir(m.Root().FS(), folder)
+		if err != nil {
+			continue // there are none
+		}
+		for _, e := range entries {
+			if name := path.Join(folder, e.Name()); strings.HasPrefix(e.Name(), portal) {
+				steps = append(steps, frame.Step{Text: "remove /" + name, Do: func(context.Context) error { return m.Root().RemoveAll(name) }})
+			}
 		}
 	}
 	return steps

@@ -22,6 +22,7 @@ func TestCleaningTakesAwayWhatAttachesDisks(t *testing.T) {
 	}
 	write("var/lib/comet-guest/old/storage.json", `{"initiator":"iqn.a","devices":[{"name":"dev0","portal":"10.0.0.5:3260","lun":1,"logins":["iqn.t:1"]}]}`)
 	write("etc/iscsi/nodes/iqn.t:1/10.0.0.5,3260,1/default", "node.session.auth.password = Planted\n")
+	write("var/lib/iscsi/nodes/iqn.t:1/10.0.0.5,3260,1/default", "node.session.auth.password = Planted\n")
 	write("etc/iscsi/nodes/iqn.t:1/10.0.0.6,3260,1/default", "mine\n")
 	write("etc/iscsi/initiatorname.iscsi", "## mine\nInitiatorName=iqn.a\n")
 	write("etc/fstab", "UUID=1 / ext4 defaults 0 1\n### BEGIN NEuca comet storage modifications - DO NOT EDIT BETWEEN THESE LINES. ###\n"+
@@ -41,6 +42,7 @@ func TestCleaningTakesAwayWhatAttachesDisks(t *testing.T) {
 		return string(text)
 	}
 	assert.NoDirExists(t, filepath.Join(root, "etc/iscsi/nodes/iqn.t:1/10.0.0.5,3260,1"))
+	assert.NoDirExists(t, filepath.Join(root, "var/lib/iscsi/nodes/iqn.t:1/10.0.0.5,3260,1"))
 	assert.Equal(t, "mine\n", read("etc/iscsi/nodes/iqn.t:1/10.0.0.6,3260,1/default"), "another's record stays")
 	assert.Equal(t, "## mine\n", read("etc/iscsi/initiatorname.iscsi"))
 	assert.Equal(t, "UUID=1 / ext4 defaults 0 1\n", read("etc/fstab"))

@@ -86,18 +86,22 @@ func (l *looking) first(ctx context.Context, o order, d device, k disk) error {
 	return nil
 }
 
-// resume plans what becomes of a disk whose file system was begun, by this guest or one before it.
+// resume plans what becomes of a disk whose file system was begun, by this guest or one before it. What is on the disk does not tell
+// whether mkfs has ended: only one that was seen to end well counts, and every other is done again.
 func (l *looking) resume(ctx context.Context, o order, d device, k disk) error {
 	s, w := l.storage, l.storage.work(o)
-	locked, err := s.locked(o.name)
+	under, err := w.under(), error(nil)
+	if !under {
+		under, err = s.locked(o.name)
+	}
 	if err != nil {
 		return err
 	}
-	if w.under() || locked {
+	if under {
 		l.say(frame.Waiting, o.about(), d.FSType+" is being made")
 		if !w.under() {
 			l.step(o, "watch how "+d.FSType+" is made on "+o.name, func(context.Context) error {
-				s.watch(o, func() error { return s.unlocked(o.name) })
+				s.watch(o, func() (bool, error) { return false, s.unlocked(o.name) }) // nobody tells how it ends
 				return nil
 			})
 		}
@@ -116,7 +120,7 @@ func (l *looking) resume(ctx context.Context, o order, d device, k disk) error {
 		l.leave(o, k, err.Error())
 	case err != nil:
 		return err
-	case c != nil && (w == nil || w.err == nil):
+	case c != nil && w.endedWell():
 		d.State, d.FSType = made, c.fsType
 		l.plan.Steps = append(l.plan.Steps, s.note("note that "+o.name+" has its "+d.FSType, d))
 		l.plan.More = true

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -107,18 +108,12 @@ func (s *Storage) probe(ctx context.Context, k disk) (*content, error) {
 
 // inUse says who has a disk, nothing where nobody does and it is a whole one.
 func (k disk) inUse(mounts []mount) error {
-	holders, err := os.ReadDir(k.sys("holders"))
-	if err != nil {
-		return err
-	}
 	parts, err := filepath.Glob(k.sys("*/partition"))
 	switch {
 	case err != nil:
 		return err
 	case k.fact("partition") != "":
 		return errors.New("is a part of a disk")
-	case len(holders) > 0:
-		return errors.New("is held by " + frame.OneLine(holders[0].Name()))
 	case len(parts) > 0:
 		return errors.New("has partitions")
 	case k.fact("ro") != "0":
@@ -126,12 +121,38 @@ func (k disk) inUse(mounts []mount) error {
 	case k.size == 0:
 		return errors.New("has no size")
 	}
+	return k.claimed(mounts)
+}
+
+// claimed says who has a disk for themselves: a mount, another disk that is made of it, swap, or a program that has opened it so.
+func (k disk) claimed(mounts []mount) error {
+	holders, err := os.ReadDir(k.sys("holders"))
+	if err != nil {
+		return err
+	}
+	if len(holders) > 0 {
+		return errors.New("is held by " + frame.OneLine(holders[0].Name()))
+	}
 	for _, m := range mounts {
 		if m.number == k.number {
 			return errors.New("is mounted at " + frame.OneLine(m.at))
 		}
 	}
-	return nil
+	swaps, err := os.ReadFile("/proc/swaps")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // the kernel may know no swap
+		return err
+	}
+	if strings.Contains("\n"+string(swaps), "\n"+k.path+" ") {
+		return errors.New("is swap")
+	}
+	f, err := os.OpenFile(k.path, os.O_RDONLY|unix.O_EXCL, 0) // of a disk, O_EXCL asks to have it alone
+	switch {
+	case errors.Is(err, unix.EBUSY):
+		return errors.New("is in use by a program, or by another disk, swap or mount")
+	case err != nil:
+		return err
+	}
+	return f.Close()
 }
 
 // blank returns nil only where a disk is certain to hold nothing: two probes find nothing, and both ends are zero.

@@ -2,10 +2,13 @@
 // system where that is asked for and the disk is blank, and mounted, also after a reboot.
 //
 // A disk that holds anything is never formatted. Blank is what two probes find nothing on, whose first and last MiB are zero, and that
-// nobody uses. The choice of UUID, disk and size is in a journal, synced, before mkfs starts; after a crash only a disk that matches the
-// journal is done again, and one that holds a file system with the journalled UUID counts as done. mkfs runs beside the guest and may
-// outlive it: as a unit of systemd where that runs the machine, holding a lock by which the next guest knows that it is under way.
+// nobody uses. The choice of UUID, disk and size is in a journal, synced, before mkfs starts, and that it has ended well before the disk is
+// used. Where the journal does not say so, whatever is on the disk by then, mkfs is done again: on a disk that matches the journal, and
+// holds nothing but what has the journalled UUID. mkfs runs beside the guest and may outlive it: as a unit of systemd where that runs the
+// machine, holding a lock by which the next guest knows that it is under way.
 // Disks that older guest tools have handled are never formatted.
+//
+// Portals may keep the module waiting, for minutes where they take connections and say nothing; other modules do not wait for it.
 //
 // A disk that is not wanted any more is not pulled away under a running VM: while it is in use it stays, and a note says so; it loses its
 // line in /etc/fstab, and when nobody uses it the guest logs out, where it was the guest that logged in.

@@ -122,6 +122,53 @@ func TestADiskInUseIsNotFormatted(t *testing.T) {
 	assert.Equal(t, []string{"/srv/else"}, v.mounts())
 }
 
+// Whoever has a disk for themselves keeps it, whatever is on it by then.
+func TestADiskThatSomebodyHasIsLeftAlone(t *testing.T) {
+	for name, tt := range map[string]struct {
+		format, said string
+		take         func(t *testing.T, disk string)
+	}{
+		"swap": {"yes", "is swap: it is left alone", func(t *testing.T, disk string) {
+			util(t, "mkswap", disk)
+			util(t, "swapon", disk)
+			t.Cleanup(func() { util(t, "swapoff", disk) })
+			standIn(t, "blkid", "exit 2") // for want of a signature
+		}},
+		"a program": {"yes", "is in use by a program, or by another disk, swap or mount: it is left alone", open},
+		"a program, and it holds a file system": {"no", "is in use by a program, or by another disk, swap or mount, and is not mounted",
+			func(t *testing.T, disk string) {
+				mkfs(t, disk)
+				open(t, disk)
+			}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := newVM(t)
+			disk := v.disk(target, 1, 8)
+			tt.take(t, disk)
+			before := hash(t, disk)
+			e := v.element("dev0", 1)
+			e.ShouldFormat = tt.format
+			v.want(e)
+			assert.Equal(t, "warning: "+tt.said, strings.ReplaceAll(said(v.done(), "storage dev0"), disk+" ", ""))
+			assert.Equal(t, before, hash(t, disk))
+			assert.Empty(t, v.mounts())
+		})
+	}
+}
+
+// open has a disk to itself until the test ends.
+func open(t *testing.T, disk string) {
+	f, err := os.OpenFile(disk, os.O_RDWR|unix.O_EXCL, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = f.Close() })
+}
+
+func util(t *testing.T, program string, args ...string) {
+	t.Helper()
+	out, err := exec.Command("/usr/sbin/"+program, args...).CombinedOutput()
+	require.NoError(t, err, string(out))
+}
+
 // A file system that is there is used where that is the one that is wanted, and its files are as they were.
 func TestFileSystemsThatAreThere(t *testing.T) {
 	for _, format := range []string{"yes", "no", ""} {
@@ -154,7 +201,7 @@ func TestFileSystemsThatAreNotThere(t *testing.T) {
 	mkfs(t, "-t", "ext2", "-O", "^has_journal,^extent,^64bit", v.disk(target, 1, 8))
 	v.disk(target, 2, 8)
 	one, two := v.element("dev0", 1), v.element("dev1", 2)
-	one.ShouldFormat, two.ShouldFormat = "no", "no"
+	one.ShouldFormat, two.ShouldFormat = "=no", "False"
 	v.want(one, two)
 	report := v.done()
 	assert.Contains(t, said(report, "storage dev0"), "holds ext2: it is left alone")

@@ -8,7 +8,7 @@ import (
 )
 
 // programs of the system that the module runs, beside those in /usr/bin; the folder is another one in tests.
-var programs = map[string][]byte{"losetup": nil, "blkid": nil, "wipefs": nil, "mkfs.ext4": nil, "mkfs.ext2": nil}
+var programs = map[string][]byte{"losetup": nil, "blkid": nil, "wipefs": nil, "mkfs.ext4": nil, "mkfs.ext2": nil, "mkswap": nil, "swapon": nil, "swapoff": nil}
 
 func TestMain(m *testing.M) {
 	for name := range programs {

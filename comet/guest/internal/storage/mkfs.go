@@ -29,14 +29,15 @@ func (l *looking) format(o order, d device, k disk, text string) frame.Step {
 		if err := s.untouched(ctx, d, k); err != nil {
 			return fmt.Errorf("%s %w", k.path, err)
 		}
-		if d.State != making {
+		again := d.State == making
+		if !again {
 			d.State, d.UUID, d.Link, d.Size, d.WWID = making, newUUID(), k.link, k.size, k.wwid
 		}
 		d.FSType = o.fsType
 		if err := s.save(d); err != nil {
 			return err
 		}
-		return s.start(o, d, k)
+		return s.start(o, d, k, again)
 	}}
 }
 
@@ -74,8 +75,8 @@ func (s *Storage) path(name string) string {
 }
 
 // start starts a mkfs that goes on when the guest ends. It holds a lock on a file as long as it runs, by flock(1), and is not started
-// where another one does.
-func (s *Storage) start(o order, d device, k disk) error {
+// where another one does; guests that look at the lock have it for an instant. again: there may be a part of that file system.
+func (s *Storage) start(o order, d device, k disk, again bool) error {
 	mkfs, err := frame.Find("mkfs." + d.FSType)
 	if err != nil {
 		return err
@@ -89,20 +90,23 @@ func (s *Storage) start(o order, d device, k disk) error {
 			return err
 		}
 	}
-	command := append([]string{flock, "--exclusive", "--nonblock", s.path(o.name + ".lock"), mkfs}, makers[d.FSType].withUUID(d.UUID)...)
+	command := append([]string{flock, "--exclusive", "--timeout", "2", s.path(o.name + ".lock"), mkfs}, makers[d.FSType].withUUID(d.UUID)...)
+	if again {
+		command = append(command, makers[d.FSType].again...)
+	}
 	cmd, err := s.background("comet-mkfs-"+o.name, s.path(o.name+".log"), append(append(command, o.options...), "--", k.path))
 	if err != nil {
 		return err
 	}
-	s.watch(o, func() error {
+	s.watch(o, func() (bool, error) {
 		err := cmd.Wait()
 		if err == nil {
 			err = s.whole(d, k)
 		}
 		if err != nil {
-			return fmt.Errorf("mkfs.%s: %w; what it said is in %s", d.FSType, err, s.path(o.name+".log"))
+			return false, fmt.Errorf("mkfs.%s: %w; what it said is in %s", d.FSType, err, s.path(o.name+".log"))
 		}
-		return nil
+		return true, nil
 	})
 	return nil
 }
@@ -129,11 +133,18 @@ func (s *Storage) background(name, output string, command []string) (*exec.Cmd, 
 	return cmd, cmd.Start()
 }
 
-// whole makes sure that a mkfs that has ended well has made what it was to make.
+// whole makes sure that a mkfs that has ended well has made what it was to make, and that it is on the disk.
 func (s *Storage) whole(d device, k disk) error {
 	c, err := s.probe(context.Background(), k)
 	if err == nil && (c == nil || c.uuid != d.UUID) {
 		err = errors.New("there is no such file system")
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(k.path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }

@@ -43,6 +43,10 @@ func (l *looking) mounted(ctx context.Context, o order, d device, k disk) error 
 		l.say(frame.Warning, o.about(), "is mounted at "+frame.OneLine(l.mounts[at].at)+" already, and not at "+o.mount)
 		return nil
 	}
+	if err := k.claimed(l.mounts); err != nil {
+		l.say(frame.Warning, o.about(), err.Error()+", and is not mounted")
+		return nil
+	}
 	if slices.ContainsFunc(l.mounts, func(m mount) bool { return m.at == o.mount }) {
 		l.say(frame.Warning, o.about(), wrong("fsMountPoint", "is where something else is mounted").Error())
 		return nil

@@ -11,6 +11,7 @@ import (
 type maker struct {
 	uuid  []string // in front of it
 	glued bool     // the UUID follows without a blank
+	again []string // in front of the options where there may be a part of such a file system
 	flags string   // options without a value
 	with  string   // options with a value
 }
@@ -19,8 +20,8 @@ var makers = map[string]maker{
 	"ext2":  {uuid: []string{"-U"}, flags: extFlags, with: extWith},
 	"ext3":  {uuid: []string{"-U"}, flags: extFlags, with: extWith},
 	"ext4":  {uuid: []string{"-U"}, flags: extFlags, with: extWith},
-	"xfs":   {uuid: []string{"-m", "uuid="}, glued: true, flags: "fKq", with: "bdilLmns"},
-	"btrfs": {uuid: []string{"-U"}, flags: "fKqv", with: "AbdLmnOs"},
+	"xfs":   {uuid: []string{"-m", "uuid="}, glued: true, again: []string{"-f"}, flags: "fKq", with: "bdilLmns"},
+	"btrfs": {uuid: []string{"-U"}, again: []string{"-f"}, flags: "fKqv", with: "AbdLmnOs"},
 }
 
 const (

@@ -49,7 +49,7 @@ func ordersOf(elements []scope.Storage) (list []order, refused map[string]bool, 
 			continue
 		}
 		seen[o.name] = true
-		if strings.EqualFold(e.ShouldAttach, "yes") {
+		if e.MayAttach() {
 			list = append(list, o)
 		} else {
 			refused[o.name] = true
@@ -80,7 +80,7 @@ func check(e scope.Storage) (o order, err error) {
 	if err := e.Validate(); err != nil {
 		return o, err
 	}
-	o = order{name: e.Device, user: e.ChapUser, secret: e.ChapSecret, fsType: e.FSType, format: strings.EqualFold(e.ShouldFormat, "yes")}
+	o = order{name: e.Device, user: e.ChapUser, secret: e.ChapSecret, fsType: e.FSType, format: e.MayFormat()}
 	if len(o.name) > longestName || !names.MatchString(o.name) {
 		return o, wrong("device", "is no plain name of letters, digits, -, _ and dots")
 	}

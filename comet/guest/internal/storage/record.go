@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"path"
 	"strings"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
@@ -14,15 +15,14 @@ import (
 // record sees to open-iscsi's record of a target: what to log in with, and whether at boot. iscsiadm takes a secret as an argument only,
 // which everybody may read; so the record is made by it, and the lines are set in the file that it keeps, which root alone may read.
 func (s *Storage) record(ctx context.Context, o order, at offer, startup string) error {
-	file := recordOf(at)
-	text, err := s.machine.Read(file, true)
+	file, text, err := s.find(at, s.nodes())
 	if errors.Is(err, fs.ErrNotExist) {
 		portal := at.portal.String() + "," + at.tag
 		made := frame.Command{Program: "iscsiadm", Args: []string{"-m", "node", "-o", "new", "-T", at.target, "-p", portal}}
 		if _, err := s.machine.Run(ctx, made); err != nil {
 			return fmt.Errorf("make the record of %s: %w", at.target, err)
 		}
-		text, err = s.machine.Read(file, true)
+		file, text, err = s.find(at, nodes...)
 	}
 	if err != nil {
 		return fmt.Errorf("open-iscsi's record of %s: %w", at.target, err)
@@ -39,18 +39,32 @@ func (s *Storage) record(ctx context.Context, o order, at offer, startup string)
 	return err
 }
 
-// nodes is where open-iscsi keeps its records.
-const nodes = "etc/iscsi/nodes"
+// nodes are the folders in which open-iscsi keeps its records: where most distributions have it now, and where Debian had it for long.
+var nodes = []string{"var/lib/iscsi/nodes", "etc/iscsi/nodes"}
 
-// recordOf is the file of a target's record with the default interface.
-func recordOf(at offer) string {
+// nodes returns the folder of this machine. What an upgrade has left in the other one is not what open-iscsi goes by.
+func (s *Storage) nodes() string {
+	if info, err := s.machine.Root().Stat(path.Dir(nodes[0])); err == nil && info.IsDir() {
+		return nodes[0]
+	}
+	return nodes[1]
+}
+
+// find returns the file of a target's record with the default interface, in the first of these folders that has it.
+func (s *Storage) find(at offer, folders ...string) (file string, text []byte, err error) {
 	portal := fmt.Sprintf("%s,%d,%s", at.portal.Addr(), at.portal.Port(), at.tag)
-	return nodes + "/" + at.target + "/" + portal + "/default"
+	for _, folder := range folders {
+		file = path.Join(folder, at.target, portal, "default")
+		if text, err = s.machine.Read(file, true); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return file, text, err
 }
 
 // another reports whether the record of a target has a login with another user than this disk's, which is then hardly there.
 func (s *Storage) another(o order, at offer) bool {
-	text, err := s.machine.Read(recordOf(at), true)
+	_, text, err := s.find(at, nodes...)
 	if err != nil {
 		return false // others may keep it elsewhere
 	}

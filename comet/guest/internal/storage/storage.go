@@ -20,7 +20,10 @@ type Settings struct {
 	NoUnits   bool   // no systemd units, even where there is systemd
 }
 
-var _ frame.Busy = (*Storage)(nil)
+var (
+	_ frame.Busy = (*Storage)(nil)
+	_ frame.Slow = (*Storage)(nil)
+)
 
 // Storage is the module "storage".
 type Storage struct {
@@ -45,6 +48,9 @@ func New(m *frame.Machine, wanted frame.Source[scope.Storage], s Settings) *Stor
 
 // Name returns "storage".
 func (*Storage) Name() string { return "storage" }
+
+// Slow tells that portals may keep it waiting.
+func (*Storage) Slow() {}
 
 // Plan looks how far the disks are, and what comes next for each of them. Where all are in place, it runs no program.
 func (s *Storage) Plan(ctx context.Context) (frame.Plan, error) {

@@ -29,7 +29,7 @@ func TestWhereSystemdRuns(t *testing.T) {
 	log := "/var/lib/comet-guest/vm/storage/dev0"
 	assert.Equal(t, common+"comet-iscsi-tcp.service --pipe -- /usr/sbin/modprobe -q iscsi_tcp\n"+
 		common+"comet-mkfs-dev0.service --property=StandardOutput=file:"+log+".log --property=StandardError=inherit -- "+
-		"/usr/bin/flock --exclusive --nonblock "+log+".lock /usr/sbin/mkfs.ext4 -U "+v.uuid(disk)+" -- "+disk+"\n"+
+		"/usr/bin/flock --exclusive --timeout 2 "+log+".lock /usr/sbin/mkfs.ext4 -U "+v.uuid(disk)+" -- "+disk+"\n"+
 		common+"comet-mount-dev0.service --pipe -- /usr/bin/mount -t ext4 -o _netdev,nofail -- "+disk+" /srv/dev0\n",
 		v.read(filepath.Join(v.world, "units")))
 }

@@ -17,13 +17,14 @@ import (
 type work struct {
 	options []string
 	done    chan struct{}
+	well    bool  // once it is done: it was seen to end well
 	err     error // once it is done
 	retry   time.Time
 	times   int // that it failed in a row
 }
 
 // watch waits for the end of a mkfs in the background.
-func (s *Storage) watch(o order, wait func() error) {
+func (s *Storage) watch(o order, wait func() (well bool, err error)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := &work{options: o.options, done: make(chan struct{})}
@@ -32,8 +33,7 @@ func (s *Storage) watch(o order, wait func() error) {
 	}
 	s.works[o.name] = w
 	go func() {
-		err := wait()
-		if w.err = err; err != nil {
+		if w.well, w.err = wait(); w.err != nil {
 			w.retry = time.Now().Add(min(time.Minute<<min(w.times, 10), time.Hour))
 			w.times++
 		}
@@ -60,6 +60,9 @@ func (w *work) under() bool {
 		return true
 	}
 }
+
+// endedWell reports whether it was seen to do so.
+func (w *work) endedWell() bool { return w != nil && !w.under() && w.well }
 
 // failure is why a mkfs that is done has failed; nothing once it may be tried again, or with other options.
 func (w *work) failure(o order) error {

@@ -52,6 +52,27 @@ func TestWrongElementsAreLeftOutByNameAndField(t *testing.T) {
 	assert.Empty(t, left)
 }
 
+// A marker in a key would end the block that the key stands in, or begin one of others: that key is left out, and no other.
+func TestAMarkerInAKeyStopsThatKeyAlone(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	good, other := newKey(t, "good"), newKey(t, "other")
+	for _, name := range []string{"comet user keys", "comet pubkeys"} {
+		for _, end := range []string{"BEGIN", "END"} {
+			marker := "### " + end + " NEuca " + name + " modifications - DO NOT EDIT BETWEEN THESE LINES. ###"
+			v.want(user("alice", "no", good, `command="`+marker+`" `+newKey(t, "x"), other+" "+marker), user("bob", "no", good))
+			r := v.apply()
+			assert.Equal(t, []string{"left out: user alice: key 2 has the marker of a block in its options"}, about(r.Plan.Notes))
+			lines := strings.Split(frametest.Read(t, "/home/alice/.ssh/authorized_keys"), "\n")
+			assert.Len(t, lines, 5, "two keys, two markers and the end")
+			assert.Contains(t, lines, good)
+			assert.Equal(t, keyBlock(good), frametest.Read(t, "/home/bob/.ssh/authorized_keys"))
+		}
+	}
+}
+
 // A name in capitals is an alias to sudoers, and ALL is everybody.
 func TestNoLoginMeansAnybodyElse(t *testing.T) {
 	if !frametest.Inside(t) {

@@ -88,10 +88,11 @@ func (u *Users) home(a account, e entry) ([]frame.Step, error) {
 	case a.uid == 0 || owner(info) != 0:
 		return nil, nil
 	}
-	return []frame.Step{{Text: "make the home " + a.home, Do: func(context.Context) error {
+	return []frame.Step{{Text: "make the home " + a.home, Do: func(ctx context.Context) error {
 		if err := os.Mkdir(a.home, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}
+		u.machine.Label(ctx, a.home)
 		return os.Lchown(a.home, a.uid, a.gid)
 	}}}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -18,6 +19,7 @@ type sshd struct {
 	machine *frame.Machine
 	stamp   string              // of the settings for which the answers hold
 	answers map[string][]string // by login
+	missing string              // a folder without which it has given no answer; empty where that was not why
 }
 
 var usual = []string{".ssh/authorized_keys"}
@@ -36,14 +38,45 @@ func (s *sshd) patterns(ctx context.Context, login string) ([]string, error) {
 		s.stamp, s.answers = stamp, map[string][]string{}
 	}
 	if _, known := s.answers[login]; !known {
-		out, err := s.machine.Run(ctx, frame.Command{Program: "sshd",
-			Args: []string{"-T", "-C", "user=" + login + ",host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22"}})
+		out, err := s.ask(ctx, login)
 		if err != nil {
 			return nil, err
 		}
 		s.answers[login] = keyword(string(out), "authorizedkeysfile")
 	}
 	return s.answers[login], nil
+}
+
+// ask has the server tell its settings for a login. -G, from OpenSSH 9.3 on, takes no more than the settings; -T also wants what a start
+// brings, of which the folder can be made for it.
+func (s *sshd) ask(ctx context.Context, login string) (out []byte, err error) {
+	for _, flag := range []string{"-G", "-T"} {
+		out, err = s.machine.Run(ctx, frame.Command{Program: "sshd",
+			Args: []string{flag, "-C", "user=" + login + ",host=localhost,addr=127.0.0.1,laddr=127.0.0.1,lport=22"}})
+		if err == nil || !strings.Contains(err.Error(), "unknown option") {
+			break
+		}
+	}
+	if err != nil {
+		if found := separation.FindStringSubmatch(err.Error()); found != nil {
+			s.missing = found[1]
+		}
+	}
+	return out, err
+}
+
+// separation is how sshd complains of a folder in memory, which systemd makes before it starts.
+var separation = regexp.MustCompile(`Missing privilege separation directory: (/run/[\w-]+)$`)
+
+// folder plans that one.
+func (s *sshd) folder() (plan frame.Plan) {
+	if s.missing != "" {
+		name := s.missing
+		plan.Steps = []frame.Step{{Text: "make " + name + ", without which sshd does not say where it looks for keys", Of: "sshd",
+			Do: func(context.Context) error { return s.machine.MakeFolder(strings.TrimPrefix(name, "/"), 0o755) }}}
+		plan.More = true
+	}
+	return plan
 }
 
 // settings returns a stamp that changes with the server's settings, and whether they say something about AuthorizedKeysFile, or include

@@ -73,6 +73,37 @@ func TestKeysAreWhereSshdLooks(t *testing.T) {
 	assert.Empty(t, frametest.Read(t, before))
 }
 
+// Before sshd has started for the first time, it does not answer on Debian. Its settings hold all the same.
+func TestKeysAreWhereSshdWillLook(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	sshdConfig(t, "AuthorizedKeysFile none\nMatch User alice\n AuthorizedKeysFile /etc/keys/%u\n")
+	require.NoError(t, os.RemoveAll("/run/sshd"))
+	key := newKey(t, "k")
+	v.want(user("alice", "no", key), user("bob", "no", key))
+	r := v.apply()
+	assert.Equal(t, keyBlock(key), frametest.Read(t, "/etc/keys/alice"))
+	assert.NoFileExists(t, "/home/alice/.ssh/authorized_keys")
+	require.Len(t, r.Plan.Notes, 1)
+	assert.Contains(t, r.Plan.Notes[0].Why, "sshd has no file for the keys of a single user")
+}
+
+// A newer sshd tells its settings without anything else.
+func TestANewerSshdIsAskedForNothingElse(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	sshdConfig(t, "AuthorizedKeysFile /etc/all\n")
+	frametest.Write(t, "/usr/sbin/sshd", "#!/bin/sh\n[ \"$1 $2\" = '-G -C' ] && echo authorizedkeysfile /etc/keys/%u || exit 1\n", 0o755)
+	key := newKey(t, "k")
+	v.want(user("alice", "no", key))
+	v.apply()
+	assert.Equal(t, keyBlock(key), frametest.Read(t, "/etc/keys/alice"))
+}
+
 func TestKeysForAllAreForNobody(t *testing.T) {
 	if !frametest.Inside(t) {
 		return

@@ -53,10 +53,12 @@ func (u *Users) Plan(ctx context.Context) (frame.Plan, error) {
 		}
 		plan.Merge(of(login, part))
 	}
+	u.sshd.missing = ""
 	for _, w := range users {
 		part, err := u.keep(ctx, w, accounts[w.login], l[w.login], wanted.Whole)
 		add(w.login, part, err)
 	}
+	plan.Merge(u.sshd.folder())
 	if wanted.Whole {
 		for _, login := range slices.Sorted(maps.Keys(l)) {
 			if !slices.Contains(logins(users), login) {

@@ -1,0 +1,127 @@
+package frame_test
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
+)
+
+// portal is a slow module, one look at which takes as long as the test wants it to.
+type portal struct {
+	looks chan chan struct{} // each is closed to let one look end
+	steps []frame.Step
+}
+
+func (*portal) Name() string { return "portal" }
+func (*portal) Slow()        {}
+func (p *portal) Plan(ctx context.Context) (frame.Plan, error) {
+	end := make(chan struct{})
+	select {
+	case p.looks <- end:
+	case <-ctx.Done():
+		return frame.Plan{}, ctx.Err()
+	}
+	select {
+	case <-end:
+	case <-ctx.Done():
+		return frame.Plan{}, ctx.Err()
+	}
+	steps := p.steps
+	p.steps = nil
+	return frame.Plan{Steps: steps, Count: 7}, nil
+}
+
+// quick is a module that says how often it was asked.
+type quick struct {
+	name  string
+	looks int
+}
+
+func (q *quick) Name() string { return q.name }
+func (q *quick) Plan(context.Context) (frame.Plan, error) {
+	q.looks++
+	return frame.Plan{}, nil
+}
+
+func TestASlowModuleKeepsNoOtherWaiting(t *testing.T) {
+	m, err := frame.Open(t.TempDir(), "vm", slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	defer m.Close()
+	slow := &portal{looks: make(chan chan struct{}), steps: []frame.Step{step("log in", "", nil)}}
+	before, behind := &quick{name: "before"}, &quick{name: "behind"}
+	r := frame.NewRunner(m, 0, 0)
+	r.Add(before, frame.On)
+	r.Add(slow, frame.On)
+	r.Add(behind, frame.On)
+	ctx, cancel := context.WithCancel(t.Context())
+	pass := func() []frame.Report {
+		reports, err := r.Pass(ctx)
+		require.NoError(t, err)
+		require.Len(t, reports, 3)
+		return reports
+	}
+	atWork := []frame.Note{{Kind: frame.Waiting, About: "portal", Why: "is at work"}}
+
+	for n := range 3 {
+		reports := pass()
+		assert.Equal(t, n+1, before.looks)
+		assert.Equal(t, atWork, reports[1].Plan.Notes)
+		assert.Equal(t, "comes after portal, which is at work", reports[2].Plan.Notes[0].Why)
+	}
+	assert.Zero(t, behind.looks, "its turn comes after the other's first")
+	close(<-slow.looks)
+	<-m.Woken()
+	reports := pass()
+	assert.Equal(t, []string{"log in"}, reports[1].Done)
+	assert.Equal(t, 7, reports[1].Plan.Count)
+	assert.Equal(t, 1, behind.looks)
+
+	<-m.Woken() // what a pass saw meanwhile is not lost
+	reports = pass()
+	assert.Equal(t, atWork, reports[1].Plan.Notes)
+	assert.Empty(t, reports[1].Done, "it is told once")
+	assert.Equal(t, 7, reports[1].Plan.Count)
+	assert.Equal(t, 2, behind.looks)
+
+	cancel()
+	r.End()
+	_, err = r.Pass(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// Apply takes its time, and waits for another guest's slow module. Others of that guest do not wait for it.
+func TestASlowModuleHasALockOfItsOwn(t *testing.T) {
+	root := t.TempDir()
+	guest := func() (*frame.Runner, *portal, *quick) {
+		m, err := frame.Open(root, "vm", slog.New(slog.DiscardHandler))
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, m.Close()) })
+		r, slow, other := frame.NewRunner(m, 0, 0), &portal{looks: make(chan chan struct{})}, &quick{name: "other"}
+		r.Add(slow, frame.On)
+		r.Add(other, frame.On)
+		return r, slow, other
+	}
+	daemon, slow, _ := guest()
+	_, err := daemon.Pass(t.Context())
+	require.NoError(t, err)
+	first := <-slow.looks
+
+	once, its, other := guest()
+	applied := make(chan error)
+	go func() {
+		_, err := once.Apply(t.Context())
+		applied <- err
+	}()
+	_, err = daemon.Pass(t.Context())
+	require.NoError(t, err)
+	close(first)
+	daemon.End()
+	close(<-its.looks)
+	require.NoError(t, <-applied)
+	assert.Equal(t, 1, other.looks)
+}
