@@ -39,10 +39,12 @@ func (u *Users) sudo(login string) (plan frame.Plan, err error) {
 	f := sudoFile(login)
 	plan.Steps, err = u.machine.Put(f)
 	for i, s := range plan.Steps {
-		plan.Steps[i].Do = before(s.Do, func(ctx context.Context) error {
-			_, err := u.machine.Run(ctx, frame.Command{Program: "visudo", Args: []string{"-c", "-f", "-"}, Stdin: f.Content})
-			return err
-		})
+		plan.Steps[i].Do = func(ctx context.Context) error {
+			if _, err := u.machine.Run(ctx, frame.Command{Program: "visudo", Args: []string{"-c", "-f", "-"}, Stdin: f.Content}); err != nil {
+				return err
+			}
+			return s.Do(ctx)
+		}
 	}
 	return plan, err
 }

@@ -168,6 +168,31 @@ func TestAccountsOfOthersAreRespected(t *testing.T) {
 	assert.NoFileExists(t, "/etc/sudoers.d/comet-carol")
 }
 
+// Keys that are in place already are withdrawn all the same: those of older tools, and those of a guest whose state is lost.
+func TestKeysThatWereThereBeforeAreWithdrawn(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	const file = "/home/bob/.ssh/authorized_keys"
+	key := newKey(t, "k")
+	run(t, "useradd", "-m", "bob")
+	require.NoError(t, os.Mkdir(filepath.Dir(file), 0o755))
+	for _, lost := range []string{"older tools", "the state"} {
+		frametest.Write(t, file, "# mine\n"+keyBlock(key), 0o644)
+		require.NoError(t, os.RemoveAll(filepath.Join("/", v.machine.State("users.json"))), lost)
+		v.want(user("bob", "no", key))
+		assert.Equal(t, []string{"note that the keys of bob are in " + file}, v.apply().Done, lost)
+		v.want()
+		v.apply()
+		assert.Equal(t, "# mine\n", frametest.Read(t, file), lost)
+	}
+	frametest.Write(t, file, keyBlock(key), 0o644)
+	v.want(user("bob", "no"))
+	v.apply()
+	assert.Empty(t, frametest.Read(t, file))
+}
+
 func TestAGroupOfThatNameIsNobodysOwn(t *testing.T) {
 	if !frametest.Inside(t) {
 		return
