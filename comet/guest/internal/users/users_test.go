@@ -193,6 +193,38 @@ func TestKeysThatWereThereBeforeAreWithdrawn(t *testing.T) {
 	assert.Empty(t, frametest.Read(t, file))
 }
 
+// What stands where a new account's home would be was somebody's before, and stays theirs.
+func TestHomesOfOthersAreRespected(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	for login, tt := range map[string]struct{ make, waits string }{
+		"shut": {"mkdir -m 0700 /home/shut; echo secret >/home/shut/file", "has no home that is a folder of its own: /home/shut is root's alone, and stays so"},
+		"open": {"mkdir -m 0755 /home/open", ""},
+		"link": {"mkdir -m 0755 /srv/link; ln -s /srv/link /home/link", ""},
+		"file": {"echo theirs >/home/file", "has no home that is a folder of its own: /home/file"},
+	} {
+		t.Run(login, func(t *testing.T) {
+			v := newVM(t)
+			run(t, "sh", "-c", tt.make)
+			look := func() string {
+				return run(t, "find", "/home/"+login, "/srv", "-maxdepth", "0", "-printf", "%p %y %U %m %l\n")
+			}
+			before := look()
+			v.want(user(login, "yes", newKey(t, "k")))
+			r := v.apply()
+			assert.Equal(t, before, look())
+			assert.Equal(t, "make the account "+login, r.Done[0])
+			if tt.waits != "" {
+				assert.Equal(t, []string{"waiting: user " + login + ": " + tt.waits}, about(r.Plan.Notes))
+			} else {
+				assert.Empty(t, r.Plan.Notes)
+				assert.NotEmpty(t, frametest.Read(t, "/home/"+login+"/.ssh/authorized_keys"))
+			}
+		})
+	}
+}
+
 func TestAGroupOfThatNameIsNobodysOwn(t *testing.T) {
 	if !frametest.Inside(t) {
 		return
