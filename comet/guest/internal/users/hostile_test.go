@@ -214,21 +214,30 @@ func TestInDoubtNothingIsWithdrawn(t *testing.T) {
 	v.want(user("alice", "yes", one), user("bob", "yes", one))
 	v.apply()
 
-	v.wanted.Whole = false
-	v.want(user("alice", "no", two))
-	v.apply()
-	keys := frametest.Read(t, "/home/alice/.ssh/authorized_keys")
-	assert.Contains(t, keys, one)
-	assert.Contains(t, keys, two)
-	assert.Equal(t, keyBlock(one), frametest.Read(t, "/home/bob/.ssh/authorized_keys"))
-	for _, login := range []string{"alice", "bob"} {
-		assert.Contains(t, run(t, "sudo", "-l", "-U", login), "NOPASSWD: ALL")
+	held := func(because string) string {
+		return "warning: users: what nobody asks for any more stays as long as " + because
 	}
+	v.wanted.Whole = false
+	v.wanted.Notes = []frame.Note{{Kind: frame.LeftOut, About: "users, element 1", Why: "is no text"}}
+	v.want(user("alice", "no", two))
+	assert.Contains(t, about(v.apply().Plan.Notes), held("it may be what is left out: users, element 1"))
+	assert.Equal(t, keyBlock(two), frametest.Read(t, "/home/alice/.ssh/authorized_keys"), "what is known of her is not in doubt")
+	assert.Contains(t, run(t, "sudo", "-l", "-U", "alice"), "not allowed")
+	assert.Equal(t, keyBlock(one), frametest.Read(t, "/home/bob/.ssh/authorized_keys"))
+	assert.Contains(t, run(t, "sudo", "-l", "-U", "bob"), "NOPASSWD: ALL")
 
+	v.wanted.Notes = nil
+	assert.Equal(t, []string{held("not all is known that is wanted")}, about(v.apply().Plan.Notes))
+	v.want(user("alice", "no", two), user("bob", "yes", one))
+	assert.Empty(t, v.apply().Plan.Notes, "nothing is to be withdrawn")
 	v.wanted.Whole = true
+	v.want(user("alice", "no", two), user("bob", "maybe"))
+	assert.Contains(t, about(v.apply().Plan.Notes), held(`it may be what is left out: user "bob" (element 1)`))
+	assert.Contains(t, run(t, "sudo", "-l", "-U", "bob"), "NOPASSWD: ALL")
+
 	v.want(user("alice", "no", "garbage"), user("bob", "no", two, "garbage"))
 	v.apply()
-	assert.Equal(t, keys, frametest.Read(t, "/home/alice/.ssh/authorized_keys"), "no key is left that could be read")
+	assert.Equal(t, keyBlock(two), frametest.Read(t, "/home/alice/.ssh/authorized_keys"), "no key is left that could be read")
 	assert.Equal(t, keyBlock(two), frametest.Read(t, "/home/bob/.ssh/authorized_keys"))
 
 	v.want(user("alice", "no"), user("bob", "no"))

@@ -29,7 +29,7 @@ func (k keyFile) block() frame.Block {
 
 // keys plans the block of a user's keys, and its leaving files where sshd does not look any more. A block that is right already, by older
 // tools or by a guest that lost its state, is the guest's from now on.
-func (u *Users) keys(ctx context.Context, w user, a account, e entry, whole bool) (plan frame.Plan, err error) {
+func (u *Users) keys(ctx context.Context, w user, a account, e entry) (plan frame.Plan, err error) {
 	file, why, err := u.keyFile(ctx, a)
 	if err != nil {
 		return plan, err
@@ -39,12 +39,10 @@ func (u *Users) keys(ctx context.Context, w user, a account, e entry, whole bool
 		return plan, nil
 	}
 	lines := w.keys
-	have, err := u.machine.BlockLines(file.block())
-	if err != nil {
-		return plan, err
-	}
-	if !whole || w.bad && len(lines) == 0 { // in doubt nothing goes
-		lines = append(slices.Clone(lines), have...)
+	if w.bad && len(lines) == 0 { // in doubt nothing goes
+		if lines, err = u.machine.BlockLines(file.block()); err != nil {
+			return plan, err
+		}
 	}
 	steps, err := u.machine.SetBlock(file.block(), lines)
 	if err != nil {
