@@ -95,9 +95,8 @@ func of(login string, p frame.Plan) frame.Plan {
 	return p
 }
 
-// keep plans what makes an account as it is wanted.
+// keep plans what makes an account as it is wanted. It counts where nothing is waited for.
 func (u *Users) keep(ctx context.Context, w user, a *account, e entry) (plan frame.Plan, err error) {
-	plan.Count = 1
 	if a == nil || e.Making && a.comment == comment {
 		made, err := u.make(ctx, w.login, a)
 		plan.Merge(made)
@@ -113,7 +112,11 @@ func (u *Users) keep(ctx context.Context, w user, a *account, e entry) (plan fra
 	plan.Merge(keys)
 	sudo, sudoErr := u.sudo(w, *a)
 	plan.Merge(sudo)
-	return plan, errors.Join(err, sudoErr)
+	err = errors.Join(err, sudoErr)
+	if err == nil && !slices.ContainsFunc(plan.Notes, func(n frame.Note) bool { return n.Kind == frame.Waiting }) {
+		plan.Count = 1
+	}
+	return plan, err
 }
 
 // withdraw plans what takes back all that the guest has made for an account. Its sudo goes by takeOthersSudo.

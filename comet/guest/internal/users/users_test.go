@@ -168,6 +168,28 @@ func TestAccountsOfOthersAreRespected(t *testing.T) {
 	assert.NoFileExists(t, "/etc/sudoers.d/comet-carol")
 }
 
+func TestNobodyCountsWhoIsNotInPlace(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	v.want(user("alice", "yes", newKey(t, "k")), user("bob", "yes"))
+	assert.Equal(t, 2, v.apply().Plan.Count)
+	require.NoError(t, os.Remove("/home/alice/.ssh/authorized_keys"))
+	require.NoError(t, os.Mkdir("/home/alice/.ssh/authorized_keys", 0o700))
+	r := frametest.Apply(t, v.machine, v.module())
+	assert.ErrorContains(t, r.Err, "user alice")
+	assert.Equal(t, 1, r.Plan.Count, "bob")
+	require.NoError(t, os.Remove("/home/alice/.ssh/authorized_keys"))
+
+	run(t, "useradd", "-d", "/nowhere", "homeless")
+	require.NoError(t, os.Remove(needs.Program(t, "useradd", "passwd")))
+	v.want(user("bob", "yes"), user("carol", "no"), user("homeless", "no"))
+	assert.Equal(t, 1, v.apply().Plan.Count, "bob")
+	require.NoError(t, os.Remove(needs.Program(t, "visudo", "sudo")))
+	assert.Zero(t, v.apply().Plan.Count)
+}
+
 // Keys that are in place already are withdrawn all the same: those of older tools, and those of a guest whose state is lost.
 func TestKeysThatWereThereBeforeAreWithdrawn(t *testing.T) {
 	if !frametest.Inside(t) {
