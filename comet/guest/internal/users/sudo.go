@@ -41,6 +41,15 @@ func (u *Users) sudo(w user, a account) (plan frame.Plan, err error) {
 	if !u.included() {
 		plan.Notes = []frame.Note{{Kind: frame.Warning, About: "user " + w.login, Why: "sudo: /etc/sudoers does not include /" + sudoersFolder}}
 	}
+	spoilt, err := u.spoilt(f)
+	if err != nil {
+		return plan, err
+	}
+	if spoilt {
+		plan.Steps, err = u.machine.Remove(f.Name)
+		plan.More = true // then it is written
+		return plan, err
+	}
 	plan.Steps, err = u.machine.Put(f)
 	for i, s := range plan.Steps {
 		plan.Steps[i].Do = func(ctx context.Context) error {
@@ -51,6 +60,16 @@ func (u *Users) sudo(w user, a account) (plan frame.Plan, err error) {
 		}
 	}
 	return plan, err
+}
+
+// spoilt reports whether what is there has another mode or owner than the file is to have. Sudo may not take it then, and whoever has it
+// open may still write to it, so that there has to be a new one.
+func (u *Users) spoilt(f frame.File) (bool, error) {
+	info, err := u.machine.Root().Lstat(f.Name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && (info.Mode() != f.Mode || owner(info) != 0), err
 }
 
 var includes = regexp.MustCompile(`(?m)^\s*[@#]includedir\s+"?/` + sudoersFolder + `"?\s*$`)

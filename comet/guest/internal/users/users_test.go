@@ -168,6 +168,28 @@ func TestAccountsOfOthersAreRespected(t *testing.T) {
 	assert.NoFileExists(t, "/etc/sudoers.d/comet-carol")
 }
 
+func TestASpoiltDropInIsMadeAnew(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	v.want(user("alice", "yes"))
+	v.apply()
+	const file = "/etc/sudoers.d/comet-alice"
+	for name, spoil := range map[string]string{
+		"mode":  "chmod 0666 " + file,
+		"owner": "chown alice " + file,
+		"link":  "mv " + file + " /home/alice/mine; ln -s /home/alice/mine " + file,
+	} {
+		run(t, "sh", "-c", spoil)
+		assert.Equal(t, []string{"remove " + file, "write " + file}, v.apply().Done, name)
+		mode, uid := attributes(t, file)
+		assert.Equal(t, fs.FileMode(0o440), mode, name)
+		assert.Zero(t, uid, name)
+		assert.Contains(t, run(t, "sudo", "-l", "-U", "alice"), "NOPASSWD: ALL", name)
+	}
+}
+
 func TestNobodyCountsWhoIsNotInPlace(t *testing.T) {
 	if !frametest.Inside(t) {
 		return
