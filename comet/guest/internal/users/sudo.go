@@ -31,6 +31,9 @@ func sudoFile(login string) frame.File {
 func (u *Users) sudo(w user, a account) (plan frame.Plan, err error) {
 	f := sudoFile(w.login)
 	if !w.sudo || a.uid == 0 {
+		if a.granted {
+			plan.Notes = []frame.Note{stillGranted(w.login)}
+		}
 		plan.Steps, err = u.takeSudo(f.Name)
 		return plan, err
 	}
@@ -77,6 +80,24 @@ var includes = regexp.MustCompile(`(?m)^\s*[@#]includedir\s+"?/` + sudoersFolder
 func (u *Users) included() bool {
 	text, err := u.machine.Read("etc/sudoers", false)
 	return err != nil || includes.Match(text)
+}
+
+// everything is a line of sudoers(5) as older tools write it for a user.
+var everything = regexp.MustCompile(`(?m)^[ \t]*"?([^\s",=:%+#]+)"?[ \t]+ALL[ \t]*=[ \t]*(?:\([^)\n]*\)[ \t]*)?NOPASSWD[ \t]*:[ \t]*ALL[ \t]*(?:#.*)?$`)
+
+// granted returns the logins that /etc/sudoers itself, which is not the guest's to change, lets do everything.
+func (u *Users) granted() map[string]bool {
+	text, _ := u.machine.Read("etc/sudoers", false) // one that cannot be read lets nobody do anything
+	logins := map[string]bool{}
+	for _, found := range everything.FindAllSubmatch(text, -1) {
+		logins[string(found[1])] = true
+	}
+	return logins
+}
+
+func stillGranted(login string) frame.Note {
+	return frame.Note{Kind: frame.Warning, About: "user " + login,
+		Why: "sudo: a line of /etc/sudoers, as older tools write it, still gives it: take it out with visudo"}
 }
 
 // takeSudo plans the end of a file that lets somebody do everything. The file itself is the ledger: it is ours by name and by its first

@@ -127,10 +127,13 @@ func (u *Users) withdraw(login string, a *account, e entry) (plan frame.Plan, er
 	}
 	plan.Steps, err = u.takeKeys(login, e.Keys)
 	ours := e.Made || e.Making && a.comment == comment
+	if a.granted {
+		plan.Notes = []frame.Note{stillGranted(login)}
+	}
 	switch {
 	case ours && !e.Expired: // whatever stands in the way of taking the keys
 		plan.Steps = append(plan.Steps, u.expire(login))
-	case !ours && err == nil:
+	case !ours && err == nil && !a.granted: // else it would not be said any more
 		plan.Steps = append(plan.Steps, u.forget(login))
 	}
 	return plan, err

@@ -190,6 +190,35 @@ func TestASpoiltDropInIsMadeAnew(t *testing.T) {
 	}
 }
 
+// Older tools write into /etc/sudoers itself, which is not the guest's to change. What they have left there is said until it is gone.
+func TestSudoOfOlderTools(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	sudoers := frametest.Read(t, "/etc/sudoers")
+	lines := ""
+	for _, login := range []string{"alice", "bob", "carol"} {
+		run(t, "useradd", "-m", login)
+		lines += login + " ALL=(ALL) NOPASSWD:ALL\n"
+	}
+	frametest.Write(t, "/etc/sudoers", sudoers+lines+"root ALL=(ALL) NOPASSWD:ALL\ndave ALL=(ALL) NOPASSWD:/bin/true\n", 0o440)
+	key := newKey(t, "k")
+	still := func(login string) string {
+		return "warning: user " + login + ": sudo: a line of /etc/sudoers, as older tools write it, still gives it: take it out with visudo"
+	}
+	v.want(user("alice", "yes", key), user("bob", "no", key), user("dave", "no", key), user("root", "no"))
+	assert.Equal(t, []string{still("bob")}, about(v.apply().Plan.Notes))
+	v.want()
+	for range 2 {
+		assert.Equal(t, []string{still("alice"), still("bob")}, about(v.apply().Plan.Notes))
+	}
+	assert.Empty(t, frametest.Read(t, "/home/alice/.ssh/authorized_keys"))
+	frametest.Write(t, "/etc/sudoers", sudoers, 0o440)
+	assert.Empty(t, v.apply().Plan.Notes)
+	assert.NotContains(t, frametest.Read(t, "/"+v.machine.State("users.json")), "alice")
+}
+
 func TestNobodyCountsWhoIsNotInPlace(t *testing.T) {
 	if !frametest.Inside(t) {
 		return
