@@ -12,6 +12,7 @@ import (
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame/frametest"
 	"github.com/renci-nrig/comet-go/scope"
+	"github.com/renci-nrig/comet-go/testdata/needs"
 )
 
 func about(notes []frame.Note) (texts []string) {
@@ -243,6 +244,28 @@ func TestInDoubtNothingIsWithdrawn(t *testing.T) {
 	v.want(user("alice", "no"), user("bob", "no"))
 	v.apply()
 	assert.Empty(t, frametest.Read(t, "/home/alice/.ssh/authorized_keys"))
+}
+
+// Whatever keeps a user out, sudo is taken.
+func TestSudoIsTakenWithoutAHome(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	v.want(user("alice", "yes"))
+	v.apply()
+	require.NoError(t, os.RemoveAll("/home/alice"))
+	run(t, "usermod", "-d", "/nowhere/alice", "alice")
+	v.want(user("alice", "no"))
+	r := frametest.Apply(t, v.machine, v.module())
+	assert.ErrorContains(t, r.Err, "make the home /nowhere/alice")
+	assert.NoFileExists(t, "/etc/sudoers.d/comet-alice")
+
+	frametest.Write(t, "/etc/sudoers.d/comet-bob", "# Kept by comet-guest: what is changed here is lost.\n", 0o440)
+	require.NoError(t, os.Remove(needs.Program(t, "useradd", "passwd")))
+	v.want(user("bob", "no"))
+	v.apply()
+	assert.NoFileExists(t, "/etc/sudoers.d/comet-bob", "nobody can be bob yet")
 }
 
 func TestDropInsOfOthersStay(t *testing.T) {

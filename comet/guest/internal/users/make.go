@@ -10,7 +10,7 @@ import (
 const comment = "user of COMET"
 
 // make plans an account. One that is half there, since its making was interrupted, goes first; nobody has been let in yet.
-func (u *Users) make(ctx context.Context, login string, half *account) (frame.Plan, error) {
+func (u *Users) make(ctx context.Context, login string, half bool) (frame.Plan, error) {
 	if _, err := frame.Find("useradd"); err != nil {
 		return frame.Plan{Notes: []frame.Note{{Kind: frame.Waiting, About: "user " + login, Why: err.Error()}}}, nil
 	}
@@ -19,11 +19,11 @@ func (u *Users) make(ctx context.Context, login string, half *account) (frame.Pl
 	if err != nil {
 		return frame.Plan{}, err
 	}
-	if len(group) > 0 && half == nil {
+	if len(group) > 0 && !half {
 		args = append(args, "--no-user-group")
 	}
 	step := frame.Step{Text: "make the account " + login, Do: func(ctx context.Context) error {
-		return u.add(ctx, frame.Command{Program: "useradd", Args: append(args, "--", login)}, login, half != nil)
+		return u.add(ctx, frame.Command{Program: "useradd", Args: append(args, "--", login)}, login, half)
 	}}
 	return frame.Plan{Steps: []frame.Step{step}, More: true}, nil // its home is known once it is there
 }

@@ -27,11 +27,12 @@ func sudoFile(login string) frame.File {
 	}
 }
 
-// sudo plans a user's file, or its end. It counts from the moment it is there, so visudo reads what it will be before that.
-func (u *Users) sudo(w user, a account) (plan frame.Plan, err error) {
+// sudo plans a user's file, or, as long as there is no account and where there is to be no sudo, its end. It counts from the moment it is
+// there, so visudo reads what it will be before that.
+func (u *Users) sudo(w user, a *account) (plan frame.Plan, err error) {
 	f := sudoFile(w.login)
-	if !w.sudo || a.uid == 0 {
-		if a.granted {
+	if !w.sudo || a == nil || a.uid == 0 {
+		if a != nil && a.granted {
 			plan.Notes = []frame.Note{stillGranted(w.login)}
 		}
 		plan.Steps, err = u.takeSudo(f.Name)

@@ -95,27 +95,36 @@ func of(login string, p frame.Plan) frame.Plan {
 	return p
 }
 
-// keep plans what makes an account as it is wanted. It counts where nothing is waited for.
+// keep plans what makes an account as it is wanted. It counts where it is there and nothing is waited for.
 func (u *Users) keep(ctx context.Context, w user, a *account, e entry) (plan frame.Plan, err error) {
-	if a == nil || e.Making && a.comment == comment {
-		made, err := u.make(ctx, w.login, a)
-		plan.Merge(made)
-		return plan, err
+	half := a != nil && e.Making && a.comment == comment
+	if half {
+		a = nil
 	}
-	plan.Steps = append(plan.Steps, u.reopen(*a, e)...)
-	home, err := u.home(*a, e)
+	if a == nil {
+		plan, err = u.make(ctx, w.login, half)
+	} else {
+		plan, err = u.letIn(ctx, w, *a, e)
+	}
+	sudo, sudoErr := u.sudo(w, a)
+	plan.Merge(sudo)
+	err = errors.Join(err, sudoErr)
+	if a != nil && err == nil && !slices.ContainsFunc(plan.Notes, func(n frame.Note) bool { return n.Kind == frame.Waiting }) {
+		plan.Count = 1
+	}
+	return plan, err
+}
+
+// letIn plans an account that is open, its home and its keys.
+func (u *Users) letIn(ctx context.Context, w user, a account, e entry) (plan frame.Plan, err error) {
+	plan.Steps = u.reopen(a, e)
+	home, err := u.home(a, e)
 	if err != nil || len(home) > 0 {
 		plan.Steps, plan.More = append(plan.Steps, home...), true
 		return plan, err
 	}
-	keys, err := u.keys(ctx, w, *a, e)
+	keys, err := u.keys(ctx, w, a, e)
 	plan.Merge(keys)
-	sudo, sudoErr := u.sudo(w, *a)
-	plan.Merge(sudo)
-	err = errors.Join(err, sudoErr)
-	if err == nil && !slices.ContainsFunc(plan.Notes, func(n frame.Note) bool { return n.Kind == frame.Waiting }) {
-		plan.Count = 1
-	}
 	return plan, err
 }
 
