@@ -3,6 +3,7 @@ package frame
 import (
 	"context"
 	"errors"
+	"slices"
 )
 
 // Module keeps one part of the machine as it is wanted. The Runner calls it from one goroutine at a time.
@@ -65,11 +66,20 @@ const (
 	Warning NoteKind = "warning"  // done or left, but somebody should look
 )
 
+// Held is what a module says that would take something back, were it certain that it is not among what these notes say is left out.
+func Held(module string, notes []Note) Note {
+	why := "what nobody asks for any more stays as long as not all is known that is wanted"
+	if i := slices.IndexFunc(notes, func(n Note) bool { return n.Kind == LeftOut }); i >= 0 {
+		why = "what nobody asks for any more stays as long as it may be what is left out: " + notes[i].About
+	}
+	return Note{Kind: Warning, About: module, Why: why}
+}
+
 // Wanted is what is asked of a module, element by element.
 type Wanted[E any] struct {
 	Elements []E
 	Whole    bool   // nothing was left out: what is not among Elements is not wanted any more, and may be withdrawn
-	Notes    []Note // on elements that were left out
+	Notes    []Note // on elements that were left out; the others are taken at their word all the same
 }
 
 // Source returns what is wanted as far as it is known now; it asks nobody. Where nothing is known, the error matches ErrUnknown.

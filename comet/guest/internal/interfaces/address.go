@@ -89,8 +89,8 @@ func (l *looking) remove(p place, address netip.Prefix) {
 	l.plan.More = true
 }
 
-// withdraw plans that what the guest has set goes where nobody asks for the interface any more.
-func (l *looking) withdraw(orders []order) {
+// withdraw plans that what the guest has set goes where nobody asks for the interface any more, and all is known that is asked for.
+func (l *looking) withdraw(orders []order, whole bool) {
 	for _, mac := range l.ledger.macs() {
 		link, _, err := l.now.Find(mac)
 		if err != nil || l.module.ignored[mac] || slices.ContainsFunc(orders, func(o order) bool { return o.mac == mac }) {
@@ -101,9 +101,14 @@ func (l *looking) withdraw(orders []order) {
 		}
 		p := placeOf(link, mac)
 		for _, a := range l.now.Prefixes(p.index) {
-			if slices.Contains(l.ledger.Ours[mac], a) {
-				l.remove(p, a)
+			if !slices.Contains(l.ledger.Ours[mac], a) {
+				continue
 			}
+			if !whole {
+				l.plan.Notes = append(l.plan.Notes, frame.Held("interfaces", l.plan.Notes))
+				return
+			}
+			l.remove(p, a)
 		}
 	}
 }

@@ -178,7 +178,7 @@ func TestWithdrawnInterfaces(t *testing.T) {
 	v.done()
 	assert.Equal(t, []string{"172.16.1.10/24"}, netns.Addresses(t, "eth1"), "not all is known")
 	v.want(ipv4("oops", "up", ""))
-	v.done()
+	assert.Contains(t, v.done().Plan.Notes, frame.Held("interfaces", []frame.Note{{Kind: frame.LeftOut, About: "oops"}}))
 	assert.Equal(t, []string{"172.16.1.10/24"}, netns.Addresses(t, "eth1"), "one was left out, and may be this one")
 	v.want()
 	v.unknown = frame.ErrUnknown

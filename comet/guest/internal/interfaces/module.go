@@ -59,9 +59,7 @@ func (m *Module) Plan(context.Context) (frame.Plan, error) {
 	for _, o := range orders {
 		l.keep(o)
 	}
-	if whole {
-		l.withdraw(orders)
-	}
+	l.withdraw(orders, whole)
 	steps, err := m.managers(l, orders, whole)
 	l.plan.Steps = append(steps, m.guard.Around(l.changes, l.touched)...)
 	l.forget(orders)

@@ -8,7 +8,7 @@ import (
 )
 
 // Wanted returns the source of what a family asks of this VM: the elements of its own entry. What is wrong with one of them leaves that
-// one out, with a note that names it, and is a reason to withdraw nothing.
+// one out, with a note that names it, and is a reason to withdraw nothing that is not among the others.
 func Wanted[E scope.Element](c *Context, family scope.Family) frame.Source[E] {
 	return func() (w frame.Wanted[E], err error) {
 		value, known := c.Own(family)

@@ -65,8 +65,15 @@ func (g *Guard) Plan(ctx context.Context) (frame.Plan, error) {
 		if _, err := frame.Find(program); errors.Is(err, frame.ErrNoProgram) {
 			continue
 		}
+		var before []frame.Step
+		if s.Filter != program { // which may have been installed since
+			var err error
+			if before, err = g.takeBack(ctx, s); err != nil {
+				return frame.Plan{}, err
+			}
+		}
 		steps, err := g.filter(program).plan(ctx, s)
-		return frame.Plan{Steps: steps, Count: 1}, err
+		return frame.Plan{Steps: append(before, steps...), Count: 1}, err
 	}
 	return frame.Plan{Notes: []frame.Note{{Kind: frame.Waiting, About: address4, Why: "neither nft nor iptables is installed"}}}, nil
 }
@@ -81,13 +88,18 @@ func (g *Guard) Withdraw(ctx context.Context) (plan frame.Plan, err error) {
 	if err != nil || !found {
 		return plan, err
 	}
-	if _, err := frame.Find(s.Filter); err == nil {
-		plan.Steps, err = g.filter(s.Filter).withdraw(ctx)
-		if err != nil {
-			return plan, err
-		}
+	if plan.Steps, err = g.takeBack(ctx, s); err != nil {
+		return plan, err
 	}
 	forget, err := g.machine.Remove(g.machine.State(stateFile))
 	plan.Steps = append(plan.Steps, forget...)
 	return plan, err
+}
+
+// takeBack returns the steps that take away what the guest has set, none where the program is not there any more.
+func (g *Guard) takeBack(ctx context.Context, s state) ([]frame.Step, error) {
+	if _, err := frame.Find(s.Filter); errors.Is(err, frame.ErrNoProgram) {
+		return nil, nil
+	}
+	return g.filter(s.Filter).withdraw(ctx)
 }

@@ -182,6 +182,32 @@ func TestWithoutAPacketFilter(t *testing.T) {
 	assert.Equal(t, frame.Waiting, r.Plan.Notes[0].Kind)
 }
 
+// What one program has set is taken back when another one takes over.
+func TestAnotherPacketFilterTakesOver(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	m := frametest.Machine(t)
+	metadata(t)
+	nft := needs.Program(t, "nft", "nftables")
+	before := run(t, needs.Program(t, "iptables", "iptables"), "-S")
+	require.NoError(t, os.Rename(nft, nft+"-later"))
+	apply(t, m, frame.On)
+	assert.Contains(t, run(t, "iptables", "-S"), "owner")
+	require.NoError(t, os.Rename(nft+"-later", nft))
+
+	plan, err := metadataguard.New(m).Plan(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, plan.Steps[0].Do(t.Context())) // and stopped there
+	apply(t, m, frame.On)
+	assert.False(t, tells(nobody))
+	assert.Equal(t, before, run(t, "iptables", "-S"))
+	assert.NotContains(t, run(t, "iptables", "-t", "mangle", "-S"), "DROP")
+
+	apply(t, m, frame.Off)
+	assert.True(t, tells(nobody))
+}
+
 func hide(t *testing.T, program string) {
 	t.Helper()
 	path, err := frame.Find(program)

@@ -104,16 +104,21 @@ func (l *looking) removeOwn(o order) {
 	}
 }
 
-// withdraw plans that those of the guest's routes go that nobody asks for any more.
-func (l *looking) withdraw(orders []order) {
+// withdraw plans that those of the guest's routes go that nobody asks for any more, where all is known that is asked for.
+func (l *looking) withdraw(orders []order, whole bool) {
 	asked := make(map[netip.Prefix]bool, len(orders))
 	for _, o := range orders {
 		asked[o.network] = true
 	}
 	for _, r := range l.now.Routes {
-		if r.Protocol == Protocol && !asked[network.Network(r)] {
-			l.remove(r)
+		if r.Protocol != Protocol || asked[network.Network(r)] {
+			continue
 		}
+		if !whole {
+			l.plan.Notes = append(l.plan.Notes, frame.Held("routes", l.plan.Notes))
+			return
+		}
+		l.remove(r)
 	}
 }
 

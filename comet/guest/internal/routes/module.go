@@ -57,9 +57,7 @@ func (m *Module) Plan(context.Context) (frame.Plan, error) {
 	for _, o := range orders {
 		l.keep(o)
 	}
-	if whole {
-		l.withdraw(orders)
-	}
+	l.withdraw(orders, whole)
 	l.plan.Steps = m.guard.Around(l.plan.Steps, network.Touched{Networks: l.touched, Protocol: Protocol})
 	return l.plan, nil
 }

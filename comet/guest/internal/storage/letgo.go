@@ -7,6 +7,24 @@ import (
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 )
 
+// withdraw lets those disks go that nobody asks for any more: all that are not among the orders where these are the whole, else those
+// whose name is known.
+func (l *looking) withdraw(refused map[string]bool, whole bool) {
+	held := false
+	for _, d := range l.ledger.Devices {
+		switch {
+		case slices.ContainsFunc(l.orders, func(o order) bool { return o.same(d) }):
+		case whole, refused[d.Name], slices.ContainsFunc(l.orders, func(o order) bool { return o.name == d.Name }):
+			l.errs = append(l.errs, l.letGo(d))
+		case len(d.Logins) > 0:
+			held = true
+		}
+	}
+	if held {
+		l.plan.Notes = append(l.plan.Notes, frame.Held("storage", l.plan.Notes))
+	}
+}
+
 // letGo plans what becomes of a disk that is not wanted any more: in use, it stays until it is not; then the guest logs out, where it was
 // the guest that logged in and nobody else needs the target.
 func (l *looking) letGo(d device) error {

@@ -75,13 +75,7 @@ func (s *Storage) Plan(ctx context.Context) (frame.Plan, error) {
 			l.errs = append(l.errs, fmt.Errorf("%s: %w", o.name, err))
 		}
 	}
-	for _, d := range l.ledger.Devices {
-		ordered := slices.ContainsFunc(orders, func(o order) bool { return o.same(d) })
-		known := wanted.Whole && len(notes) == 0 || refused[d.Name] || slices.ContainsFunc(orders, func(o order) bool { return o.name == d.Name })
-		if !ordered && known {
-			l.errs = append(l.errs, l.letGo(d))
-		}
-	}
+	l.withdraw(refused, wanted.Whole && len(notes) == 0)
 	l.errs = append(l.errs, l.table())
 	l.plan.Steps = append(l.plan.Steps, l.mountings...)
 	return l.plan, errors.Join(l.errs...)

@@ -203,7 +203,7 @@ func TestDisksThatAreNotWantedAnyMore(t *testing.T) {
 
 	v.wanted.Whole = false
 	v.want(other)
-	v.done()
+	assert.Contains(t, said(v.done(), "storage"), "warning: what nobody asks for any more stays")
 	assert.Contains(t, v.read("/etc/fstab"), "/srv/dev0", "nobody has said that it is not wanted")
 
 	v.wanted.Whole = true

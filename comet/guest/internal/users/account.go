@@ -17,6 +17,7 @@ type account struct {
 	uid, gid int
 	comment  string
 	home     string
+	granted  bool // /etc/sudoers itself lets it do everything
 }
 
 // accounts looks logins up wherever the system has them, which need not be /etc/passwd.
@@ -27,8 +28,10 @@ func (u *Users) accounts(ctx context.Context, logins []string) (map[string]*acco
 	}
 	slices.Sort(logins)
 	out, err := u.getent(ctx, "passwd", slices.Compact(logins)...)
+	granted := u.granted()
 	for line := range strings.Lines(string(out)) {
 		if a, ok := parseAccount(strings.TrimSpace(line)); ok {
+			a.granted = a.uid != 0 && granted[a.login]
 			found[a.login] = &a
 		}
 	}

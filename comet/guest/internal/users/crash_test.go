@@ -139,10 +139,32 @@ func TestTheHomeOfAnAccountOfOursComesBack(t *testing.T) {
 	v := newVM(t)
 	v.want(user("alice", "no", aKey))
 	v.apply()
-	require.NoError(t, os.RemoveAll("/home/alice"))
-	v.apply()
-	assert.Equal(t, keyBlock(aKey), frametest.Read(t, "/home/alice/.ssh/authorized_keys"))
+	for _, begun := range []bool{false, true} {
+		require.NoError(t, os.RemoveAll("/home/alice"))
+		if begun {
+			require.NoError(t, v.machine.Save("users.json", map[string]any{"alice": map[string]any{"made": true, "home": "/home/alice"}}))
+			require.NoError(t, os.Mkdir("/home/alice", 0o700))
+		}
+		v.apply()
+		assert.Equal(t, keyBlock(aKey), frametest.Read(t, "/home/alice/.ssh/authorized_keys"))
+		assert.Equal(t, "alice\n", run(t, "stat", "-c", "%U", "/home/alice"))
+	}
 	require.NoError(t, os.Chown("/home/alice", 0, 0))
+	require.NoError(t, os.Chmod("/home/alice", 0o755))
+	v.apply()
+	assert.Equal(t, "root\n", run(t, "stat", "-c", "%U", "/home/alice"), "it has been given to root on purpose, as sshd's ChrootDirectory asks for")
+}
+
+// The account is made behind the crash; its home, missing before, is root's still.
+func TestAHomeThatIsHalfThereIsMade(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	require.NoError(t, v.machine.Save("users.json", map[string]any{"alice": map[string]any{"making": true, "home": "/home/alice"}}))
+	require.NoError(t, os.Mkdir("/home/alice", 0))
+	v.want(user("alice", "no", aKey))
 	v.apply()
 	assert.Equal(t, "alice\n", run(t, "stat", "-c", "%U", "/home/alice"))
+	assert.Equal(t, keyBlock(aKey), frametest.Read(t, "/home/alice/.ssh/authorized_keys"))
 }

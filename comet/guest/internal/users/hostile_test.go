@@ -12,6 +12,7 @@ import (
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame/frametest"
 	"github.com/renci-nrig/comet-go/scope"
+	"github.com/renci-nrig/comet-go/testdata/needs"
 )
 
 func about(notes []frame.Note) (texts []string) {
@@ -177,9 +178,10 @@ func TestNoLinkIsFollowedThatComesLate(t *testing.T) {
 	v.want(user("mallory", "no", newKey(t, "k")))
 	plan, err := v.module().Plan(t.Context())
 	require.NoError(t, err)
-	require.Len(t, plan.Steps, 1)
+	require.Len(t, plan.Steps, 2)
 	require.NoError(t, os.Symlink("../../root/empty", "/home/mallory/.ssh"))
-	assert.Error(t, plan.Steps[0].Do(t.Context()))
+	require.NoError(t, plan.Steps[0].Do(t.Context()), "the ledger")
+	assert.Error(t, plan.Steps[1].Do(t.Context()))
 	entries, err := os.ReadDir("/root/empty")
 	require.NoError(t, err)
 	assert.Empty(t, entries)
@@ -213,26 +215,57 @@ func TestInDoubtNothingIsWithdrawn(t *testing.T) {
 	v.want(user("alice", "yes", one), user("bob", "yes", one))
 	v.apply()
 
-	v.wanted.Whole = false
-	v.want(user("alice", "no", two))
-	v.apply()
-	keys := frametest.Read(t, "/home/alice/.ssh/authorized_keys")
-	assert.Contains(t, keys, one)
-	assert.Contains(t, keys, two)
-	assert.Equal(t, keyBlock(one), frametest.Read(t, "/home/bob/.ssh/authorized_keys"))
-	for _, login := range []string{"alice", "bob"} {
-		assert.Contains(t, run(t, "sudo", "-l", "-U", login), "NOPASSWD: ALL")
+	held := func(because string) string {
+		return "warning: users: what nobody asks for any more stays as long as " + because
 	}
+	v.wanted.Whole = false
+	v.wanted.Notes = []frame.Note{{Kind: frame.LeftOut, About: "users, element 1", Why: "is no text"}}
+	v.want(user("alice", "no", two))
+	assert.Contains(t, about(v.apply().Plan.Notes), held("it may be what is left out: users, element 1"))
+	assert.Equal(t, keyBlock(two), frametest.Read(t, "/home/alice/.ssh/authorized_keys"), "what is known of her is not in doubt")
+	assert.Contains(t, run(t, "sudo", "-l", "-U", "alice"), "not allowed")
+	assert.Equal(t, keyBlock(one), frametest.Read(t, "/home/bob/.ssh/authorized_keys"))
+	assert.Contains(t, run(t, "sudo", "-l", "-U", "bob"), "NOPASSWD: ALL")
 
+	v.wanted.Notes = nil
+	assert.Equal(t, []string{held("not all is known that is wanted")}, about(v.apply().Plan.Notes))
+	v.want(user("alice", "no", two), user("bob", "yes", one))
+	assert.Empty(t, v.apply().Plan.Notes, "nothing is to be withdrawn")
 	v.wanted.Whole = true
+	v.want(user("alice", "no", two), user("bob", "maybe"))
+	assert.Contains(t, about(v.apply().Plan.Notes), held(`it may be what is left out: user "bob" (element 1)`))
+	assert.Contains(t, run(t, "sudo", "-l", "-U", "bob"), "NOPASSWD: ALL")
+
 	v.want(user("alice", "no", "garbage"), user("bob", "no", two, "garbage"))
 	v.apply()
-	assert.Equal(t, keys, frametest.Read(t, "/home/alice/.ssh/authorized_keys"), "no key is left that could be read")
+	assert.Equal(t, keyBlock(two), frametest.Read(t, "/home/alice/.ssh/authorized_keys"), "no key is left that could be read")
 	assert.Equal(t, keyBlock(two), frametest.Read(t, "/home/bob/.ssh/authorized_keys"))
 
 	v.want(user("alice", "no"), user("bob", "no"))
 	v.apply()
 	assert.Empty(t, frametest.Read(t, "/home/alice/.ssh/authorized_keys"))
+}
+
+// Whatever keeps a user out, sudo is taken.
+func TestSudoIsTakenWithoutAHome(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	v.want(user("alice", "yes"))
+	v.apply()
+	require.NoError(t, os.RemoveAll("/home/alice"))
+	run(t, "usermod", "-d", "/nowhere/alice", "alice")
+	v.want(user("alice", "no"))
+	r := frametest.Apply(t, v.machine, v.module())
+	assert.ErrorContains(t, r.Err, "make the home /nowhere/alice")
+	assert.NoFileExists(t, "/etc/sudoers.d/comet-alice")
+
+	frametest.Write(t, "/etc/sudoers.d/comet-bob", "# Kept by comet-guest: what is changed here is lost.\n", 0o440)
+	require.NoError(t, os.Remove(needs.Program(t, "useradd", "passwd")))
+	v.want(user("bob", "no"))
+	v.apply()
+	assert.NoFileExists(t, "/etc/sudoers.d/comet-bob", "nobody can be bob yet")
 }
 
 func TestDropInsOfOthersStay(t *testing.T) {

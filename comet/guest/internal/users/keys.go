@@ -27,8 +27,9 @@ func (k keyFile) block() frame.Block {
 	return b
 }
 
-// keys plans the block of a user's keys, and its leaving files where sshd does not look any more.
-func (u *Users) keys(ctx context.Context, w user, a account, e entry, whole bool) (plan frame.Plan, err error) {
+// keys plans the block of a user's keys, and its leaving files where sshd does not look any more. A block that is right already, by older
+// tools or by a guest that lost its state, is the guest's from now on.
+func (u *Users) keys(ctx context.Context, w user, a account, e entry) (plan frame.Plan, err error) {
 	file, why, err := u.keyFile(ctx, a)
 	if err != nil {
 		return plan, err
@@ -38,27 +39,30 @@ func (u *Users) keys(ctx context.Context, w user, a account, e entry, whole bool
 		return plan, nil
 	}
 	lines := w.keys
-	have, err := u.machine.BlockLines(file.block())
-	if err != nil {
-		return plan, err
-	}
-	if !whole || w.bad && len(lines) == 0 { // in doubt nothing goes
-		lines = append(slices.Clone(lines), have...)
+	if w.bad && len(lines) == 0 { // in doubt nothing goes
+		if lines, err = u.machine.BlockLines(file.block()); err != nil {
+			return plan, err
+		}
 	}
 	steps, err := u.machine.SetBlock(file.block(), lines)
 	if err != nil {
 		return plan, err
 	}
-	if len(steps) > 0 && !slices.Contains(e.Keys, file) {
-		steps[0].Do = before(steps[0].Do, func(context.Context) error {
-			return u.note(w.login, func(e *entry) { e.Keys = append(e.without(file), file) })
-		})
+	if len(lines) > 0 && !slices.Contains(e.Keys, file) {
+		plan.Steps = append(plan.Steps, u.noteKeys(w.login, file))
 	}
-	plan.Steps = steps
+	plan.Steps = append(plan.Steps, steps...)
 	elsewhere := e.without(file)
 	taken, err := u.takeKeys(w.login, elsewhere)
 	plan.Steps = append(plan.Steps, taken...)
 	return plan, err
+}
+
+// noteKeys is the step by which the ledger knows of a file with keys.
+func (u *Users) noteKeys(login string, file keyFile) frame.Step {
+	return frame.Step{Text: "note that the keys of " + login + " are in " + file.path(), Do: func(context.Context) error {
+		return u.note(login, func(e *entry) { e.Keys = append(e.without(file), file) })
+	}}
 }
 
 // takeKeys plans the end of the blocks in these files.
@@ -83,14 +87,4 @@ func (u *Users) takeKeys(login string, files []keyFile) (steps []frame.Step, err
 		steps = append(steps, step)
 	}
 	return steps, nil
-}
-
-// before returns a change that is made after another one.
-func before(do, first func(context.Context) error) func(context.Context) error {
-	return func(ctx context.Context) error {
-		if err := first(ctx); err != nil {
-			return err
-		}
-		return do(ctx)
-	}
 }

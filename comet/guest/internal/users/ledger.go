@@ -14,6 +14,7 @@ type ledger map[string]entry
 type entry struct {
 	Making  bool      `json:"making,omitempty"`  // the account is being made: one with our comment is perhaps half there
 	Made    bool      `json:"made,omitempty"`    // the account is the guest's
+	Home    string    `json:"home,omitempty"`    // was missing when the guest began to make it, and may be half there
 	Expired bool      `json:"expired,omitempty"` // it was withdrawn
 	Keys    []keyFile `json:"keys,omitempty"`    // files that have keys in them
 }

@@ -36,7 +36,7 @@ func (u *Users) Plan(ctx context.Context) (frame.Plan, error) {
 	if err != nil {
 		return frame.Plan{}, err
 	}
-	users, notes := check(wanted)
+	users, whole, notes := check(wanted)
 	l, err := u.ledger()
 	if err != nil {
 		return frame.Plan{Notes: notes}, err
@@ -47,30 +47,44 @@ func (u *Users) Plan(ctx context.Context) (frame.Plan, error) {
 	}
 	plan := frame.Plan{Notes: notes}
 	var failed []error
-	add := func(login string, part frame.Plan, err error) {
-		if err != nil {
-			failed = append(failed, fmt.Errorf("user %s: %w", login, err))
-		}
-		plan.Merge(of(login, part))
-	}
 	u.sshd.missing = ""
 	for _, w := range users {
-		part, err := u.keep(ctx, w, accounts[w.login], l[w.login], wanted.Whole)
-		add(w.login, part, err)
+		part, err := u.keep(ctx, w, accounts[w.login], l[w.login])
+		failed = append(failed, named(w.login, err))
+		plan.Merge(of(w.login, part))
 	}
 	plan.Merge(u.sshd.folder())
-	if wanted.Whole {
-		for _, login := range slices.Sorted(maps.Keys(l)) {
-			if !slices.Contains(logins(users), login) {
-				part, err := u.withdraw(login, accounts[login], l[login])
-				add(login, part, err)
-			}
-		}
-		part, err := u.withdrawSudo(users)
+	gone, err := u.withdrawals(users, accounts, l)
+	switch {
+	case whole:
 		failed = append(failed, err)
-		plan.Merge(of("sudo", part))
+		plan.Merge(gone)
+	case len(gone.Steps) > 0:
+		plan.Notes = append(plan.Notes, frame.Held(u.Name(), plan.Notes))
 	}
 	return plan, errors.Join(failed...)
+}
+
+// withdrawals plans what is taken back of those who are not among the users.
+func (u *Users) withdrawals(users []user, accounts map[string]*account, l ledger) (plan frame.Plan, err error) {
+	wanted := logins(users)
+	for _, login := range slices.Sorted(maps.Keys(l)) {
+		if !slices.Contains(wanted, login) {
+			part, failed := u.withdraw(login, accounts[login], l[login])
+			err = errors.Join(err, named(login, failed))
+			plan.Merge(of(login, part))
+		}
+	}
+	steps, failed := u.takeOthersSudo(users)
+	plan.Steps = append(plan.Steps, steps...)
+	return plan, errors.Join(err, failed)
+}
+
+func named(login string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("user %s: %w", login, err)
 }
 
 // of makes one user's steps independent of the others', where they do not stand alone.
@@ -81,31 +95,40 @@ func of(login string, p frame.Plan) frame.Plan {
 	return p
 }
 
-// keep plans what makes an account as it is wanted.
-func (u *Users) keep(ctx context.Context, w user, a *account, e entry, whole bool) (plan frame.Plan, err error) {
-	plan.Count = 1
-	if a == nil || e.Making && a.comment == comment {
-		made, err := u.make(ctx, w.login, a)
-		plan.Merge(made)
-		return plan, err
+// keep plans what makes an account as it is wanted. It counts where it is there and nothing is waited for.
+func (u *Users) keep(ctx context.Context, w user, a *account, e entry) (plan frame.Plan, err error) {
+	half := a != nil && e.Making && a.comment == comment
+	if half {
+		a = nil
 	}
-	plan.Steps = append(plan.Steps, u.reopen(*a, e)...)
-	home, err := u.home(*a, e)
-	if err != nil || len(home) > 0 {
-		plan.Steps, plan.More = append(plan.Steps, home...), true
-		return plan, err
+	if a == nil {
+		plan, err = u.make(ctx, w.login, half)
+	} else {
+		plan, err = u.letIn(ctx, w, *a, e)
 	}
-	keys, err := u.keys(ctx, w, *a, e, whole)
-	plan.Merge(keys)
-	if w.sudo && a.uid != 0 {
-		sudo, sudoErr := u.sudo(w.login)
-		plan.Merge(sudo)
-		err = errors.Join(err, sudoErr)
+	sudo, sudoErr := u.sudo(w, a)
+	plan.Merge(sudo)
+	err = errors.Join(err, sudoErr)
+	if a != nil && err == nil && !slices.ContainsFunc(plan.Notes, func(n frame.Note) bool { return n.Kind == frame.Waiting }) {
+		plan.Count = 1
 	}
 	return plan, err
 }
 
-// withdraw plans what takes back all that the guest has made for an account. Its sudo goes by withdrawSudo.
+// letIn plans an account that is open, its home and its keys.
+func (u *Users) letIn(ctx context.Context, w user, a account, e entry) (plan frame.Plan, err error) {
+	plan.Steps = u.reopen(a, e)
+	home, err := u.home(a, e)
+	if err != nil || len(home) > 0 {
+		plan.Steps, plan.More = append(plan.Steps, home...), true
+		return plan, err
+	}
+	keys, err := u.keys(ctx, w, a, e)
+	plan.Merge(keys)
+	return plan, err
+}
+
+// withdraw plans what takes back all that the guest has made for an account. Its sudo goes by takeOthersSudo.
 func (u *Users) withdraw(login string, a *account, e entry) (plan frame.Plan, err error) {
 	if a == nil {
 		plan.Steps = []frame.Step{u.forget(login)}
@@ -113,10 +136,13 @@ func (u *Users) withdraw(login string, a *account, e entry) (plan frame.Plan, er
 	}
 	plan.Steps, err = u.takeKeys(login, e.Keys)
 	ours := e.Made || e.Making && a.comment == comment
+	if a.granted {
+		plan.Notes = []frame.Note{stillGranted(login)}
+	}
 	switch {
 	case ours && !e.Expired: // whatever stands in the way of taking the keys
 		plan.Steps = append(plan.Steps, u.expire(login))
-	case !ours && err == nil:
+	case !ours && err == nil && !a.granted: // else it would not be said any more
 		plan.Steps = append(plan.Steps, u.forget(login))
 	}
 	return plan, err

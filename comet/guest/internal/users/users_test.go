@@ -168,6 +168,136 @@ func TestAccountsOfOthersAreRespected(t *testing.T) {
 	assert.NoFileExists(t, "/etc/sudoers.d/comet-carol")
 }
 
+func TestASpoiltDropInIsMadeAnew(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	v.want(user("alice", "yes"))
+	v.apply()
+	const file = "/etc/sudoers.d/comet-alice"
+	for name, spoil := range map[string]string{
+		"mode":  "chmod 0666 " + file,
+		"owner": "chown alice " + file,
+		"link":  "mv " + file + " /home/alice/mine; ln -s /home/alice/mine " + file,
+	} {
+		run(t, "sh", "-c", spoil)
+		assert.Equal(t, []string{"remove " + file, "write " + file}, v.apply().Done, name)
+		mode, uid := attributes(t, file)
+		assert.Equal(t, fs.FileMode(0o440), mode, name)
+		assert.Zero(t, uid, name)
+		assert.Contains(t, run(t, "sudo", "-l", "-U", "alice"), "NOPASSWD: ALL", name)
+	}
+}
+
+// Older tools write into /etc/sudoers itself, which is not the guest's to change. What they have left there is said until it is gone.
+func TestSudoOfOlderTools(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	sudoers := frametest.Read(t, "/etc/sudoers")
+	lines := ""
+	for _, login := range []string{"alice", "bob", "carol"} {
+		run(t, "useradd", "-m", login)
+		lines += login + " ALL=(ALL) NOPASSWD:ALL\n"
+	}
+	frametest.Write(t, "/etc/sudoers", sudoers+lines+"root ALL=(ALL) NOPASSWD:ALL\ndave ALL=(ALL) NOPASSWD:/bin/true\n", 0o440)
+	key := newKey(t, "k")
+	still := func(login string) string {
+		return "warning: user " + login + ": sudo: a line of /etc/sudoers, as older tools write it, still gives it: take it out with visudo"
+	}
+	v.want(user("alice", "yes", key), user("bob", "no", key), user("dave", "no", key), user("root", "no"))
+	assert.Equal(t, []string{still("bob")}, about(v.apply().Plan.Notes))
+	v.want()
+	for range 2 {
+		assert.Equal(t, []string{still("alice"), still("bob")}, about(v.apply().Plan.Notes))
+	}
+	assert.Empty(t, frametest.Read(t, "/home/alice/.ssh/authorized_keys"))
+	frametest.Write(t, "/etc/sudoers", sudoers, 0o440)
+	assert.Empty(t, v.apply().Plan.Notes)
+	assert.NotContains(t, frametest.Read(t, "/"+v.machine.State("users.json")), "alice")
+}
+
+func TestNobodyCountsWhoIsNotInPlace(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	v.want(user("alice", "yes", newKey(t, "k")), user("bob", "yes"))
+	assert.Equal(t, 2, v.apply().Plan.Count)
+	require.NoError(t, os.Remove("/home/alice/.ssh/authorized_keys"))
+	require.NoError(t, os.Mkdir("/home/alice/.ssh/authorized_keys", 0o700))
+	r := frametest.Apply(t, v.machine, v.module())
+	assert.ErrorContains(t, r.Err, "user alice")
+	assert.Equal(t, 1, r.Plan.Count, "bob")
+	require.NoError(t, os.Remove("/home/alice/.ssh/authorized_keys"))
+
+	run(t, "useradd", "-d", "/nowhere", "homeless")
+	require.NoError(t, os.Remove(needs.Program(t, "useradd", "passwd")))
+	v.want(user("bob", "yes"), user("carol", "no"), user("homeless", "no"))
+	assert.Equal(t, 1, v.apply().Plan.Count, "bob")
+	require.NoError(t, os.Remove(needs.Program(t, "visudo", "sudo")))
+	assert.Zero(t, v.apply().Plan.Count)
+}
+
+// Keys that are in place already are withdrawn all the same: those of older tools, and those of a guest whose state is lost.
+func TestKeysThatWereThereBeforeAreWithdrawn(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	const file = "/home/bob/.ssh/authorized_keys"
+	key := newKey(t, "k")
+	run(t, "useradd", "-m", "bob")
+	require.NoError(t, os.Mkdir(filepath.Dir(file), 0o755))
+	for _, lost := range []string{"older tools", "the state"} {
+		frametest.Write(t, file, "# mine\n"+keyBlock(key), 0o644)
+		require.NoError(t, os.RemoveAll(filepath.Join("/", v.machine.State("users.json"))), lost)
+		v.want(user("bob", "no", key))
+		assert.Equal(t, []string{"note that the keys of bob are in " + file}, v.apply().Done, lost)
+		v.want()
+		v.apply()
+		assert.Equal(t, "# mine\n", frametest.Read(t, file), lost)
+	}
+	frametest.Write(t, file, keyBlock(key), 0o644)
+	v.want(user("bob", "no"))
+	v.apply()
+	assert.Empty(t, frametest.Read(t, file))
+}
+
+// What stands where a new account's home would be was somebody's before, and stays theirs.
+func TestHomesOfOthersAreRespected(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	for login, tt := range map[string]struct{ make, waits string }{
+		"shut": {"mkdir -m 0700 /home/shut; echo secret >/home/shut/file", "has no home that is a folder of its own: /home/shut is root's alone, and stays so"},
+		"open": {"mkdir -m 0755 /home/open", ""},
+		"link": {"mkdir -m 0755 /srv/link; ln -s /srv/link /home/link", ""},
+		"file": {"echo theirs >/home/file", "has no home that is a folder of its own: /home/file"},
+	} {
+		t.Run(login, func(t *testing.T) {
+			v := newVM(t)
+			run(t, "sh", "-c", tt.make)
+			look := func() string {
+				return run(t, "find", "/home/"+login, "/srv", "-maxdepth", "0", "-printf", "%p %y %U %m %l\n")
+			}
+			before := look()
+			v.want(user(login, "yes", newKey(t, "k")))
+			r := v.apply()
+			assert.Equal(t, before, look())
+			assert.Equal(t, "make the account "+login, r.Done[0])
+			if tt.waits != "" {
+				assert.Equal(t, []string{"waiting: user " + login + ": " + tt.waits}, about(r.Plan.Notes))
+			} else {
+				assert.Empty(t, r.Plan.Notes)
+				assert.NotEmpty(t, frametest.Read(t, "/home/"+login+"/.ssh/authorized_keys"))
+			}
+		})
+	}
+}
+
 func TestAGroupOfThatNameIsNobodysOwn(t *testing.T) {
 	if !frametest.Inside(t) {
 		return

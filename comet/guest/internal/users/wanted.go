@@ -2,6 +2,7 @@ package users
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/sshkey"
@@ -16,9 +17,9 @@ type user struct {
 	bad   bool     // some key could not be read
 }
 
-// check leaves out what is wrong: whole users, or single keys of them.
-func check(wanted frame.Wanted[scope.User]) (users []user, notes []frame.Note) {
-	notes = wanted.Notes
+// check leaves out what is wrong: whole users, or single keys of them. Those who are not among the users are not wanted where whole is true.
+func check(wanted frame.Wanted[scope.User]) (users []user, whole bool, notes []frame.Note) {
+	whole, notes = wanted.Whole, slices.Clone(wanted.Notes)
 	seen := map[string]bool{}
 	leave := func(about, why string) {
 		notes = append(notes, frame.Note{Kind: frame.LeftOut, About: frame.OneLine(about), Why: why})
@@ -27,6 +28,7 @@ func check(wanted frame.Wanted[scope.User]) (users []user, notes []frame.Note) {
 		about := fmt.Sprintf("user %s", e.Login)
 		if err := e.Validate(); err != nil {
 			leave(fmt.Sprintf("user %q (element %d)", e.Login[:min(len(e.Login), 40)], i), err.Error())
+			whole = false
 			continue
 		}
 		if seen[e.ElementKey()] {
@@ -46,7 +48,7 @@ func check(wanted frame.Wanted[scope.User]) (users []user, notes []frame.Note) {
 		}
 		users = append(users, w)
 	}
-	return users, notes
+	return users, whole, notes
 }
 
 func logins(users []user) (logins []string) {
