@@ -53,7 +53,7 @@ func TestFilesThatAreNone(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                  "nothing for this VM (it is empty)",
 		"#cloud-config\n":   "nothing for this VM (it is no ini file with a section [global])",
-		`{"meta":{}}`:       "nothing for this VM (it is no JSON whose meta has slice_id or comethost)",
+		`{"meta":{}}`:       "nothing for this VM (it is no JSON whose meta, or metadata, has slice_id or comethost)",
 		"[global]\nhunter2": "must be mended: line 2: is no [section], no key=value",
 		`{"hostname":1,"meta":{"slice_id":"hunter2"}}`: "must be mended: line 1: hostname: is JSON of the wrong kind: number",
 	} {

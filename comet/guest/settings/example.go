@@ -31,12 +31,6 @@ func Example() []byte {
 }
 
 func modulesText() string {
-	var off []string
-	for _, name := range guest.ModuleNames() {
-		if guest.DefaultModes(true)[name] == guest.Off && guest.DefaultModes(false)[name] != guest.Off {
-			off = append(off, name)
-		}
-	}
 	return "# Each is on, off, or observe: it then says what it would do, and does nothing.\n" +
-		"# Where OpenStack's metadata says who the VM is, as on Chameleon, these are off by default:\n# " + strings.Join(off, ", ") + "\n"
+		"# Where OpenStack's metadata says who the VM is, as on Chameleon, these are off by default:\n# " + strings.Join(guest.ORCAOnly(), ", ") + "\n"
 }

@@ -85,6 +85,18 @@ func TestTheSettingsOfOlderToolsCountWhereTheOwnSayNothing(t *testing.T) {
 	assert.Equal(t, guest.Observe, s.ModesFor(true)["hosts"])
 	assert.Equal(t, guest.Off, s.ModesFor(true)["hostname"])
 
+	write(settings.CloudFile, "[guest]\nsource = /etc/comet/user-data.ini\nevery = 7s\n[modules]\nhosts = off\nusers = off\n")
+	s, err = settings.Load(root, "")
+	require.NoError(t, err)
+	assert.Equal(t, "/etc/comet/user-data.ini", s.Source, "what cloud-init has brought")
+	assert.Equal(t, time.Second, s.Every, "the own file counts")
+	assert.Equal(t, guest.Observe, s.ModesFor(false)["hosts"])
+	assert.Equal(t, guest.Off, s.ModesFor(false)["users"])
+	write(settings.CloudFile, "[guest]\nevrey = 7s\n")
+	_, err = settings.Load(root, "")
+	require.ErrorContains(t, err, "settings "+settings.CloudFile+": line 2: ")
+	require.NoError(t, os.Remove(filepath.Join(root, settings.CloudFile)))
+
 	_, err = settings.Load(root, filepath.Join(root, "missing"))
 	require.ErrorContains(t, err, "settings: open ")
 	write(settings.File, "[guest]\nnothing\n")
