@@ -71,16 +71,6 @@ func loader(c *urfave.Context) func() (settings.Settings, error) {
 				return s, cli.Usage("", "--%w", err)
 			}
 		}
-		if file := c.String("user-data"); file != "" {
-			if s.Source, err = filepath.Abs(file); err != nil {
-				return s, err
-			}
-		}
-		if file := c.String("cacert"); file != "" {
-			if s.CACert, err = filepath.Abs(file); err != nil {
-				return s, err
-			}
-		}
 		if names := c.StringSlice("server-name"); len(names) > 0 {
 			s.ServerName = names
 		}
@@ -137,7 +127,15 @@ func newService(c *urfave.Context) (*service.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &service.Service{Root: c.String("root"), Settings: load, Given: given, Log: log, Version: cli.Version}, nil
+	s := &service.Service{Root: c.String("root"), Settings: load, Given: given, Log: log, Version: cli.Version}
+	for flag, at := range map[string]*string{"user-data": &s.UserData, "cacert": &s.CACert} {
+		if file := c.String(flag); file != "" {
+			if *at, err = filepath.Abs(file); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return s, nil
 }
 
 // logger logs what the settings say where no flag does.

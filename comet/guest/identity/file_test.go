@@ -61,6 +61,19 @@ func TestFilesThatAreNone(t *testing.T) {
 	}
 }
 
+// A file of a machine below a folder is looked for there, whatever links lie in it.
+func TestAFileBelowARoot(t *testing.T) {
+	outside := inFile(t, ini(t))
+	root := documents{"etc/comet/who": ini(t)}.folder(t)
+	file := identity.File{Path: "/etc/comet/who", Root: root}
+	assert.Equal(t, filepath.Join(root, "etc/comet/who"), found(t, file).Source)
+	require.NoError(t, os.Symlink("who", filepath.Join(root, "etc/comet/link")))
+	found(t, identity.File{Path: "/etc/comet/link", Root: root})
+	require.NoError(t, os.Symlink(outside.Path, filepath.Join(root, "etc/comet/out")))
+	assert.Contains(t, refused(t, identity.File{Path: "/etc/comet/out", Root: root}), "file "+root+"/etc/comet/out: ")
+	assert.Contains(t, refused(t, identity.File{Path: outside.Path, Root: root}), "it is not there")
+}
+
 func given() orca.UserData {
 	name := scope.MustName("slice/1", "any", "vm-0")
 	return orca.UserData{
