@@ -199,9 +199,9 @@ func TestThePackageComesAndGoes(t *testing.T) {
 	assert.Contains(t, d.run("neuca-version"), "comet-guest version")
 
 	d.once()
-	d.write("etc/comet/guest.conf", "[guest]\nkey = rsa\n", 0o644)
+	d.write("etc/comet/guest.conf", "[guest]\nssh-key = rsa\n", 0o644)
 	d.run("dpkg", "--force-unsafe-io", "-i", "/root/later.deb")
-	assert.Equal(t, "[guest]\nkey = rsa\n", read(t, d.root, "etc/comet/guest.conf"), "people's settings stay")
+	assert.Equal(t, "[guest]\nssh-key = rsa\n", read(t, d.root, "etc/comet/guest.conf"), "people's settings stay")
 	assert.True(t, d.has(enabled))
 	assert.True(t, d.has("var/lib/comet-guest/identity"))
 

@@ -44,7 +44,7 @@ func TestSettingsThatMakeNoSense(t *testing.T) {
 		"[guest]\nsource = user-data\n":           "line 2: source: is none of auto, metadata, config-drive, and not an absolute path",
 		"[guest]\nmetrics-listen = 0.0.0.0:1\n":   "line 2: metrics-listen: is no loopback address with a port, such as 127.0.0.1:9160",
 		"[guest]\nloopback = 10.0.0.1\n":          "line 2: loopback: is no loopback address such as 127.255.255.1",
-		"[guest]\nkey = dsa\n":                    "line 2: key: is neither ed25519 nor rsa",
+		"[guest]\nssh-key = dsa\n":                "line 2: ssh-key: is neither ed25519 nor rsa",
 		"[interfaces]\nignore = 00:11:22:33:44\n": `line 2: ignore: "00:11:22:33:44" is no hardware address`,
 		"[trust]\ninsecure = perhaps\n":           "line 2: insecure: is neither yes nor no",
 		"every = 1s\n":                            "line 1: stands before the first [section]; this is no ini file",
