@@ -54,11 +54,12 @@ func TestPackagedUnit(t *testing.T) {
 	require.NotContains(t, string(out), "comet-guest.service")
 }
 
-// Every name of an older tool is a link in the package, and every link is such a name.
+// Every name of an older tool is a link in the package and explained, and every link is such a name.
 func TestPackagedLinks(t *testing.T) {
-	recipe := read(t, "package", "nfpm.yaml")
+	recipe, text := read(t, "package", "nfpm.yaml"), read(t, "README.md")
 	for name := range oldNames {
 		require.Contains(t, recipe, "dst: /usr/bin/"+name+"\n")
+		require.Regexp(t, "(?m)^\\|.*`"+name+"[ `]", text)
 	}
 	require.Equal(t, len(oldNames)+2, strings.Count(recipe, "type: symlink"))
 }

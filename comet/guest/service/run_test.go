@@ -183,6 +183,11 @@ func TestMetricsAreOfTheFormat(t *testing.T) {
 		require.Contains(t, families, name)
 	}
 	counts := map[string]float64{}
+	text, err := os.ReadFile("../../../cmd/comet-guest/README.md")
+	require.NoError(t, err)
+	for name := range families {
+		assert.Contains(t, string(text), "`"+name, "people find every metric there")
+	}
 	for _, m := range families["comet_guest_module_count"].GetMetric() {
 		counts[m.GetLabel()[0].GetValue()] = m.GetGauge().GetValue()
 	}
