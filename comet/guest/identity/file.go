@@ -1,6 +1,7 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -34,7 +35,7 @@ func (f File) Look(context.Context) (Identity, error) {
 }
 
 func (f File) read() ([]byte, error) {
-	if f.Root == "" {
+	if filepath.Clean(cmp.Or(f.Root, "/")) == "/" {
 		return readFile(os.OpenFile(f.Path, readOnly, 0))
 	}
 	root, err := os.OpenRoot(f.Root)

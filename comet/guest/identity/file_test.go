@@ -72,6 +72,7 @@ func TestAFileBelowARoot(t *testing.T) {
 	require.NoError(t, os.Symlink(outside.Path, filepath.Join(root, "etc/comet/out")))
 	assert.Contains(t, refused(t, identity.File{Path: "/etc/comet/out", Root: root}), "file "+root+"/etc/comet/out: ")
 	assert.Contains(t, refused(t, identity.File{Path: outside.Path, Root: root}), "it is not there")
+	found(t, identity.File{Path: filepath.Join(root, "etc/comet/out"), Root: "/"})
 }
 
 func given() orca.UserData {

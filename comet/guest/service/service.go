@@ -1,7 +1,6 @@
 package service
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -123,7 +122,7 @@ func (s *Service) file(set settings.Settings) identity.File {
 	case s.UserData != "":
 		return identity.File{Path: s.UserData}
 	case path.IsAbs(set.Source):
-		return identity.File{Path: set.Source, Root: cmp.Or(s.Root, "/")}
+		return identity.File{Path: set.Source, Root: s.Root}
 	}
 	return identity.File{}
 }
