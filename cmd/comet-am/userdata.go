@@ -9,6 +9,7 @@ import (
 
 	urfave "github.com/urfave/cli/v2"
 
+	guestunit "github.com/renci-nrig/comet-go/cmd/comet-guest/package"
 	"github.com/renci-nrig/comet-go/cmd/internal/cli"
 	"github.com/renci-nrig/comet-go/comet/am"
 	"github.com/renci-nrig/comet-go/comet/orca"
@@ -23,7 +24,8 @@ func userdataCommand() *urfave.Command {
 			"uses the tokens that are in it. The CA of --cacert goes along, so that the VM knows which heads to trust.\n\n" +
 			"--format ini is what the deployed guests read. metadata is the body of OpenStack's compute API that sets an instance's metadata;\n" +
 			"it takes 255 characters in a value, so that no CA goes along: put that onto the image, as /etc/comet/ca.pem. cloud-init is user data\n" +
-			"that puts both into place and starts the guest, after fetching it where --guest-url says.",
+			"that puts both into place and starts the guest, after fetching it where --guest-url says. Of the machine the guest then keeps all\n" +
+			"that its modules can: accounts, addresses, disks, scripts. /etc/comet/guest.conf can switch each off.",
 		Flags: flags(
 			&urfave.StringFlag{Name: "out", Usage: "`FILE` for the user data, mode 0600 (required)"},
 			&urfave.StringFlag{Name: "save", Usage: "`FILE` for the properties with the VM's tokens, mode 0600 (required)"},
@@ -156,7 +158,7 @@ func formatted(c *urfave.Context, unit orca.Unit, heads am.Heads) ([]byte, error
 		list, err := u.Metadata()
 		return orca.FormatMetadata(list...), err
 	case formatCloudInit:
-		return orca.Install{URL: c.String("guest-url"), SHA256: c.String("guest-sha256")}.CloudInit(u)
+		return orca.Install{URL: c.String("guest-url"), SHA256: c.String("guest-sha256"), Unit: guestunit.Service}.CloudInit(u)
 	}
 	return u.INI()
 }

@@ -32,7 +32,7 @@ const (
 // machineFlags say which machine is meant.
 func machineFlags() []urfave.Flag {
 	return []urfave.Flag{
-		&urfave.StringFlag{Name: "root", EnvVars: cli.Env("root"), Usage: "folder `DIR` below which all files lie", Value: "/"},
+		&urfave.StringFlag{Name: "root", EnvVars: cli.Env("root"), Usage: "folder `DIR` below which the machine's files lie, those that settings name too", Value: "/"},
 		&urfave.StringFlag{Name: "settings", EnvVars: cli.Env("settings"), Usage: "settings `FILE` (default: " + settings.File + " below the root)"},
 	}
 }
@@ -40,15 +40,15 @@ func machineFlags() []urfave.Flag {
 // flags are those of all commands that need to know who the VM is. They win over the settings.
 func flags(more ...urfave.Flag) []urfave.Flag {
 	all := append(machineFlags(),
-		&urfave.StringFlag{Name: "user-data", Category: categoryWho, Usage: "`FILE` that says who the VM is: user data or meta_data.json"},
+		&urfave.StringFlag{Name: "user-data", Category: categoryWho, Usage: "`FILE` that says who the VM is: user data, meta_data.json, or the body that sets it; wherever the root is"},
 		&urfave.StringFlag{Name: "metadata", Category: categoryWho, Usage: "`URL` of the metadata service"},
 		&urfave.StringFlag{Name: "address", Category: categoryWho, Usage: "the `ADDRESS` to publish: auto, public, private, \"interface NAME\", none, or an address"},
-		&urfave.StringFlag{Name: "cacert", EnvVars: []string{"COMETCACERT"}, Category: categoryTrust, Usage: "`FILE` with the CA that heads are verified with"},
+		&urfave.StringFlag{Name: "cacert", EnvVars: []string{"COMETCACERT"}, Category: categoryTrust, Usage: "`FILE` with the CA that heads are verified with; wherever the root is"},
 		&urfave.StringSliceFlag{Name: "server-name", EnvVars: cli.Env("server-name"), Category: categoryTrust, Usage: "`NAME` that heads may bear; repeatable"},
 		&urfave.BoolFlag{Name: "any-server-name", EnvVars: cli.Env("any-server-name"), Category: categoryTrust, Usage: "heads may bear any name under the CA"},
 		&urfave.BoolFlag{Name: "insecure", EnvVars: cli.Env("insecure"), Category: categoryTrust, Usage: "heads are not verified: whoever is in between is root on this VM"},
-		&urfave.StringFlag{Name: "comethost", EnvVars: []string{"COMETHOST"}, Category: categoryGiven, Usage: "heads, `URL,URL…`; with it, no metadata is asked"},
-		&urfave.StringFlag{Name: "slice", Category: categoryGiven, Usage: "the slice's `ID`, which is the context"},
+		&urfave.StringFlag{Name: "comethost", EnvVars: []string{"COMETHOST"}, Category: categoryGiven, Usage: "heads, `URL,URL…`; they count with --slice alone"},
+		&urfave.StringFlag{Name: "slice", Category: categoryGiven, Usage: "the slice's `ID`, which is the context; with it no metadata is asked, and " + strings.Join(guest.ORCAOnly(), ", ") + " are off unless settings say otherwise"},
 		&urfave.StringFlag{Name: "key", Category: categoryGiven, Usage: "the VM's `KEY` in it (default: the host name)"},
 		&urfave.StringFlag{Name: "host-name", Category: categoryGiven, Usage: "the VM's `NAME` in it (default: the machine's host name)"},
 		&urfave.StringSliceFlag{Name: "group", Category: categoryGiven, Usage: "`GROUP` that the VM is in; repeatable (default: all)"},
@@ -69,16 +69,6 @@ func loader(c *urfave.Context) func() (settings.Settings, error) {
 		if address := c.String("address"); address != "" {
 			if err := s.SetAddress(address); err != nil {
 				return s, cli.Usage("", "--%w", err)
-			}
-		}
-		if file := c.String("user-data"); file != "" {
-			if s.Source, err = filepath.Abs(file); err != nil {
-				return s, err
-			}
-		}
-		if file := c.String("cacert"); file != "" {
-			if s.CACert, err = filepath.Abs(file); err != nil {
-				return s, err
 			}
 		}
 		if names := c.StringSlice("server-name"); len(names) > 0 {
@@ -137,7 +127,15 @@ func newService(c *urfave.Context) (*service.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &service.Service{Root: c.String("root"), Settings: load, Given: given, Log: log, Version: cli.Version}, nil
+	s := &service.Service{Root: c.String("root"), Settings: load, Given: given, Log: log, Version: cli.Version}
+	for flag, at := range map[string]*string{"user-data": &s.UserData, "cacert": &s.CACert} {
+		if file := c.String(flag); file != "" {
+			if *at, err = filepath.Abs(file); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return s, nil
 }
 
 // levelled makes a level follow the settings, with the flag over them, whenever they are read.
@@ -176,11 +174,7 @@ func given(c *urfave.Context) (*identity.Given, error) {
 	if err := cli.Required(c, "comethost"); err != nil {
 		return nil, err
 	}
-	tokens, err := givenTokens(c)
-	if err != nil {
-		return nil, err
-	}
-	name := c.String("host-name")
+	name, err := c.String("host-name"), error(nil)
 	if name == "" {
 		if name, err = os.Hostname(); err != nil {
 			return nil, err
@@ -194,6 +188,10 @@ func given(c *urfave.Context) (*identity.Given, error) {
 	if u.ReservationID, err = scope.ParseKey(cmp.Or(c.String("key"), u.HostName)); err != nil {
 		return nil, cli.Usage("", "--key: %w", err)
 	}
+	tokens, err := givenTokens(c, u.ReservationID)
+	if err != nil {
+		return nil, err
+	}
 	groups := c.StringSlice("group")
 	if len(groups) == 0 {
 		groups = []string{scope.DefaultGroup}
@@ -204,14 +202,14 @@ func given(c *urfave.Context) (*identity.Given, error) {
 }
 
 // givenTokens are the slice's tokens; a VM that has no write token publishes nothing.
-func givenTokens(c *urfave.Context) (t scope.Tokens, err error) {
+func givenTokens(c *urfave.Context, key scope.Key) (t scope.Tokens, err error) {
 	if t.Read, err = cli.ReadToken(c); err != nil {
 		return t, err
 	}
 	if cli.Given(c, "write-token-file") == "" && os.Getenv("COMET_WRITE_TOKEN") == "" {
 		return t, nil
 	}
-	return cli.Tokens(c)
+	return cli.Tokens(c, key)
 }
 
 // told gives an error of the service the exit code that it stands for.

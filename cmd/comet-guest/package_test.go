@@ -54,11 +54,12 @@ func TestPackagedUnit(t *testing.T) {
 	require.NotContains(t, string(out), "comet-guest.service")
 }
 
-// Every name of an older tool is a link in the package, and every link is such a name.
+// Every name of an older tool is a link in the package and explained, and every link is such a name.
 func TestPackagedLinks(t *testing.T) {
-	recipe := read(t, "package", "nfpm.yaml")
+	recipe, text := read(t, "package", "nfpm.yaml"), read(t, "README.md")
 	for name := range oldNames {
 		require.Contains(t, recipe, "dst: /usr/bin/"+name+"\n")
+		require.Regexp(t, "(?m)^\\|.*`"+name+"[ `]", text)
 	}
 	require.Equal(t, len(oldNames)+2, strings.Count(recipe, "type: symlink"))
 }
@@ -199,9 +200,9 @@ func TestThePackageComesAndGoes(t *testing.T) {
 	assert.Contains(t, d.run("neuca-version"), "comet-guest version")
 
 	d.once()
-	d.write("etc/comet/guest.conf", "[guest]\nkey = rsa\n", 0o644)
+	d.write("etc/comet/guest.conf", "[guest]\nssh-key = rsa\n", 0o644)
 	d.run("dpkg", "--force-unsafe-io", "-i", "/root/later.deb")
-	assert.Equal(t, "[guest]\nkey = rsa\n", read(t, d.root, "etc/comet/guest.conf"), "people's settings stay")
+	assert.Equal(t, "[guest]\nssh-key = rsa\n", read(t, d.root, "etc/comet/guest.conf"), "people's settings stay")
 	assert.True(t, d.has(enabled))
 	assert.True(t, d.has("var/lib/comet-guest/identity"))
 

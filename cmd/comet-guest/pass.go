@@ -14,6 +14,8 @@ import (
 	"github.com/renci-nrig/comet-go/cmd/internal/cli"
 	"github.com/renci-nrig/comet-go/comet/guest"
 	"github.com/renci-nrig/comet-go/comet/guest/service"
+	"github.com/renci-nrig/comet-go/comet/guest/settings"
+	"github.com/renci-nrig/comet-go/comet/orca"
 )
 
 func runCommand() *urfave.Command {
@@ -174,8 +176,14 @@ func cleanCommand() *urfave.Command {
 	return &urfave.Command{
 		Name:  "clean",
 		Usage: "take away what makes the machine this VM, before an image is made of it",
-		Description: "Removes the guest's blocks in files, its state with the slice's tokens, and the SSH keys of root that it has made. Stop the guest\n" +
-			"first (systemctl stop comet-guest): while one runs it refuses.",
+		Description: "Removes the guest's blocks in files, its state and what cloud-init has brought for it (" + orca.GuestUserData + ",\n" +
+			orca.GuestSettings + "), both with the slice's tokens, the SSH keys of root that it has made, and what attaches disks at\n" +
+			"boot. Stop the guest first (systemctl stop comet-guest): while one runs it refuses. It may stay enabled: on a VM of the image it\n" +
+			"asks anew who that is, and so it does on this one.\n\n" +
+			"What stays is for you to judge, and where it is there it is said last: cloud-init's copy of the user data, host keys, accounts\n" +
+			"with their homes, keys and sudo, /etc/hostname, what older tools have done, and a file that settings name as source. Settings\n" +
+			"(" + settings.File + "), /etc/comet/ca.pem, file systems and what scripts have done stay too.\n\n" +
+			"   systemctl stop comet-guest && comet-guest clean && cloud-init clean --logs --machine-id && poweroff",
 		Flags:  append(machineFlags(), cli.LogFlags("warn")...),
 		Action: clean,
 	}
@@ -199,6 +207,13 @@ func clean(c *urfave.Context) error {
 	}
 	if errors.Is(err, service.ErrRunning) {
 		return fmt.Errorf("%w; stop it first: systemctl stop comet-guest", err)
+	}
+	if err != nil {
+		return told(err)
+	}
+	left, err := s.Left()
+	for _, line := range left {
+		fmt.Fprintln(c.App.Writer, "left: "+line)
 	}
 	return told(err)
 }

@@ -62,7 +62,7 @@ func request(c *urfave.Context, changes bool) (name scope.Name, tokens scope.Tok
 		return name, tokens, cli.Input(err)
 	}
 	if changes {
-		tokens, err = cli.Tokens(c)
+		tokens, err = cli.Tokens(c, name.Key)
 	} else {
 		tokens.Read, err = cli.ReadToken(c)
 	}

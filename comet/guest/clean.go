@@ -7,16 +7,19 @@ import (
 	"io/fs"
 	"log/slog"
 	"path"
+	"strings"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/hostname"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/peers"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/sshkey"
+	"github.com/renci-nrig/comet-go/comet/orca"
 )
 
-// Clean takes away what makes a machine this VM of this slice, before an image is made of it: the guest's blocks, its state with the
-// tokens in it, root's SSH keys where the guest has made them, and what attaches disks at boot. It returns what it did, in order. What was applied to the machine
-// itself, such as users, stays. It waits for a guest that is making a pass; none that runs may make another afterwards.
+// Clean takes away what makes a machine this VM of this slice, before an image is made of it: the guest's blocks, its state and what
+// cloud-init has brought for it, both with tokens in it, root's SSH keys where the guest has made them, what attaches disks at boot, and
+// what keeps cloud-init from naming the next VM. It returns what it did, in order. What was applied to the machine itself, such as users,
+// stays. It waits for a guest that is making a pass; none that runs may make another afterwards.
 func Clean(ctx context.Context, root string, log *slog.Logger) (done []Change, err error) {
 	m, err := frame.Open(root, "clean", log)
 	if err != nil {
@@ -57,6 +60,9 @@ func cleaning(m *frame.Machine) (parts []func() ([]frame.Step, error)) {
 		return steps, err
 	}
 	disks := func() ([]frame.Step, error) { return diskSteps(m) }
+	for _, name := range []string{orca.GuestUserData, orca.GuestSettings, hostname.CloudInitFile} {
+		parts = append(parts, func() ([]frame.Step, error) { return m.Remove(strings.TrimPrefix(name, "/")) })
+	}
 	return append(parts, keys, disks, func() ([]frame.Step, error) { return stateSteps(m), nil })
 }
 

@@ -56,6 +56,12 @@ func DefaultModes(chameleon bool) map[string]Mode {
 	return modes
 }
 
+// ORCAOnly returns the modules that are off by default where the user created the slice, and on elsewhere.
+func ORCAOnly() []string {
+	orca, user := DefaultModes(false), DefaultModes(true)
+	return slices.DeleteFunc(ModuleNames(), func(name string) bool { return orca[name] == user[name] })
+}
+
 // ModuleNames returns the names of all modules in the order in which they work. Storage, which may wait for portals, keeps none of the
 // others waiting but scripts, and those only until it has been tried once.
 func ModuleNames() []string {

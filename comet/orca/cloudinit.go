@@ -13,26 +13,32 @@ import (
 	"strings"
 )
 
-// Install says how a VM gets the guest. The zero value is for images that have it already, as /usr/bin/comet-guest.
+// Install says how a VM gets the guest. The zero value is for images that have its package already.
 type Install struct {
 	URL     string     // https://…: a .deb, an .rpm, or the program itself
 	SHA256  string     // of what is there, in hex; needed with URL
+	Unit    string     // of systemd, that starts the guest where no package has brought one
 	Address netip.Addr // what the guest publishes as the VM's address; zero: what it finds out itself
+	Off     []string   // modules of the guest that are off where its own settings say nothing else
 }
 
-// Where cloud-init puts what the guest needs.
+// Where cloud-init puts what the guest needs, and finds what it needs itself.
 const (
-	guestProgram  = "/usr/bin/comet-guest"
-	guestCA       = "/etc/comet/ca.pem"
-	guestUserData = "/etc/comet/user-data.ini"
-	guestService  = "/etc/systemd/system/comet-guest.service"
+	GuestUserData = "/etc/comet/user-data.ini"   // with the slice's tokens
+	GuestSettings = "/etc/comet/cloud-init.conf" // count where the guest's own settings say nothing
+
+	guestProgram = "/usr/bin/comet-guest"
+	guestCA      = "/etc/comet/ca.pem"
+	guestFetched = "/run/comet-guest.fetched"
+	guestService = "comet-guest.service"
+	guestUnit    = "/run/" + guestService // until it is known whether there is one already
 )
 
 // maxUserData is how much user data OpenStack takes, in base64.
 const maxUserData = 65535
 
-// CloudInit writes user data for cloud-init that gives a VM its user data u and the CA of the heads, installs the guest and starts it.
-// It has tokens in it. What a VM could not use is an error: no CA, a package that is not fetched safely, more than OpenStack takes.
+// CloudInit writes user data for cloud-init that gives a VM its user data u and the CA of the heads, installs the guest and starts it
+// anew: one that the image has may have begun already, with nobody to say who the VM is. It has tokens in it. What a VM could not use is an error: no CA, a package that is not fetched safely, more than OpenStack takes.
 func (i Install) CloudInit(u UserData) ([]byte, error) {
 	fetch, err := i.script()
 	if err != nil {
@@ -50,13 +56,15 @@ func (i Install) CloudInit(u UserData) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	files := []cloudFile{{guestCA, "0644", string(ca)}, {GuestUserData, "0600", string(ini)}, {GuestSettings, "0644", i.settings()}}
+	run := []string{fetch}
+	if i.Unit != "" && !i.isPackage() {
+		files = append(files, cloudFile{guestUnit, "0644", i.Unit})
+		run = append(run, "systemctl cat "+guestService+" >/dev/null 2>&1 || install -m 0644 "+guestUnit+" /etc/systemd/system/"+guestService)
+	}
 	document, err := asYAML(map[string]any{
-		"write_files": []cloudFile{
-			{guestCA, "0644", string(ca)},
-			{guestUserData, "0600", string(ini)},
-			{guestService, "0644", i.service()},
-		},
-		"runcmd": []string{fetch, "systemctl daemon-reload", "systemctl enable --now comet-guest.service"},
+		"write_files": files,
+		"runcmd":      append(run, "systemctl daemon-reload", "systemctl enable "+guestService, "systemctl restart "+guestService),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("write cloud-init user data: %w", err)
@@ -74,15 +82,20 @@ type cloudFile struct {
 	Content     string `json:"content"`
 }
 
-// service is the unit that runs the guest. It stands before one of a package, which reads the user data from elsewhere.
-func (i Install) service() string {
-	start := guestProgram + " run --user-data " + guestUserData
+// settings are those by which the guest goes by the user data that is put beside them.
+func (i Install) settings() string {
+	var b strings.Builder
+	b.WriteString("# Brought by cloud-init. What /etc/comet/guest.conf says counts before it.\n[guest]\nsource = " + GuestUserData + "\n")
 	if i.Address.IsValid() {
-		start += " --address " + i.Address.String()
+		b.WriteString("address = " + i.Address.String() + "\n")
 	}
-	return "[Unit]\nDescription=COMET guest\nWants=network-online.target\nAfter=network-online.target\n\n" +
-		"[Service]\nType=exec\nExecStart=" + start + "\nUMask=0077\nRestart=on-failure\nRestartSec=10s\n\n" +
-		"[Install]\nWantedBy=multi-user.target\n"
+	if len(i.Off) > 0 {
+		b.WriteString("\n[modules]\n")
+	}
+	for _, module := range i.Off {
+		b.WriteString(module + " = off\n")
+	}
+	return b.String()
 }
 
 // script is what the shell does to have the guest on the VM. What is fetched is checked before it is touched.
@@ -94,16 +107,24 @@ func (i Install) script() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	to := "/run/comet-guest.fetched"
 	switch kind := path.Ext(at.Path); kind {
-	case ".deb":
-		to += kind
-		return i.fetch(to) + "dpkg -i " + to, nil
-	case ".rpm":
-		to += kind
-		return i.fetch(to) + "rpm -U --replacepkgs " + to, nil
+	case deb:
+		return i.fetch(guestFetched+kind) + "dpkg -i " + guestFetched + kind, nil
+	case rpm:
+		return i.fetch(guestFetched+kind) + "rpm -U --replacepkgs " + guestFetched + kind, nil
 	}
-	return i.fetch(to) + "install -m 0755 -T " + to + " " + guestProgram, nil
+	return i.fetch(guestFetched) + "install -m 0755 -T " + guestFetched + " " + guestProgram, nil
+}
+
+const (
+	deb = ".deb"
+	rpm = ".rpm"
+)
+
+// isPackage tells whether what is fetched brings the unit along.
+func (i Install) isPackage() bool {
+	at, err := url.Parse(i.URL)
+	return err == nil && (path.Ext(at.Path) == deb || path.Ext(at.Path) == rpm)
 }
 
 // fetch is the shell's part before the && of what is done with the file.

@@ -46,7 +46,7 @@ func TestCloudInitGivesTheGuestAllItNeeds(t *testing.T) {
 	for _, form := range []string{"ca.der", "ca.pem"} {
 		ca, err := os.ReadFile("../../testdata/keystores/" + form)
 		require.NoError(t, err)
-		text, err := orca.Install{Address: netip.MustParseAddr("10.0.0.7")}.CloudInit(member(ca))
+		text, err := orca.Install{Address: netip.MustParseAddr("10.0.0.7"), Off: []string{"users", "scripts"}}.CloudInit(member(ca))
 		require.NoError(t, err)
 		c, files := parseCloud(t, text)
 		require.Len(t, files, 3)
@@ -56,9 +56,41 @@ func TestCloudInitGivesTheGuestAllItNeeds(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, member(nil).Slice, u.Slice)
 		assert.Equal(t, "workers-0", u.HostName)
-		assert.Contains(t, files["/etc/systemd/system/comet-guest.service 0644"],
-			"\nExecStart=/usr/bin/comet-guest run --user-data /etc/comet/user-data.ini --address 10.0.0.7\n")
-		assert.Equal(t, "systemctl enable --now comet-guest.service", c.RunCmd[len(c.RunCmd)-1])
+		assert.Contains(t, files["/etc/comet/cloud-init.conf 0644"],
+			"\n[guest]\nsource = /etc/comet/user-data.ini\naddress = 10.0.0.7\n\n[modules]\nusers = off\nscripts = off\n")
+		assert.Equal(t, []string{"systemctl daemon-reload", "systemctl enable comet-guest.service", "systemctl restart comet-guest.service"}, c.RunCmd[1:],
+			"a guest that the image has started already knows nothing of the files")
+	}
+}
+
+// A package has its unit. With the program alone one comes along, which gives way to one that is there.
+func TestCloudInitBringsTheUnitWhereNoPackageDoes(t *testing.T) {
+	ca, sum := []byte("-----BEGIN CERTIFICATE-----\n"), strings.Repeat("0", 64)
+	for url, brings := range map[string]bool{"": true, "https://host/comet-guest": true, "https://host/g.deb": false, "https://host/g.rpm?x=1": false} {
+		install := orca.Install{URL: url, Unit: "[Service]\n"}
+		if url != "" {
+			install.SHA256 = sum
+		}
+		text, err := install.CloudInit(member(ca))
+		require.NoError(t, err)
+		c, files := parseCloud(t, text)
+		unit, there := files["/run/comet-guest.service 0644"]
+		assert.Equal(t, brings, there, url)
+		if !brings {
+			continue
+		}
+		assert.Equal(t, "[Service]\n", unit)
+		for known, want := range map[string]string{"true": "", "false": "-m 0644 /run/comet-guest.service /etc/systemd/system/comet-guest.service\n"} {
+			bin := t.TempDir()
+			for name, body := range map[string]string{"systemctl": known, "install": `echo "$@"`} {
+				require.NoError(t, os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\n"+body+"\n"), 0o700))
+			}
+			run := exec.Command("sh", "-c", c.RunCmd[1])
+			run.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH")}
+			out, err := run.CombinedOutput()
+			require.NoError(t, err, string(out))
+			assert.Equal(t, want, string(out))
+		}
 	}
 }
 

@@ -8,24 +8,39 @@ import (
 	"strings"
 )
 
+// members are the fields of user data in an instance's metadata: as the instance finds them, and as the API is told them.
+type members struct {
+	Meta     map[string]json.RawMessage `json:"meta"`
+	Metadata map[string]json.RawMessage `json:"metadata"`
+}
+
+// which returns those that count, nil where there are none, and where they stand.
+func (m members) which() (fields map[string]json.RawMessage, where string) {
+	if m.Meta == nil && m.Metadata != nil {
+		return m.Metadata, "metadata"
+	}
+	return m.Meta, "meta"
+}
+
 // ParseMetadata reads the meta_data.json of an OpenStack instance, as Chameleon has it: the fields of user data are members of
-// meta, the host name is the instance's hostname. Members that it does not know are ignored. What is not JSON, has no meta, or a
-// field that cannot be what it should, is a *LineError.
+// meta, the host name is the instance's hostname. It also reads what FormatMetadata writes, where they are members of metadata. Members
+// that it does not know are ignored. What is not JSON, has neither, or a field that cannot be what it should, is a *LineError.
 func ParseMetadata(data []byte) (UserData, error) {
 	var instance struct {
-		HostName string                     `json:"hostname"`
-		Meta     map[string]json.RawMessage `json:"meta"`
+		HostName string `json:"hostname"`
+		members
 	}
 	if err := json.Unmarshal(data, &instance); err != nil {
 		return UserData{}, jsonError(data, err)
 	}
-	if instance.Meta == nil {
+	fields, where := instance.which()
+	if fields == nil {
 		return UserData{}, &LineError{Field: "meta", Reason: "is missing; this is no instance's metadata"}
 	}
 	var u UserData
-	for _, name := range slices.Sorted(maps.Keys(instance.Meta)) {
-		if err := u.setMember(name, instance.Meta[name]); err != nil {
-			return UserData{}, &LineError{Field: "meta." + name, Reason: err.Error()}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if err := u.setMember(name, fields[name]); err != nil {
+			return UserData{}, &LineError{Field: where + "." + name, Reason: err.Error()}
 		}
 	}
 	if instance.HostName != "" {
@@ -36,16 +51,15 @@ func ParseMetadata(data []byte) (UserData, error) {
 	return u, nil
 }
 
-// IsMetadata reports whether the text is metadata that is meant for COMET: a JSON object whose meta has a slice or heads. What
-// ParseMetadata finds wrong in such a text has to be mended; other text is of a VM that has nothing to do with COMET.
+// IsMetadata reports whether the text is metadata that is meant for COMET: a JSON object whose meta, or metadata, has a slice or heads.
+// What ParseMetadata finds wrong in such a text has to be mended; other text is of a VM that has nothing to do with COMET.
 func IsMetadata(data []byte) bool {
-	var instance struct {
-		Meta map[string]json.RawMessage `json:"meta"`
-	}
-	if json.Unmarshal(data, &instance) != nil {
+	var m members
+	if json.Unmarshal(data, &m) != nil {
 		return false
 	}
-	for name := range instance.Meta {
+	fields, _ := m.which()
+	for name := range fields {
 		if n := lower(name); n == "slice_id" || n == "comethost" {
 			return true
 		}

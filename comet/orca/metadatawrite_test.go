@@ -43,6 +43,14 @@ func TestMetadataIsReadBackAsItWas(t *testing.T) {
 	again, err := orca.ParseMetadata(instance(t, u.HostName, api.Metadata))
 	require.NoError(t, err)
 	assert.Equal(t, u, again)
+
+	u.HostName = "" // it is no member
+	again, err = orca.ParseMetadata(orca.FormatMetadata(members...))
+	require.NoError(t, err, "the body for the API says who the VM is as well")
+	assert.Equal(t, u, again)
+	assert.True(t, orca.IsMetadata(orca.FormatMetadata(members...)))
+	_, err = orca.ParseMetadata([]byte(`{"metadata":{"slice_id":7}}`))
+	require.ErrorContains(t, err, "metadata.slice_id: is not text")
 }
 
 func TestMetadataLeavesOutWhatOpenStackHasNoPlaceFor(t *testing.T) {

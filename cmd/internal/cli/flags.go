@@ -67,7 +67,7 @@ func ReadTokenFlag() cli.Flag {
 
 // WriteTokenFlag names the file of the write token; the environment may hold the token itself.
 func WriteTokenFlag() cli.Flag {
-	return &cli.StringFlag{Name: flagWriteToken, EnvVars: Env(flagWriteToken), Category: categoryTokens, Usage: "`FILE` with the write token; else COMET_WRITE_TOKEN"}
+	return &cli.StringFlag{Name: flagWriteToken, EnvVars: Env(flagWriteToken), Category: categoryTokens, Usage: "`FILE` with the write token, or the one that keeps a slice's tokens, for the VM with the key; else COMET_WRITE_TOKEN"}
 }
 
 // OutputFlag chooses between a table, JSON and YAML.

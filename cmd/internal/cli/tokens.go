@@ -17,7 +17,7 @@ const readTokenVariable = "COMET_READ_TOKEN"
 
 // ReadToken returns the read token that flags or environment give.
 func ReadToken(c *cli.Context) (scope.Token, error) {
-	return token(c, flagReadToken, readTokenVariable, "read")
+	return token(c, flagReadToken, readTokenVariable, "read", func(t controller.Tokens) (scope.Token, error) { return t.Read, nil })
 }
 
 // HasReadToken tells whether flags or environment give a read token.
@@ -26,17 +26,23 @@ func HasReadToken(c *cli.Context) bool {
 	return Given(c, flagReadToken) != "" || text != "" && !orca.Unset(text)
 }
 
-// Tokens returns the pair that flags or environment give.
-func Tokens(c *cli.Context) (scope.Tokens, error) {
+// Tokens returns the pair that flags or environment give. Of the file that keeps a slice's tokens it is the VM's whose key is given.
+func Tokens(c *cli.Context, key scope.Key) (scope.Tokens, error) {
 	read, err := ReadToken(c)
 	if err != nil {
 		return scope.Tokens{}, err
 	}
-	write, err := token(c, flagWriteToken, "COMET_WRITE_TOKEN", "write")
+	write, err := token(c, flagWriteToken, "COMET_WRITE_TOKEN", "write", func(t controller.Tokens) (scope.Token, error) {
+		if t.Write[key].IsZero() {
+			return scope.Token{}, Usage("put the entry's own into a file", "no VM with the key %s has a write token in it", key)
+		}
+		return t.Write[key], nil
+	})
 	return scope.Tokens{Read: read, Write: write}, err
 }
 
-func token(c *cli.Context, flag, variable, kind string) (scope.Token, error) {
+// token reads a token out of a file or the environment. In the file that keeps a slice's tokens, pick chooses.
+func token(c *cli.Context, flag, variable, kind string, pick func(controller.Tokens) (scope.Token, error)) (scope.Token, error) {
 	source, text := variable, os.Getenv(variable)
 	if path := c.String(flag); path != "" && !orca.Unset(path) {
 		content, err := os.ReadFile(path)
@@ -45,7 +51,15 @@ func token(c *cli.Context, flag, variable, kind string) (scope.Token, error) {
 		}
 		source, text = path, strings.TrimSpace(string(content))
 		if strings.HasPrefix(text, "{") {
-			return sliceToken(path, kind)
+			tokens, err := controller.LoadTokens(path)
+			if err != nil {
+				return scope.Token{}, Input(err)
+			}
+			t, err := pick(tokens)
+			if err != nil {
+				err = fmt.Errorf("%s token: %s: %w", kind, path, err)
+			}
+			return t, err
 		}
 		warnExposed(c, path)
 	}
@@ -60,18 +74,6 @@ func token(c *cli.Context, flag, variable, kind string) (scope.Token, error) {
 		return scope.Token{}, Input(fmt.Errorf("%s token of %s: %w", kind, source, err))
 	}
 	return t, nil
-}
-
-// sliceToken takes the read token out of the file in which a slice's tokens are kept. Write tokens are the VMs' own.
-func sliceToken(path, kind string) (scope.Token, error) {
-	tokens, err := controller.LoadTokens(path)
-	if err != nil {
-		return scope.Token{}, Input(err)
-	}
-	if kind != "read" {
-		return scope.Token{}, Usage("put the one of the VM into a file of its own", "%s token: %s has one for each VM", kind, path)
-	}
-	return tokens.Read, nil
 }
 
 // warnExposed warns of a file with secrets in it that others may read. Those that our programs write themselves are refused then.

@@ -7,14 +7,16 @@ import (
 
 	"github.com/renci-nrig/comet-go/cmd/internal/cli"
 	"github.com/renci-nrig/comet-go/comet/controller"
+	"github.com/renci-nrig/comet-go/comet/orca"
 )
 
 // Controller returns the commands of an ORCA controller.
-func Controller() []*urfave.Command { return commands("", nil) }
+func Controller() []*urfave.Command { return commands("", orca.Install{}, nil) }
 
-// Owner returns the commands of a slice's owner: the same, and files that belong into the instances' metadata and user data.
-func Owner() []*urfave.Command {
-	return commands(aboutMetadata, []urfave.Flag{
+// Owner returns the commands of a slice's owner: the same, and files that belong into the instances' metadata and user data, which
+// install the guest as is said.
+func Owner(install orca.Install) []*urfave.Command {
+	return commands(aboutMetadata, install, []urfave.Flag{
 		&urfave.StringFlag{Name: "metadata-dir", Category: categoryFiles, Usage: "write what each VM is to be told into `DIR`, mode 0600"},
 		&urfave.StringFlag{Name: "guest-url", Category: categoryFiles,
 			Usage: "let cloud-init fetch the guest from `URL`: a .deb, an .rpm, or the program; else the image must have it"},
@@ -28,8 +30,8 @@ const (
 )
 
 // commands returns the commands, those that create with further flags and more to say.
-func commands(about string, files []urfave.Flag) []*urfave.Command {
-	create, extend := createCommand(files), extendCommand(files)
+func commands(about string, install orca.Install, files []urfave.Flag) []*urfave.Command {
+	create, extend := createCommand(install, files), extendCommand(install, files)
 	create.Description += aboutSlice + about
 	extend.Description += aboutSlice + about
 	return []*urfave.Command{create, extend, withdrawCommand(), showCommand(), deleteCommand()}
@@ -49,8 +51,12 @@ const aboutSlice = "\n\nA slice file is JSON or YAML. groups (all), type, proper
 const aboutMetadata = "\n\nWith --metadata-dir there is, for each VM:\n\n" +
 	"   HOSTNAME.metadata.json    a body for the OpenStack API that sets an instance's metadata\n" +
 	"   HOSTNAME.heat.yaml        the block metadata of a server in a Heat template\n" +
-	"   HOSTNAME.cloud-init.yaml  user data that brings the CA, installs the guest and starts it\n\n" +
-	"The guest publishes the publicIp that a slice file has for its VM."
+	"   HOSTNAME.cloud-init.yaml  user data that brings the CA, installs the guest and starts it\n" +
+	"   HOSTNAME.user-data.ini    the same without an installation, for comet-guest --user-data\n\n" +
+	"cloud-init puts the CA into /etc/comet/ca.pem, what the guest is told into " + orca.GuestUserData + ", and settings\n" +
+	"into " + orca.GuestSettings + ": where the guest is told who it is, the publicIp that a slice file has for its VM as\n" +
+	"the address to publish, and that the guest keeps the slice's names and keys and nothing else of the machine. What\n" +
+	"/etc/comet/guest.conf says counts before them. Without --guest-url the image has the package, or the program."
 
 // namesSlice are the flags of a command that must know the VMs.
 func namesSlice(more ...[]urfave.Flag) []urfave.Flag {

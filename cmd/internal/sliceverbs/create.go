@@ -15,7 +15,7 @@ import (
 	"github.com/renci-nrig/comet-go/scope"
 )
 
-func createCommand(files []urfave.Flag) *urfave.Command {
+func createCommand(install orca.Install, files []urfave.Flag) *urfave.Command {
 	return &urfave.Command{
 		Name:  "create",
 		Usage: "put down the place-holders of a slice's VMs",
@@ -24,12 +24,12 @@ func createCommand(files []urfave.Flag) *urfave.Command {
 			"--config, both.",
 		Flags: namesSlice(files),
 		Action: func(c *urfave.Context) error {
-			return put(c, func(j job) (controller.Created, error) { return j.Create(j.ctx, c.String("tokens"), j.slice) })
+			return put(c, install, func(j job) (controller.Created, error) { return j.Create(j.ctx, c.String("tokens"), j.slice) })
 		},
 	}
 }
 
-func extendCommand(files []urfave.Flag) *urfave.Command {
+func extendCommand(install orca.Install, files []urfave.Flag) *urfave.Command {
 	return &urfave.Command{
 		Name:  "extend",
 		Usage: "put down the place-holders of further VMs of a slice",
@@ -42,7 +42,7 @@ func extendCommand(files []urfave.Flag) *urfave.Command {
 			if err != nil {
 				return err
 			}
-			return put(c, func(j job) (controller.Created, error) { return j.Extend(j.ctx, c.String("tokens"), j.slice, given) })
+			return put(c, install, func(j job) (controller.Created, error) { return j.Extend(j.ctx, c.String("tokens"), j.slice, given) })
 		},
 	}
 }
@@ -68,7 +68,7 @@ func ofInput(err error) error {
 }
 
 // put puts place-holders down and writes what the VMs are told. Whatever can be found wrong is, before anything is written.
-func put(c *urfave.Context, do func(job) (controller.Created, error)) error {
+func put(c *urfave.Context, install orca.Install, do func(job) (controller.Created, error)) error {
 	if _, err := cli.Args(c); err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func put(c *urfave.Context, do func(job) (controller.Created, error)) error {
 	if err != nil {
 		return err
 	}
-	j, err := newJob(c, slice)
+	j, err := newJob(c, slice, install)
 	if err != nil {
 		return err
 	}

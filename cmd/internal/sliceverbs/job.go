@@ -24,20 +24,22 @@ import (
 // job is a slice whose place-holders are being put down.
 type job struct {
 	*controller.Controller
-	c     *urfave.Context
-	ctx   context.Context
-	conn  *cli.Connection
-	slice orca.Slice
-	told  orca.UserData // of the heads; zero where no metadata is asked for
-	end   func()        // takes the progress away
+	c       *urfave.Context
+	ctx     context.Context
+	conn    *cli.Connection
+	slice   orca.Slice
+	install orca.Install  // how VMs get the guest
+	told    orca.UserData // of the heads; zero where no metadata is asked for
+	end     func()        // takes the progress away
 }
 
-func newJob(c *urfave.Context, slice orca.Slice) (job, error) {
+func newJob(c *urfave.Context, slice orca.Slice, install orca.Install) (job, error) {
 	ctx, conn, err := cli.Connect(c)
 	if err != nil {
 		return job{}, err
 	}
-	j := job{c: c, ctx: ctx, conn: conn, slice: slice}
+	install.URL, install.SHA256 = cli.Given(c, "guest-url"), cli.Given(c, "guest-sha256")
+	j := job{c: c, ctx: ctx, conn: conn, slice: slice, install: install}
 	j.Controller, j.end = open(c, conn, "place-holders")
 	return j, nil
 }
@@ -50,10 +52,10 @@ func (j job) metadata() string { return cli.Given(j.c, "metadata-dir") }
 
 // prepare finds out what would keep the files from being written.
 func (j *job) prepare() (err error) {
-	if j.metadata() == "" && (cli.Given(j.c, "guest-url") != "" || cli.Given(j.c, "guest-sha256") != "") {
+	if j.metadata() == "" && (j.install.URL != "" || j.install.SHA256 != "") {
 		return cli.Usage("give --metadata-dir too", "--guest-url and --guest-sha256 are for the files of --metadata-dir")
 	}
-	if cli.Given(j.c, "guest-url") != "" && cli.Given(j.c, "guest-sha256") == "" {
+	if j.install.URL != "" && j.install.SHA256 == "" {
 		return cli.Usage("give --guest-sha256 too", "nothing says what is to be found at --guest-url")
 	}
 	if j.metadata() != "" {
@@ -107,7 +109,7 @@ func (j job) files(tokens controller.Tokens, vm orca.VM) (all []file, err error)
 	if err != nil {
 		return nil, fmt.Errorf("metadata of %s: %w", vm.HostName, err)
 	}
-	install := orca.Install{URL: cli.Given(j.c, "guest-url"), SHA256: cli.Given(j.c, "guest-sha256")}
+	install := j.install
 	if vm.PublicIP != "" {
 		if install.Address, err = netip.ParseAddr(vm.PublicIP); err != nil {
 			return nil, fmt.Errorf("publicIp of %s: %w", vm.HostName, err)
@@ -117,11 +119,16 @@ func (j job) files(tokens controller.Tokens, vm orca.VM) (all []file, err error)
 	if err != nil {
 		return nil, fmt.Errorf("user data of %s: %w", vm.HostName, err)
 	}
+	ini, err := u.INI()
+	if err != nil {
+		return nil, fmt.Errorf("user data of %s: %w", vm.HostName, err)
+	}
 	path := filepath.Join(j.metadata(), vm.HostName)
 	return append(all,
 		file{"metadata", path + ".metadata.json", orca.FormatMetadata(members...)},
 		file{"metadata", path + ".heat.yaml", orca.FormatHeat(members...)},
-		file{"user data", path + ".cloud-init.yaml", cloud}), nil
+		file{"user data", path + ".cloud-init.yaml", cloud},
+		file{"user data", path + ".user-data.ini", ini}), nil
 }
 
 // write writes the files of all VMs and returns what to say about it. The place-holders stand by then: after an error a repeat writes

@@ -1,6 +1,6 @@
 // Package identity finds out who a VM is: what its user data says, under which ID its state is kept, and which address it publishes.
 //
-//	search := identity.Search{Sources: identity.Places{File: file}.Sources()}
+//	search := identity.Search{Sources: identity.Places{File: identity.File{Path: path}}.Sources()}
 //	self, err := search.Wait(ctx) // until the network is up
 //	address, err := identity.Address{}.Of(ctx, self)
 //

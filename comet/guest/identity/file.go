@@ -1,29 +1,49 @@
 package identity
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// File is a file on the VM itself: user data, or meta_data.json, told apart by content, compressed or not.
-type File struct{ Path string }
+// File is a file on the VM itself: user data, or meta_data.json or the body that sets it, told apart by content, compressed or not.
+type File struct {
+	Path string
+	Root string // the folder below which Path counts, and out of which no link leads; / where it is empty
+}
 
 // Name is the file's.
-func (f File) Name() string { return "file " + f.Path }
+func (f File) Name() string { return "file " + f.path() }
+
+func (f File) path() string { return filepath.Join(f.Root, f.Path) }
 
 // Look reads the file. One that is not there is ErrAbsent.
 func (f File) Look(context.Context) (Identity, error) {
-	data, err := readFile(os.OpenFile(f.Path, readOnly, 0))
+	data, err := f.read()
 	if err != nil {
 		return Identity{}, err
 	}
 	self, err := parse(data)
-	self.Source = f.Path
+	self.Source = f.path()
 	return self, err
+}
+
+func (f File) read() ([]byte, error) {
+	if filepath.Clean(cmp.Or(f.Root, "/")) == "/" {
+		return readFile(os.OpenFile(f.Path, readOnly, 0))
+	}
+	root, err := os.OpenRoot(f.Root)
+	if err != nil {
+		return nil, openError(err)
+	}
+	defer root.Close()
+	return readFile(root.OpenFile(strings.TrimPrefix(filepath.Clean(f.Path), "/"), readOnly, 0))
 }
 
 // readOnly waits for no pipe.

@@ -53,12 +53,26 @@ func TestFilesThatAreNone(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                  "nothing for this VM (it is empty)",
 		"#cloud-config\n":   "nothing for this VM (it is no ini file with a section [global])",
-		`{"meta":{}}`:       "nothing for this VM (it is no JSON whose meta has slice_id or comethost)",
+		`{"meta":{}}`:       "nothing for this VM (it is no JSON whose meta, or metadata, has slice_id or comethost)",
 		"[global]\nhunter2": "must be mended: line 2: is no [section], no key=value",
 		`{"hostname":1,"meta":{"slice_id":"hunter2"}}`: "must be mended: line 1: hostname: is JSON of the wrong kind: number",
 	} {
 		assert.Contains(t, refused(t, inFile(t, text)), want)
 	}
+}
+
+// A file of a machine below a folder is looked for there, whatever links lie in it.
+func TestAFileBelowARoot(t *testing.T) {
+	outside := inFile(t, ini(t))
+	root := documents{"etc/comet/who": ini(t)}.folder(t)
+	file := identity.File{Path: "/etc/comet/who", Root: root}
+	assert.Equal(t, filepath.Join(root, "etc/comet/who"), found(t, file).Source)
+	require.NoError(t, os.Symlink("who", filepath.Join(root, "etc/comet/link")))
+	found(t, identity.File{Path: "/etc/comet/link", Root: root})
+	require.NoError(t, os.Symlink(outside.Path, filepath.Join(root, "etc/comet/out")))
+	assert.Contains(t, refused(t, identity.File{Path: "/etc/comet/out", Root: root}), "file "+root+"/etc/comet/out: ")
+	assert.Contains(t, refused(t, identity.File{Path: outside.Path, Root: root}), "it is not there")
+	found(t, identity.File{Path: filepath.Join(root, "etc/comet/out"), Root: "/"})
 }
 
 func given() orca.UserData {

@@ -101,7 +101,7 @@ func TestWhatCloudsSayInsteadOfAnIdentity(t *testing.T) {
 		want      string
 	}{
 		"nothing at all":   {documents{}, "latest/user-data: nothing for this VM (404 Not Found); openstack/latest/user_data: nothing for this VM (404 Not Found); openstack/latest/meta_data.json: nothing for this VM (404 Not Found)"},
-		"other metadata":   {documents{osMetadata: `{"uuid":"u","hostname":"h","meta":{"hunter2":"x"}}`}, "meta_data.json: nothing for this VM (it is no JSON whose meta has slice_id or comethost)"},
+		"other metadata":   {documents{osMetadata: `{"uuid":"u","hostname":"h","meta":{"hunter2":"x"}}`}, "meta_data.json: nothing for this VM (it is no JSON whose meta, or metadata, has slice_id or comethost)"},
 		"broken user data": {documents{userData: "[global]\n\nslice_id=hunter2\x01\n", osMetadata: metadata(t)}, "latest/user-data: must be mended: line 3: slice_id: has a control character (U+0001)"},
 		"broken metadata":  {documents{osMetadata: `{"meta":{"slice_id":["hunter2"]}}`}, "meta_data.json: must be mended: meta.slice_id: is not text"},
 		"huge":             {documents{userData: "[global]\na=" + strings.Repeat("hunter2", 200_000)}, "latest/user-data: nothing for this VM (it is longer than 1 MiB)"},

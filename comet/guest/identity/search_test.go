@@ -30,7 +30,7 @@ func TestTheFirstSourceCounts(t *testing.T) {
 	drive := identity.ConfigDrive{Folder: documents{osMetadata: metadata(t), driveFacts: driveEC2}.folder(t)}
 	script := inFile(t, "#!/bin/sh\n")
 
-	places := identity.Places{File: file.Path, Metadata: cloud, Drive: drive}
+	places := identity.Places{File: file, Metadata: cloud, Drive: drive}
 	assert.Equal(t, []identity.Source{file, cloud, drive}, places.Sources())
 	assert.Equal(t, []identity.Source{identity.Metadata{}, identity.ConfigDrive{}}, identity.Places{}.Sources())
 

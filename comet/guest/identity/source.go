@@ -29,7 +29,7 @@ func broken(err error) error { return fmt.Errorf("%w: %w", ErrBroken, err) }
 
 // Places say where to look for who the VM is. The zero value looks where clouds have it.
 type Places struct {
-	File     string   // user data or meta_data.json; none where it is empty
+	File     File     // user data or meta_data.json; none where it has no path
 	Metadata Metadata // the cloud's metadata service
 	Drive    ConfigDrive
 }
@@ -37,8 +37,8 @@ type Places struct {
 // Sources returns the sources in their order: the file, user data and OpenStack's metadata of the metadata service, the config drive.
 func (p Places) Sources() []Source {
 	cloud := []Source{p.Metadata, p.Drive}
-	if p.File == "" {
+	if p.File.Path == "" {
 		return cloud
 	}
-	return append([]Source{File{p.File}}, cloud...)
+	return append([]Source{p.File}, cloud...)
 }

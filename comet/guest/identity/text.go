@@ -68,7 +68,7 @@ func parseMetadata(data []byte) (Identity, error) {
 	case err != nil:
 		return Identity{}, absent(err.Error())
 	case !orca.IsMetadata(text):
-		return Identity{}, absent("it is no JSON whose meta has slice_id or comethost")
+		return Identity{}, absent("it is no JSON whose meta, or metadata, has slice_id or comethost")
 	}
 	u, err := orca.ParseMetadata(text)
 	if err != nil {

@@ -28,9 +28,12 @@ func parse(t *testing.T, text []byte) samples {
 	parser := expfmt.NewTextParser(model.LegacyValidation)
 	families, err := parser.TextToMetricFamilies(bytes.NewReader(text))
 	require.NoError(t, err, "%s", text)
+	readme, err := os.ReadFile("../../../cmd/comet-guest/README.md")
+	require.NoError(t, err)
 	all := samples{}
 	for name, f := range families {
 		assert.NotEmpty(t, f.GetHelp(), name)
+		assert.Contains(t, string(readme), "`"+name, "people find every metric there")
 		assert.Equal(t, strings.HasSuffix(name, "_total"), f.GetType().String() == "COUNTER", name)
 		for _, m := range f.GetMetric() {
 			value := m.GetGauge().GetValue() + m.GetCounter().GetValue()

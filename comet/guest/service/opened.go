@@ -1,10 +1,13 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 
@@ -12,6 +15,7 @@ import (
 	"github.com/renci-nrig/comet-go/comet/guest"
 	"github.com/renci-nrig/comet-go/comet/guest/identity"
 	"github.com/renci-nrig/comet-go/comet/guest/settings"
+	"github.com/renci-nrig/comet-go/comet/internal/atomicfile"
 	"github.com/renci-nrig/comet-go/tlsconfig"
 )
 
@@ -35,7 +39,7 @@ func (s *Service) open(set settings.Settings, self identity.Identity) (o *opened
 	if err != nil {
 		return o, err
 	}
-	trust, err := trustOf(set)
+	trust, err := s.trust(set)
 	if err != nil {
 		return o, err
 	}
@@ -86,16 +90,46 @@ func (s *Service) member(t guest.Trust, self identity.Identity) (guest.Member, e
 	return m, nil
 }
 
-// trustOf is what the settings say of heads.
-func trustOf(set settings.Settings) (guest.Trust, error) {
+// trust is what flags and settings say of heads. A CA that they name has to be one, and is not the user data's fault.
+func (s *Service) trust(set settings.Settings) (guest.Trust, error) {
 	accept, err := tlsconfig.ParseNames(set.ServerName)
 	if err != nil {
 		return guest.Trust{}, fmt.Errorf("settings: server-name: %w", err)
 	}
-	return guest.Trust{
-		Files: tlsconfig.Files{CA: set.CACert},
-		Names: tlsconfig.Names{Accept: accept, Any: set.AnyName, Insecure: set.Insecure},
-	}, nil
+	t := guest.Trust{Names: tlsconfig.Names{Accept: accept, Any: set.AnyName, Insecure: set.Insecure}}
+	if t.Files, err = s.authority(set); err == nil && t.Files.CA != "" {
+		err = check(t.Files)
+	}
+	if err != nil {
+		from := "settings: cacert"
+		if s.CACert != "" {
+			from = "--cacert"
+		}
+		return t, fmt.Errorf("%s: %w", from, err)
+	}
+	return t, nil
+}
+
+// authority is the CA that flags or settings name; that of the settings lies below the root.
+func (s *Service) authority(set settings.Settings) (f tlsconfig.Files, err error) {
+	f.CA = cmp.Or(s.CACert, set.CACert)
+	if s.CACert != "" || f.CA == "" || filepath.Clean(cmp.Or(s.Root, "/")) == "/" {
+		return f, nil // which is followed while it changes
+	}
+	root, err := openRoot(s.Root)
+	if err != nil {
+		return f, err
+	}
+	defer root.Close()
+	text, err := atomicfile.Read(root, below(f.CA), atomicfile.ReplaceOptions{})
+	f.CA, f.CAText = filepath.Join(s.Root, f.CA), string(text)
+	return f, err
+}
+
+// check tells why a file cannot be the CA.
+func check(f tlsconfig.Files) error {
+	_, err := tlsconfig.Open(f, tlsconfig.Names{}, tlsconfig.WithInterval(0), tlsconfig.WithLogger(slog.New(slog.DiscardHandler)))
+	return err
 }
 
 func (s *Service) guestSettings(set settings.Settings, main identity.Identity, o *opened) (guest.Settings, error) {

@@ -18,6 +18,8 @@ type Service struct {
 	Root     string                            // the folder below which all files lie; "/" where it is empty
 	Settings func() (settings.Settings, error) // reads the settings, at the start and after each reload
 	Given    *identity.Given                   // who the VM is, where flags say so and no metadata is asked; may be nil
+	UserData string                            // --user-data, in place of the settings' source: a file, wherever Root is; may be empty
+	CACert   string                            // --cacert, in place of the settings' cacert: a file, wherever Root is; may be empty
 	Log      *slog.Logger                      // slog.Default() where it is nil
 	Version  string                            // of the program, for the status
 	Notify   func(state string)                // tells systemd, as sd_notify(3) describes; may be nil
@@ -104,8 +106,8 @@ func (s *Service) identify(ctx context.Context, set settings.Settings) (identity
 	switch {
 	case err == nil:
 		return self, nil
-	case path.IsAbs(set.Source): // people who name a file mean that one
-		return self, &InputError{ofFile(err)}
+	case s.file(set).Path != "": // people who name a file mean that one
+		return self, &InputError{s.ofFile(err)}
 	case kept && !errors.Is(err, identity.ErrBroken) && ctx.Err() == nil:
 		s.log().Warn("who the VM is: what was found last time holds", slog.String("because", err.Error()))
 		return before, nil
@@ -115,31 +117,42 @@ func (s *Service) identify(ctx context.Context, set settings.Settings) (identity
 	return self, err
 }
 
-// ofFile is what is wrong with the file that was named, whatever the cloud says beside it.
-func ofFile(err error) error {
-	if e, ok := errors.AsType[*identity.NotFoundError](err); ok && len(e.Reasons) > 0 {
-		return e.Reasons[0]
+// file is the file that says who the VM is, where somebody names one. Those of the settings lie below the root.
+func (s *Service) file(set settings.Settings) identity.File {
+	switch {
+	case s.UserData != "":
+		return identity.File{Path: s.UserData}
+	case path.IsAbs(set.Source):
+		return identity.File{Path: set.Source, Root: s.Root}
 	}
-	return err
+	return identity.File{}
+}
+
+// ofFile is what is wrong with the file that was named, whatever the cloud says beside it.
+func (s *Service) ofFile(err error) error {
+	if e, ok := errors.AsType[*identity.NotFoundError](err); ok && len(e.Reasons) > 0 {
+		err = e.Reasons[0]
+	}
+	if s.UserData != "" {
+		return fmt.Errorf("--user-data: %w", err)
+	}
+	return fmt.Errorf("settings: source: %w", err)
 }
 
 // search is how to find out who the VM is.
 func (s *Service) search(set settings.Settings, before identity.Identity) identity.Search {
-	p := identity.Places{Metadata: identity.Metadata{Base: set.Metadata}, Drive: identity.ConfigDrive{Root: s.Root}}
+	p := identity.Places{File: s.file(set), Metadata: identity.Metadata{Base: set.Metadata}, Drive: identity.ConfigDrive{Root: s.Root}}
 	search := identity.Search{Before: before, Tell: func(reason error) {
 		s.log().Warn("nobody says yet who the VM is", slog.String("because", reason.Error()))
 	}}
 	switch {
 	case s.Given != nil:
 		search.Sources = []identity.Source{*s.Given}
-	case set.Source == "auto":
-		search.Sources = p.Sources()
-	case set.Source == "metadata":
+	case p.File.Path == "" && set.Source == "metadata":
 		search.Sources = []identity.Source{p.Metadata}
-	case set.Source == "config-drive":
+	case p.File.Path == "" && set.Source == "config-drive":
 		search.Sources = []identity.Source{p.Drive}
 	default:
-		p.File = set.Source
 		search.Sources = p.Sources()
 	}
 	return search

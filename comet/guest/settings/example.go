@@ -31,12 +31,7 @@ func Example() []byte {
 }
 
 func modulesText() string {
-	var off []string
-	for _, name := range guest.ModuleNames() {
-		if guest.DefaultModes(true)[name] == guest.Off && guest.DefaultModes(false)[name] != guest.Off {
-			off = append(off, name)
-		}
-	}
-	return "# Each is on, off, or observe: it then says what it would do, and does nothing.\n" +
-		"# Where OpenStack's metadata says who the VM is, as on Chameleon, these are off by default:\n# " + strings.Join(off, ", ") + "\n"
+	return "# Each is on, off, or observe: it then says what it would do, and does nothing. What a module has made before it was switched off\n" +
+		"# stays; only metadata-guard takes its rule back. README.md beside the package's copyright says how to take back the rest.\n" +
+		"# Where OpenStack's metadata says who the VM is, as on Chameleon, or flags do (--slice), these are off by default:\n# " + strings.Join(guest.ORCAOnly(), ", ") + "\n"
 }

@@ -39,11 +39,11 @@ func (t table) find(section, name string) (key, bool) {
 
 // known are the guest's own settings, in the order in which they are shown.
 var known = table{strict: true, keys: slices.Concat([]key{
-	{"guest", "source", "where the VM learns who it is: auto, metadata, config-drive, or the path of a file", "auto", source},
+	{"guest", "source", "where the VM learns who it is: auto, metadata, config-drive, or the path of a file; paths count from --root", "auto", source},
 	{"guest", "metadata", "the address of the metadata service", "http://169.254.169.254", text(func(s *Settings) *string { return &s.Metadata })},
 	{"guest", "address", "what is published as the VM's own: auto, public, private, interface NAME, an address, or none", "auto", (*Settings).SetAddress},
 	{"guest", "domain", "names of other VMs may have a dot within this domain; empty: that of the VM's own name", "", text(func(s *Settings) *string { return &s.Domain })},
-	{"guest", "key", "the SSH key pair that is made where root has none: ed25519 or rsa", "ed25519", keyKind},
+	{"guest", "ssh-key", "the SSH key pair that is made where root has none: ed25519 or rsa", "ed25519", keyKind},
 	{"guest", "loopback", "what the VM's own name answers with in /etc/hosts: an address, or off", guest.DefaultLoopback.String(), loopback},
 	{"guest", "every", "how often the machine is looked at, and heads are asked that do not tell of changes", "10s", duration(func(s *Settings) *time.Duration { return &s.Every })},
 	{"guest", "settled", "how often such heads are asked once all have reported", "1m", duration(func(s *Settings) *time.Duration { return &s.Settled })},

@@ -21,11 +21,12 @@ import (
 	"github.com/renci-nrig/comet-go/comet/orca"
 )
 
-// File and OldFile are where the settings lie on a VM: the guest's own, and those of neuca-guest-tools, which count where the own ones
-// say nothing.
+// Where the settings lie on a VM: the guest's own, and, where these say nothing, those that cloud-init has brought with the user data,
+// and those of neuca-guest-tools.
 const (
-	File    = "/etc/comet/guest.conf"
-	OldFile = "/etc/neuca/config"
+	File      = "/etc/comet/guest.conf"
+	CloudFile = orca.GuestSettings
+	OldFile   = "/etc/neuca/config"
 )
 
 // Settings are what a site or a user has decided. The zero value is not of use; Defaults is.
@@ -61,12 +62,17 @@ type Settings struct {
 	Modules map[string]guest.Mode // those that were switched; the others are as guest.DefaultModes says
 }
 
-// Load reads the settings of a machine whose files lie below root: path, File where it is empty, and OldFile. A file that is not there
-// says nothing, unless path names it.
+// Load reads the settings of a machine whose files lie below root: OldFile, CloudFile, and path, or File where it is empty; what comes
+// later counts. A file that is not there says nothing, unless path names it.
 func Load(root, path string) (Settings, error) {
 	s := Defaults()
-	if err := s.readBelow(root, OldFile, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return s, err
+	for _, f := range []struct {
+		file string
+		keys table
+	}{{OldFile, old}, {CloudFile, known}} {
+		if err := s.readBelow(root, f.file, f.keys); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return s, err
+		}
 	}
 	if path != "" {
 		data, err := os.ReadFile(path)

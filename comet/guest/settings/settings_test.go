@@ -44,7 +44,7 @@ func TestSettingsThatMakeNoSense(t *testing.T) {
 		"[guest]\nsource = user-data\n":           "line 2: source: is none of auto, metadata, config-drive, and not an absolute path",
 		"[guest]\nmetrics-listen = 0.0.0.0:1\n":   "line 2: metrics-listen: is no loopback address with a port, such as 127.0.0.1:9160",
 		"[guest]\nloopback = 10.0.0.1\n":          "line 2: loopback: is no loopback address such as 127.255.255.1",
-		"[guest]\nkey = dsa\n":                    "line 2: key: is neither ed25519 nor rsa",
+		"[guest]\nssh-key = dsa\n":                "line 2: ssh-key: is neither ed25519 nor rsa",
 		"[interfaces]\nignore = 00:11:22:33:44\n": `line 2: ignore: "00:11:22:33:44" is no hardware address`,
 		"[trust]\ninsecure = perhaps\n":           "line 2: insecure: is neither yes nor no",
 		"every = 1s\n":                            "line 1: stands before the first [section]; this is no ini file",
@@ -84,6 +84,18 @@ func TestTheSettingsOfOlderToolsCountWhereTheOwnSayNothing(t *testing.T) {
 	assert.Equal(t, guest.Observe, s.ModesFor(false)["hosts"])
 	assert.Equal(t, guest.Observe, s.ModesFor(true)["hosts"])
 	assert.Equal(t, guest.Off, s.ModesFor(true)["hostname"])
+
+	write(settings.CloudFile, "[guest]\nsource = /etc/comet/user-data.ini\nevery = 7s\n[modules]\nhosts = off\nusers = off\n")
+	s, err = settings.Load(root, "")
+	require.NoError(t, err)
+	assert.Equal(t, "/etc/comet/user-data.ini", s.Source, "what cloud-init has brought")
+	assert.Equal(t, time.Second, s.Every, "the own file counts")
+	assert.Equal(t, guest.Observe, s.ModesFor(false)["hosts"])
+	assert.Equal(t, guest.Off, s.ModesFor(false)["users"])
+	write(settings.CloudFile, "[guest]\nevrey = 7s\n")
+	_, err = settings.Load(root, "")
+	require.ErrorContains(t, err, "settings "+settings.CloudFile+": line 2: ")
+	require.NoError(t, os.Remove(filepath.Join(root, settings.CloudFile)))
 
 	_, err = settings.Load(root, filepath.Join(root, "missing"))
 	require.ErrorContains(t, err, "settings: open ")

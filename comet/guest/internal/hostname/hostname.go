@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"path"
 	"strings"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
@@ -83,14 +84,16 @@ func (h *HostName) loopback(name string) ([]frame.Step, error) {
 	return p.Steps, err
 }
 
-// cloudInit tells cloud-init, where it is there, to leave the name alone: it would set its own at each start.
+// CloudInitFile is what tells cloud-init to leave the name alone.
+const CloudInitFile = "etc/cloud/cloud.cfg.d/95-comet-guest.cfg"
+
+// cloudInit tells it where it is there: it would set its own name at each start.
 func (h *HostName) cloudInit(string) ([]frame.Step, error) {
-	const folder = "etc/cloud/cloud.cfg.d"
-	info, err := h.Machine.Root().Stat(folder)
+	info, err := h.Machine.Root().Stat(path.Dir(CloudInitFile))
 	if err != nil || !info.IsDir() {
 		return nil, nil
 	}
-	return h.Machine.Put(frame.File{Name: folder + "/95-comet-guest.cfg", Content: []byte("preserve_hostname: true\n"), Mode: 0o644})
+	return h.Machine.Put(frame.File{Name: CloudInitFile, Content: []byte("preserve_hostname: true\n"), Mode: 0o644})
 }
 
 func (h *HostName) kernel(name string) ([]frame.Step, error) {
