@@ -53,7 +53,7 @@ func TestAnyFileAndAnyPeers(t *testing.T) {
 			require.Equal(rt, found, body != "", name)
 			for _, l := range strings.Split(strings.TrimSuffix(body, "\n"), "\n") {
 				if found {
-					require.Regexp(rt, `^([0-9a-f.:]+\t[a-z0-9.-]+|([a-z0-9.-]+ )?ssh-ed25519 [A-Za-z0-9+/=]+( [ -~]+)?)$`, l, name)
+					require.Regexp(rt, `^([0-9a-f.:]+\t[a-z0-9._-]+|([a-z0-9._-]+ )?ssh-ed25519 [A-Za-z0-9+/=]+( [ -~]+)?)$`, l, name)
 				}
 			}
 		}

@@ -2,6 +2,7 @@ package known
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/renci-nrig/comet-go/comet"
@@ -30,7 +31,9 @@ func (c *Context) Ask(ctx context.Context) error {
 		before := c.heardSoFar()
 		change, err := c.client.Snapshot(ctx, c.watch)
 		if err != nil {
-			c.fail(err)
+			if !errors.Is(ctx.Err(), context.Canceled) { // being ended is no failure of heads
+				c.fail(err)
+			}
 			return err
 		}
 		if c.takeUnless(before, change) {
