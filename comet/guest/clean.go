@@ -15,8 +15,9 @@ import (
 )
 
 // Clean takes away what makes a machine this VM of this slice, before an image is made of it: the guest's blocks, its state with the
-// tokens in it, root's SSH keys where the guest has made them, and what attaches disks at boot. It returns what it did, in order. What was applied to the machine
-// itself, such as users, stays. It waits for a guest that is making a pass; none that runs may make another afterwards.
+// tokens in it, root's SSH keys where the guest has made them, what attaches disks at boot, and what keeps programs of the distribution
+// from its network interfaces. It returns what it did, in order. What was applied to the machine itself, such as users, stays. It waits
+// for a guest that is making a pass; none that runs may make another afterwards.
 func Clean(ctx context.Context, root string, log *slog.Logger) (done []Change, err error) {
 	m, err := frame.Open(root, "clean", log)
 	if err != nil {
@@ -56,8 +57,8 @@ func cleaning(m *frame.Machine) (parts []func() ([]frame.Step, error)) {
 		}
 		return steps, err
 	}
-	disks := func() ([]frame.Step, error) { return diskSteps(m) }
-	return append(parts, keys, disks, func() ([]frame.Step, error) { return stateSteps(m), nil })
+	others := func() ([]frame.Step, error) { return machineSteps(m) }
+	return append(parts, keys, others, func() ([]frame.Step, error) { return stateSteps(m), nil })
 }
 
 // stateSteps removes the guest's state, all but the lock, which a guest may be waiting for.
