@@ -73,6 +73,14 @@ func (c *Client) closeLinks() {
 	}
 }
 
+// Reconnect has later calls look up the heads' names and make their connections anew, as after a change of the network; those under way
+// end on the connections that they have.
+func (c *Client) Reconnect() {
+	for _, l := range c.links {
+		l.renew(nil)
+	}
+}
+
 func (c *Client) isClosed() bool { return c.background.Err() != nil }
 
 // start runs f in the background, unless the client is closed.
@@ -90,9 +98,7 @@ func (c *Client) followTrust() {
 		select {
 		case <-changed:
 			changed = c.trust.Changed() // before the renewal, so that none is missed that comes during it
-			for _, l := range c.links {
-				l.renew(nil)
-			}
+			c.Reconnect()
 		case <-c.background.Done():
 			return
 		}

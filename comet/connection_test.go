@@ -127,6 +127,19 @@ func TestConnectionsGoWhenCertificatesChange(t *testing.T) {
 	}
 }
 
+func TestReconnect(t *testing.T) {
+	heads := comettest.Start(t, 1)
+	client := heads.Client()
+	for n := range 3 {
+		for range 2 {
+			_, err := client.Version(t.Context())
+			require.NoError(t, err)
+		}
+		assert.Equal(t, n+1, heads.Handshakes(0))
+		client.Reconnect()
+	}
+}
+
 // The certificate was renewed a moment ago and the client has not heard of it: what is refused on an old connection is asked once
 // more on a new one.
 func TestARefusedCertificateIsTriedOnANewConnection(t *testing.T) {

@@ -182,6 +182,10 @@ func TestThePackageComesAndGoes(t *testing.T) {
 	}
 	d := newDebian(t)
 	d.packages()
+	const ours, ours2 = "etc/systemd/network/05-comet-guest-fa163e000001.network", "etc/NetworkManager/conf.d/90-comet-guest.conf"
+	for _, name := range []string{ours, ours2, "etc/systemd/network/05-theirs.network"} {
+		d.write(name, "", 0o644)
+	}
 	before := d.files()
 	d.olderTools()
 
@@ -214,7 +218,10 @@ func TestThePackageComesAndGoes(t *testing.T) {
 	d.run("dpkg", "--force-unsafe-io", "-i", "/root/guest.deb")
 	assert.True(t, d.has(enabled), "and comes back")
 
+	require.True(t, d.has(ours) && d.has(ours2))
 	d.run("dpkg", "-P", "comet-guest", "neuca-guest-tools")
+	assert.False(t, d.has(ours) || d.has(ours2), "networkd and NetworkManager have the interfaces back")
+	assert.True(t, d.has("etc/systemd/network/05-theirs.network"))
 	var left []string
 	for _, name := range d.files() {
 		if !slices.Contains(before, name) {

@@ -17,9 +17,10 @@ import (
 )
 
 // Clean takes away what makes a machine this VM of this slice, before an image is made of it: the guest's blocks, its state and what
-// cloud-init has brought for it, both with tokens in it, root's SSH keys where the guest has made them, what attaches disks at boot, and
-// what keeps cloud-init from naming the next VM. It returns what it did, in order. What was applied to the machine itself, such as users,
-// stays. It waits for a guest that is making a pass; none that runs may make another afterwards.
+// cloud-init has brought for it, both with tokens in it, root's SSH keys where the guest has made them, what attaches disks at boot, what
+// keeps programs of the distribution from its network interfaces, and what keeps cloud-init from naming the next VM. It returns what it did,
+// in order. What was applied to the machine itself, such as users, stays. It waits for a guest that is making a pass; none that runs may
+// make another afterwards.
 func Clean(ctx context.Context, root string, log *slog.Logger) (done []Change, err error) {
 	m, err := frame.Open(root, "clean", log)
 	if err != nil {
@@ -59,11 +60,11 @@ func cleaning(m *frame.Machine) (parts []func() ([]frame.Step, error)) {
 		}
 		return steps, err
 	}
-	disks := func() ([]frame.Step, error) { return diskSteps(m) }
+	others := func() ([]frame.Step, error) { return machineSteps(m) }
 	for _, name := range []string{orca.GuestUserData, orca.GuestSettings, hostname.CloudInitFile} {
 		parts = append(parts, func() ([]frame.Step, error) { return m.Remove(strings.TrimPrefix(name, "/")) })
 	}
-	return append(parts, keys, disks, func() ([]frame.Step, error) { return stateSteps(m), nil })
+	return append(parts, keys, others, func() ([]frame.Step, error) { return stateSteps(m), nil })
 }
 
 // stateSteps removes the guest's state, all but the locks, for which a guest may be waiting.

@@ -57,6 +57,8 @@ type Guest struct {
 	pubKeys   *peers.PubKeys
 	watch     func(context.Context) error // tells of network interfaces that come or change
 	modes     map[string]Mode
+	addresses headAddresses
+	answer    answer            // in the pass under way
 	self      orca.UserData     // the VM's own
 	kept      time.Time         // when what is known was kept last
 	forgot    bool              // what was kept of contexts of before is gone
@@ -89,6 +91,9 @@ func New(s Settings, members ...Member) (*Guest, error) {
 			return nil, errors.Join(err, machine.Close())
 		}
 	}
+	if err := g.addresses.recall(machine); err != nil {
+		g.Logger.Warn("the heads' addresses have to be looked up again", slog.Any("because", err))
+	}
 	g.runner.Mend(peers.HostsBlock.File, peers.KeysBlock.File, peers.KnownHostsBlock.File)
 	var own *known.Context
 	if members[0].Client != nil {
@@ -111,6 +116,7 @@ func (g *Guest) join(m Member) error {
 		return err
 	}
 	g.contexts = append(g.contexts, c)
+	g.addresses.add(m.Self.CometHost)
 	g.recall(c)
 	return nil
 }
@@ -149,6 +155,7 @@ func (g *Guest) ask(ctx context.Context) error {
 
 // pass lets all modules do what there is to do.
 func (g *Guest) pass(ctx context.Context, apply func(context.Context) ([]frame.Report, error)) (Status, error) {
+	g.answer = answer{}
 	reports, err := apply(ctx)
 	st := g.report(reports)
 	if err == nil {

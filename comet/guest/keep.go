@@ -58,6 +58,7 @@ func (g *Guest) remember(last bool) {
 			return g.machine.SaveBytes(keptName(c), data)
 		}))
 	}
+	errs = append(errs, g.addresses.keep(g.machine))
 	if err := errors.Join(errs...); err != nil {
 		g.say(slog.LevelWarn, "", "state", "what is known is not kept: "+frame.OneLine(err.Error()))
 	} else {

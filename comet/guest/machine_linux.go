@@ -2,6 +2,7 @@ package guest
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
@@ -40,5 +41,9 @@ func (g *Guest) watchLinks(ctx context.Context) {
 	}
 }
 
-// diskSteps take away what attaches disks at boot.
-func diskSteps(m *frame.Machine) ([]frame.Step, error) { return storage.Cleaning(m) }
+// machineSteps take away what attaches disks at boot, and what keeps others from network interfaces.
+func machineSteps(m *frame.Machine) ([]frame.Step, error) {
+	disks, err := storage.Cleaning(m)
+	links, failed := interfaces.Cleaning(m)
+	return append(disks, links...), errors.Join(err, failed)
+}

@@ -24,4 +24,4 @@ func (g *Guest) machineModules() (all []frame.Module) {
 
 func (g *Guest) watchLinks(context.Context) {}
 
-func diskSteps(*frame.Machine) ([]frame.Step, error) { return nil, nil }
+func machineSteps(*frame.Machine) ([]frame.Step, error) { return nil, nil }

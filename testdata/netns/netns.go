@@ -223,6 +223,16 @@ func Listen(t testing.TB, card, prefix string) (address string) {
 	return l.Addr().String()
 }
 
+// Reboot has the kernel say, until the test ends, that it has started anew. Nothing else changes.
+func Reboot(t testing.TB) {
+	t.Helper()
+	const boot = "/proc/sys/kernel/random/boot_id"
+	file := filepath.Join(t.TempDir(), "boot_id")
+	Write(t, file, "00000000-0000-4000-8000-000000000000\n", 0o644)
+	require.NoError(t, unix.Mount(file, boot, "", unix.MS_BIND, ""))
+	t.Cleanup(func() { _ = unix.Unmount(boot, unix.MNT_DETACH) })
+}
+
 // Write makes a file, with the folders above it.
 func Write(t testing.TB, file, content string, mode os.FileMode) {
 	t.Helper()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/network"
+	"github.com/renci-nrig/comet-go/scope"
 )
 
 // place is a link that is changed.
@@ -17,26 +18,33 @@ type place struct {
 	index int
 	mac   string
 	text  string // its name and address, for people
+	asked string // what is wanted of it
 	unset *bool  // an address could not be set
 }
 
-func placeOf(link netlink.Link, mac string) place {
-	return place{link.Attrs().Index, mac, network.Name(link) + " (" + network.Colons(mac) + ")", new(bool)}
+func placeOf(link netlink.Link, mac, asked string) place {
+	return place{link.Attrs().Index, mac, network.Name(link) + " (" + network.Colons(mac) + ")", asked, new(bool)}
 }
 
 // change plans a change of a link, on which those of others do not depend.
-func (l *looking) change(p place, text string, do func(context.Context) error) {
-	l.changes = append(l.changes, frame.Step{Text: text, Do: do, Of: text})
-	if !slices.Contains(l.touched.Links, p.index) {
-		l.touched.Links = append(l.touched.Links, p.index)
-	}
+func (l *looking) change(p place, text string, do func(context.Context) error, set ...network.Placed) {
+	l.changes = append(l.changes, network.Change{
+		Step: frame.Step{Text: text, Do: do, Of: text}, Asked: p.asked, Touched: network.Touched{Links: []int{p.index}, Set: set},
+	})
 }
 
-// addresses plans that a link has these addresses, and not those any more that the guest set before.
+// addresses plans that a link has these addresses, and, where all is known that is wanted, not those any more that the guest set before.
 func (l *looking) addresses(p place, wanted []netip.Prefix) {
 	there := l.now.Prefixes(p.index)
+	over := func(r netlink.Route) bool { return r.LinkIndex == p.index }
+	whole := l.whole
 	for _, w := range wanted {
 		if slices.Contains(there, w) {
+			continue
+		}
+		if why := l.now.Takes(w, l.heads, l.management, over); why != "" {
+			l.note(frame.LeftOut, p.mac, "%s", &scope.FieldError{Field: "ip", Reason: why})
+			whole = false
 			continue
 		}
 		clash := slices.IndexFunc(there, func(a netip.Prefix) bool { return a.Addr() == w.Addr() && a.Addr().Is6() })
@@ -51,7 +59,7 @@ func (l *looking) addresses(p place, wanted []netip.Prefix) {
 		}
 	}
 	for _, a := range l.ledger.Ours[p.mac] {
-		if !slices.Contains(wanted, a) && slices.Contains(there, a) {
+		if whole && !slices.Contains(wanted, a) && slices.Contains(there, a) {
 			l.remove(p, a)
 		}
 	}
@@ -61,7 +69,6 @@ func (l *looking) addresses(p place, wanted []netip.Prefix) {
 // guest's is ever taken for somebody else's.
 func (l *looking) set(p place, address, instead netip.Prefix) {
 	m := l.module
-	l.touched.Set = append(l.touched.Set, network.Placed{Link: p.index, Address: address})
 	l.change(p, "set address "+address.String()+" on "+p.text, func(context.Context) (err error) {
 		defer func() { *p.unset = *p.unset || err != nil }()
 		if err := m.update(l.ledger.Management, func(b *ledger) { b.add(p.mac, address) }); err != nil {
@@ -73,7 +80,7 @@ func (l *looking) set(p place, address, instead netip.Prefix) {
 			}
 		}
 		return network.SetAddress(p.index, address)
-	})
+	}, network.Placed{Link: p.index, Address: address})
 }
 
 var errUnset = errors.New("the one that takes its place could not be set")
@@ -90,7 +97,7 @@ func (l *looking) remove(p place, address netip.Prefix) {
 }
 
 // withdraw plans that what the guest has set goes where nobody asks for the interface any more, and all is known that is asked for.
-func (l *looking) withdraw(orders []order, whole bool) {
+func (l *looking) withdraw(orders []order) {
 	for _, mac := range l.ledger.macs() {
 		link, _, err := l.now.Find(mac)
 		if err != nil || l.module.ignored[mac] || slices.ContainsFunc(orders, func(o order) bool { return o.mac == mac }) {
@@ -99,12 +106,12 @@ func (l *looking) withdraw(orders []order, whole bool) {
 		if l.management[link.Attrs().Index] != "" {
 			continue
 		}
-		p := placeOf(link, mac)
+		p := placeOf(link, mac, network.Colons(mac)+" withdrawn")
 		for _, a := range l.now.Prefixes(p.index) {
 			if !slices.Contains(l.ledger.Ours[mac], a) {
 				continue
 			}
-			if !whole {
+			if !l.whole {
 				l.plan.Notes = append(l.plan.Notes, frame.Held("interfaces", l.plan.Notes))
 				return
 			}

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/interfaces"
@@ -59,13 +60,20 @@ func TestAChangeThatCutsOffTheHeadsIsTakenBack(t *testing.T) {
 		return nil
 	}
 	v.want(ipv4(mac1, "up", "172.16.1.20/24"), ipv4(mac2, "down", ""))
+	require.ErrorIs(t, v.apply().Err, errCutOff)
+	assert.Equal(t, before, picture(t))
 	for range 2 {
 		report := v.apply()
-		require.ErrorIs(t, report.Err, errCutOff)
-		assert.ErrorContains(t, report.Err, "taken back")
+		require.ErrorIs(t, report.Err, network.ErrTakenBack)
+		require.ErrorContains(t, report.Err, mac1+" up 172.16.1.20/24, "+mac2+" down: ")
+		assert.Empty(t, report.Done)
 		assert.Equal(t, before, picture(t))
 	}
+	v.heads.Reach = func(context.Context) error { return errCutOff } // as after a reboot
+	require.ErrorIs(t, v.apply().Err, network.ErrTakenBack)
+	assert.Equal(t, before, picture(t))
 
+	v.heads.Reach = func(context.Context) error { return nil }
 	v.want(ipv4(mac1, "up", "172.16.1.20/24"))
 	v.done()
 	assert.Equal(t, []string{"172.16.1.77/24", "172.16.1.20/24"}, netns.Addresses(t, "eth1"), "the ledger knows what is the guest's")
@@ -100,7 +108,11 @@ func TestARealHeadThatIsCutOff(t *testing.T) {
 	v.done()
 	before := picture(t)
 	v.want(ipv4(mac1, "up", "10.99.0.2/30"), ipv6(mac1, "up", "2001:db8::10/64"))
-	require.ErrorContains(t, v.apply().Err, "taken back")
+	assert.Equal(t, []frame.Note{{Kind: frame.LeftOut, About: mac1,
+		Why: "ip takes in the head 10.99.0.1, which is reached over the management interface eth0"}}, v.done().Plan.Notes)
+	assert.Equal(t, before, picture(t), "nothing goes either")
+	v.heads.Addresses = nil
+	require.ErrorIs(t, v.apply().Err, network.ErrTakenBack)
 	assert.Equal(t, before, picture(t))
 	require.NoError(t, v.heads.Reach(t.Context()))
 }
@@ -241,6 +253,26 @@ func TestTheManagementInterfaceIsNotTouched(t *testing.T) {
 	require.NoError(t, netlink.RouteDel(&netlink.Route{Dst: network.IPNet(netip.MustParsePrefix("0.0.0.0/0"))}))
 	before = picture(t)
 	refused(ipv4(mac0, "down", ""), ipv4(mac1, "up", "172.16.1.10/24"))
+}
+
+// Any router on a slice's network may advertise itself; that makes no management interface of the guest's own.
+func TestAnAdvertisedDefaultRouteOnADataInterface(t *testing.T) {
+	v := newVM(t)
+	netns.Card(t, "eth1", mac1)
+	v.want(ipv4(mac1, "up", "172.16.1.10/24"), ipv6(mac1, "up", "2001:db8:7::10/64"))
+	v.done()
+	advertised := &netlink.Route{Dst: network.IPNet(netip.MustParsePrefix("::/0")), Gw: net.ParseIP("2001:db8:7::1"), Protocol: unix.RTPROT_RA}
+	require.NoError(t, netlink.RouteAdd(advertised))
+	v.want(ipv4(mac1, "up", "172.16.1.20/24"), ipv6(mac1, "up", "2001:db8:7::10/64"))
+	assert.Empty(t, v.done().Plan.Notes)
+	assert.Equal(t, []string{"172.16.1.20/24", "2001:db8:7::10/64"}, netns.Addresses(t, "eth1"))
+	assert.Contains(t, netns.Routes(t), "::/0 via 2001:db8:7::1 proto 9")
+
+	// Without another one it may be what the machine lives by.
+	require.NoError(t, netlink.RouteDel(&netlink.Route{Dst: network.IPNet(netip.MustParsePrefix("0.0.0.0/0"))}))
+	v.want(ipv4(mac1, "up", "172.16.1.30/24"))
+	require.Len(t, v.done().Plan.Notes, 1)
+	assert.Equal(t, []string{"172.16.1.20/24", "2001:db8:7::10/64"}, netns.Addresses(t, "eth1"))
 }
 
 // What the default route's bridge is made of belongs to it.

@@ -116,7 +116,7 @@ func TestAnAddressThatFailsStopsNoOther(t *testing.T) {
 	assert.Equal(t, []string{"2001:db8::10/64"}, netns.Addresses(t, "eth1"))
 }
 
-// Without an address nothing is flushed.
+// Without an address nothing is flushed but what the guest has set.
 func TestWithoutAnAddressOnlyTheStateIsSet(t *testing.T) {
 	v := newVM(t)
 	netns.Card(t, "eth1", mac1)
@@ -133,9 +133,12 @@ func TestWithoutAnAddressOnlyTheStateIsSet(t *testing.T) {
 
 	v.want(ipv4(mac1, "up", "172.16.1.10/24"))
 	v.done()
+	v.want(ipv4(mac1, "up", ""), ipv4("oops", "up", ""))
+	v.done()
+	assert.Equal(t, []string{"172.16.1.77/24", "172.16.1.10/24"}, netns.Addresses(t, "eth1"), "what was left out may be about it")
 	v.want(ipv4(mac1, "up", ""))
 	v.done()
-	assert.Equal(t, []string{"172.16.1.77/24", "172.16.1.10/24"}, netns.Addresses(t, "eth1"))
+	assert.Equal(t, []string{"172.16.1.77/24"}, netns.Addresses(t, "eth1"))
 }
 
 func TestUserAndIgnoredAreLeftAlone(t *testing.T) {
@@ -208,6 +211,8 @@ func TestHostileElementsAreLeftOut(t *testing.T) {
 		"long":                 {mac2, "up", "ipv4", "172.16.9.1/33", mac2, "ip"},
 		"every address":        {mac2, "up", "ipv4", "172.16.9.1/0", mac2, "ip"},
 		"the metadata's":       {mac2, "up", "ipv4", "128.0.0.1/1", mac2, "ip"},
+		"too much":             {mac2, "up", "ipv4", "172.16.9.1/7", mac2, "ip"},
+		"all of IPv6":          {mac2, "up", "ipv6", "2001:db8::1/3", mac2, "ip"},
 		"link-local":           {mac2, "up", "ipv4", "169.254.1.1/16", mac2, "ip"},
 		"link-local, IPv6":     {mac2, "up", "ipv6", "fe80::1/64", mac2, "ip"},
 		"loopback":             {mac2, "up", "ipv4", "127.0.0.1/8", mac2, "ip"},

@@ -23,6 +23,7 @@ type manager struct {
 	ours   func(file string) bool
 	files  func(macs []string) map[string]string // ours, for these interfaces: name and content
 	reload frame.Command
+	older  frame.Command // does the same for releases that do not know reload; none where Program is empty
 }
 
 var managers = []manager{
@@ -43,6 +44,7 @@ var managers = []manager{
 		ours:   func(file string) bool { return file == networkManagerFile },
 		files:  networkManagerFiles,
 		reload: frame.Command{Program: "nmcli", Args: []string{"general", "reload", "conf"}},
+		older:  frame.Command{Program: "systemctl", Args: []string{"kill", "--signal=HUP", "--kill-who=main", "NetworkManager.service"}},
 	},
 }
 
@@ -75,7 +77,7 @@ func networkManagerFiles(macs []string) map[string]string {
 // managers plans that the programs that are there leave the slice's interfaces alone, and no others. What they were told before stays
 // as long as the interface is wanted, or not all is known that is. The management interface is never among them: as long as nobody knows
 // which one that is, as when a machine starts and waits for an address, they are told of none that they have not been told of before.
-func (m *Module) managers(l *looking, orders []order, whole bool) (steps []frame.Step, err error) {
+func (m *Module) managers(l *looking, orders []order) (steps []frame.Step, err error) {
 	for _, one := range managers {
 		var told []string
 		if len(l.management) > 0 {
@@ -86,12 +88,12 @@ func (m *Module) managers(l *looking, orders []order, whole bool) (steps []frame
 		}
 		for _, mac := range l.ledger.Told[one.name] {
 			i := slices.IndexFunc(orders, func(o order) bool { return o.mac == mac })
-			if i >= 0 && orders[i].state != user || i < 0 && !whole && !m.ignored[mac] {
+			if i >= 0 && orders[i].state != user || i < 0 && !l.whole && !m.ignored[mac] {
 				told = append(told, mac)
 			}
 		}
 		slices.Sort(told)
-		more, failed := m.tell(l, one, slices.DeleteFunc(slices.Compact(told), l.manages), whole)
+		more, failed := m.tell(l, one, slices.DeleteFunc(slices.Compact(told), l.manages))
 		steps, err = append(steps, more...), errors.Join(err, failed)
 	}
 	return steps, errors.Join(err, m.ifupdown(l))
@@ -109,8 +111,8 @@ func (l *looking) manages(mac string) bool {
 }
 
 // tell plans one program's files, and that it reads them.
-func (m *Module) tell(l *looking, one manager, macs []string, whole bool) (steps []frame.Step, err error) {
-	ours, err := m.list(one)
+func (m *Module) tell(l *looking, one manager, macs []string) (steps []frame.Step, err error) {
+	ours, err := list(m.machine, one)
 	runs := m.exists(one.runs)
 	if err != nil || !runs && len(ours) == 0 {
 		return nil, err
@@ -125,7 +127,7 @@ func (m *Module) tell(l *looking, one manager, macs []string, whole bool) (steps
 	}
 	for _, name := range ours {
 		known := slices.ContainsFunc(l.ledger.Told[one.name], func(mac string) bool { return one.files([]string{mac})[name] != "" })
-		if _, keep := files[name]; keep || !whole && !known {
+		if _, keep := files[name]; keep || !l.whole && !known {
 			continue
 		}
 		more, err := m.machine.Remove(path.Join(one.folder, name))
@@ -144,8 +146,8 @@ func (m *Module) tell(l *looking, one manager, macs []string, whole bool) (steps
 }
 
 // list returns our files among a program's settings.
-func (m *Module) list(one manager) (ours []string, err error) {
-	entries, err := fs.ReadDir(m.machine.Root().FS(), one.folder)
+func list(m *frame.Machine, one manager) (ours []string, err error) {
+	entries, err := fs.ReadDir(m.Root().FS(), one.folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -167,9 +169,14 @@ func (m *Module) reload(l *looking, one manager, macs []string) frame.Step {
 	step := m.machine.Exec(one.reload)
 	run := step.Do
 	step.Do = func(ctx context.Context) error {
-		if err := run(ctx); err != nil && !unknown(err) {
+		err := run(ctx)
+		if err != nil && !unknown(err) {
 			return err
-		} else if err != nil {
+		}
+		if err != nil && one.older.Program != "" {
+			_, err = m.machine.Run(ctx, one.older)
+		}
+		if err != nil {
 			m.machine.Log.Warn(one.name+" is too old to read its settings anew; it does at the next boot", "error", err)
 		}
 		return m.update(l.ledger.Management, func(b *ledger) { b.Told[one.name] = macs })
@@ -177,43 +184,37 @@ func (m *Module) reload(l *looking, one manager, macs []string) frame.Step {
 	return step
 }
 
-// unknown: networkctl before version 244 has no reload.
+// unknown: networkctl before version 244 and nmcli before 1.22 have no reload. The exit status of nmcli for wrong usage is 2.
 func unknown(err error) bool {
-	_, exited := errors.AsType[*exec.ExitError](err)
-	return exited && strings.Contains(err.Error(), "Unknown operation")
+	exit, exited := errors.AsType[*exec.ExitError](err)
+	return exited && (exit.ExitCode() == 2 || strings.Contains(err.Error(), "Unknown operation"))
 }
 
-// ifupdown has no way to be told: people are.
-func (m *Module) ifupdown(l *looking) error {
-	const folder = "etc/network/interfaces.d"
-	files := []string{"etc/network/interfaces"}
-	entries, err := fs.ReadDir(m.machine.Root().FS(), folder)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+// Withdraw plans that the programs have all interfaces back; addresses stay.
+func (m *Module) Withdraw(context.Context) (plan frame.Plan, err error) {
+	if m.machine.Needs() != nil {
+		return plan, nil
 	}
-	for _, e := range entries {
-		files = append(files, path.Join(folder, e.Name()))
+	l := &looking{module: m, whole: true}
+	if l.ledger, err = m.load(); err != nil {
+		return plan, err
 	}
-	for _, file := range files {
-		text, err := m.machine.Read(file, false)
-		if err != nil {
-			continue // it is no file, or there is none
-		}
-		for line := range strings.Lines(string(text)) {
-			if words := strings.Fields(line); len(words) > 1 && words[0] == "iface" {
-				l.fights(words[1], file)
-			}
-		}
+	for _, one := range managers {
+		steps, failed := m.tell(l, one, nil)
+		plan.Steps, err = append(plan.Steps, steps...), errors.Join(err, failed)
 	}
-	return nil
+	return plan, err
 }
 
-// fights notes that a file names an interface that the guest looks after.
-func (l *looking) fights(name, file string) {
-	for _, link := range l.now.Links {
-		mac := scope.CanonicalMAC(link.Attrs().HardwareAddr.String())
-		if link.Attrs().Name == name && slices.Contains(l.told, mac) {
-			l.note(frame.Warning, mac, "is %s, which /%s configures too: take it out there", network.Name(link), frame.OneLine(file))
+// Cleaning returns the steps that remove our files from the settings of those programs. None is told.
+func Cleaning(m *frame.Machine) (steps []frame.Step, err error) {
+	for _, one := range managers {
+		ours, failed := list(m, one)
+		err = errors.Join(err, failed)
+		for _, name := range ours {
+			more, failed := m.Remove(path.Join(one.folder, name))
+			steps, err = append(steps, more...), errors.Join(err, failed)
 		}
 	}
+	return steps, err
 }

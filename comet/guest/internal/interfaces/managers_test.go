@@ -1,7 +1,10 @@
 package interfaces_test
 
 import (
+	"log/slog"
 	"net/netip"
+	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -9,6 +12,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/interfaces"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/network"
 	"github.com/renci-nrig/comet-go/testdata/netns"
 )
@@ -138,13 +142,98 @@ func TestAnOldNetworkdReadsAtTheNextBoot(t *testing.T) {
 	assert.FileExists(t, unmanaged1)
 }
 
+func TestAnOldNetworkManagerIsTold(t *testing.T) {
+	v := newVM(t)
+	netns.Write(t, "/run/NetworkManager/pid", "", 0o644)
+	netns.Write(t, "/usr/sbin/nmcli", "#!/bin/sh\necho \"Error: argument 'reload' not understood. Try passing --help instead.\" >&2\nexit 2\n", 0o755)
+	called := netns.Program(t, "systemctl")
+	v.want(ipv4(mac1, "up", "172.16.1.10/24"))
+	v.done()
+	assert.FileExists(t, unmanaged)
+	assert.Equal(t, "kill --signal=HUP --kill-who=main NetworkManager.service\n", called())
+
+	netns.Write(t, "/usr/sbin/systemctl", "#!/bin/sh\nexit 1\n", 0o755)
+	v.want(ipv4(mac2, "up", "172.16.2.10/24"))
+	v.done() // it reads at the next boot
+	assert.Contains(t, read(t, unmanaged), mac2)
+}
+
+// Switched off, the guest leaves nobody without anyone who looks after an interface.
+func TestSwitchedOffTheInterfacesAreTheirsAgain(t *testing.T) {
+	v := newVM(t)
+	netns.Card(t, "eth1", mac1)
+	off := func() frame.Report {
+		r := frame.NewRunner(v.machine, 0, 0)
+		r.Add(v.guest(), frame.Off)
+		reports, err := r.Apply(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, reports[0].Err)
+		return reports[0]
+	}
+	assert.Empty(t, off().Done)
+	networkctl, nmcli := netns.Program(t, "networkctl"), netns.Program(t, "nmcli")
+	netns.Write(t, "/run/systemd/netif/state", "", 0o644)
+	netns.Write(t, "/run/NetworkManager/pid", "", 0o644)
+	netns.Write(t, "/etc/systemd/network/10-theirs.network", "theirs", 0o644)
+	v.want(ipv4(mac1, "up", "172.16.1.10/24"), ipv4(mac2, "up", ""))
+	v.done()
+	assert.Equal(t, []string{
+		"remove " + unmanaged1, "remove " + unmanaged2, "run networkctl reload", "remove " + unmanaged, "run nmcli general reload conf",
+	}, off().Done)
+	assert.Empty(t, off().Done)
+	assert.Equal(t, "theirs", read(t, "/etc/systemd/network/10-theirs.network"))
+	assert.Equal(t, []string{"172.16.1.10/24"}, netns.Addresses(t, "eth1"))
+	assert.Equal(t, "reload\nreload\n", networkctl())
+	assert.Equal(t, "general reload conf\ngeneral reload conf\n", nmcli())
+
+	v.done()
+	v.want()
+	v.done()
+	assert.Empty(t, netns.Addresses(t, "eth1"), "the ledger knows them still")
+}
+
+func TestCleaning(t *testing.T) {
+	m, err := frame.Open(t.TempDir(), "clean", slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	defer m.Close()
+	root := m.Root().Name()
+	for _, file := range []string{unmanaged1, unmanaged2, unmanaged, "/etc/systemd/network/10-theirs.network", "/etc/NetworkManager/conf.d/theirs.conf"} {
+		netns.Write(t, filepath.Join(root, file), "", 0o644)
+	}
+	for _, want := range [][]string{{"remove " + unmanaged1, "remove " + unmanaged2, "remove " + unmanaged}, nil} {
+		steps, err := interfaces.Cleaning(m)
+		require.NoError(t, err)
+		assert.Equal(t, want, texts(frame.Plan{Steps: steps}))
+		for _, s := range steps {
+			require.NoError(t, s.Do(t.Context()))
+		}
+	}
+	assert.FileExists(t, filepath.Join(root, "/etc/systemd/network/10-theirs.network"))
+	assert.FileExists(t, filepath.Join(root, "/etc/NetworkManager/conf.d/theirs.conf"))
+}
+
 func TestIfupdownIsNoticed(t *testing.T) {
 	v := newVM(t)
 	netns.Card(t, "eth1", mac1)
 	netns.Card(t, "eth2", mac2)
-	netns.Write(t, "/etc/network/interfaces", "auto lo\niface lo inet loopback\niface eth0 inet dhcp\n", 0o644)
-	netns.Write(t, "/etc/network/interfaces.d/50-cloud-init", "auto eth2\n  iface eth2 inet dhcp\n", 0o644)
 	v.want(ipv4(mac1, "up", ""), ipv4(mac2, "up", ""))
-	assert.Equal(t, []frame.Note{{Kind: frame.Warning, About: mac2,
-		Why: "is eth2, which /etc/network/interfaces.d/50-cloud-init configures too: take it out there"}}, v.done().Plan.Notes)
+	for text, named := range map[string]bool{
+		"auto lo\niface lo inet loopback\niface eth0 inet dhcp\n": false,
+		"auto eth2\n  iface eth2 inet dhcp\n":                     true,
+		"allow-hotplug eth0 eth2=data\niface data inet dhcp\n":    true,
+		"auto eth0 \\\n eth2\n":                                   true,
+		"auto /mac/FA:16:3E:00:00:02=data\n":                      true,
+		"auto /mac/fa:16:3e:00:00:*\n":                            true,
+		"allow-hotplug /eth[2-9]\n":                               true,
+		"#auto eth2\nno-auto-down eth2\nauto eth22 /mac/ /[ /\n":  false,
+	} {
+		netns.Write(t, "/etc/network/interfaces.d/50-cloud-init", text, 0o644)
+		var about []string
+		for _, n := range v.done().Plan.Notes {
+			assert.Equal(t, frame.Warning, n.Kind)
+			assert.Regexp(t, "^is eth[12], which /etc/network/interfaces.d/50-cloud-init configures too: take it out there$", n.Why)
+			about = append(about, n.About)
+		}
+		assert.Equal(t, named, slices.Contains(about, mac2), text)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"sync"
 
@@ -49,21 +50,24 @@ func (m *Module) Plan(context.Context) (frame.Plan, error) {
 		return frame.Plan{}, err
 	}
 	orders, notes := m.orders(wanted.Elements)
-	whole := wanted.Whole && !slices.ContainsFunc(notes, func(n frame.Note) bool { return n.Kind == frame.LeftOut })
 	m.watched(orders)
 	l, err := m.look()
 	if err != nil {
 		return frame.Plan{}, err
 	}
+	l.whole = wanted.Whole && !slices.ContainsFunc(notes, func(n frame.Note) bool { return n.Kind == frame.LeftOut })
 	l.plan.Notes = append(slices.Clone(wanted.Notes), notes...)
+	var asked []string
 	for _, o := range orders {
+		asked = append(asked, o.String())
 		l.keep(o)
 	}
-	l.withdraw(orders, whole)
-	steps, err := m.managers(l, orders, whole)
-	l.plan.Steps = append(steps, m.guard.Around(l.changes, l.touched)...)
+	l.withdraw(orders)
+	told, err := m.managers(l, orders)
+	changes, wait := m.guard.Around(l.changes, asked, l.whole)
+	l.plan.Steps = append(told, changes...)
 	l.forget(orders)
-	return l.plan, err
+	return l.plan, errors.Join(err, wait)
 }
 
 // looking is one look at the machine, and what follows from it.
@@ -71,12 +75,13 @@ type looking struct {
 	module     *Module
 	now        *network.State
 	ledger     ledger
+	heads      []netip.Addr
 	management map[int]string
+	whole      bool     // all is known that is wanted
 	told       []string // the macs that programs of the distribution have to leave alone
 
 	plan    frame.Plan
-	changes []frame.Step // of links and addresses
-	touched network.Touched
+	changes []network.Change // of links and addresses
 }
 
 func (m *Module) look() (*looking, error) {
@@ -84,7 +89,7 @@ func (m *Module) look() (*looking, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &looking{module: m, now: now}
+	l := &looking{module: m, now: now, heads: m.heads.Known()}
 	if l.ledger, err = m.load(); err != nil {
 		return nil, err
 	}
@@ -94,7 +99,7 @@ func (m *Module) look() (*looking, error) {
 			own[link.Attrs().Index] = true
 		}
 	}
-	l.management = now.Management(m.heads.Known(), func(index int) bool { return own[index] })
+	l.management = now.Management(l.heads, func(index int) bool { return own[index] })
 	l.remember()
 	return l, nil
 }
@@ -149,11 +154,11 @@ func (l *looking) keep(o order) {
 	}
 	l.told = append(l.told, o.mac)
 	l.plan.Count++
-	p := placeOf(link, o.mac)
+	p := placeOf(link, o.mac, o.String())
 	if on := o.state == up; network.Up(link) != on {
 		l.change(p, "set "+p.text+" "+o.state, func(context.Context) error { return network.SetUp(index, on) })
 	}
-	if o.state == up && len(o.addresses) > 0 {
+	if o.state == up {
 		l.addresses(p, o.addresses)
 	}
 }

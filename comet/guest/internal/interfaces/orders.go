@@ -22,7 +22,15 @@ const (
 type order struct {
 	mac       string // as scope.CanonicalMAC makes it
 	state     string
-	addresses []netip.Prefix // each once; where there is none, addresses are left as they are
+	addresses []netip.Prefix // each once; those that others have set stay beside them
+}
+
+func (o order) String() string {
+	text := network.Colons(o.mac) + " " + o.state
+	for _, a := range o.addresses {
+		text += " " + a.String()
+	}
+	return text
 }
 
 // orders brings the elements together by hardware address, in its order. An element that makes no sense is left out.
@@ -86,11 +94,8 @@ func check(e scope.Interface) (netip.Prefix, error) {
 			return netip.Prefix{}, &scope.FieldError{Field: "ip", Reason: reason}
 		}
 	}
-	switch {
-	case p.Bits() == 0:
-		return netip.Prefix{}, &scope.FieldError{Field: "ip", Reason: "would take in every address"}
-	case p.Masked().Contains(network.Metadata):
-		return netip.Prefix{}, &scope.FieldError{Field: "ip", Reason: "would take in the metadata address " + network.Metadata.String()}
+	if why := network.Reserved(p); why != "" {
+		return netip.Prefix{}, &scope.FieldError{Field: "ip", Reason: why}
 	}
 	return p, nil
 }

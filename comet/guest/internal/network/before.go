@@ -3,26 +3,11 @@ package network
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
-
-// Touched is what a change may alter: links, with the addresses that it sets on them, and the routes to some networks.
-type Touched struct {
-	Links    []int // indexes
-	Set      []Placed
-	Networks []netip.Prefix
-	Protocol netlink.RouteProtocol // of the routes that the change makes
-}
-
-// Placed is an address on a link.
-type Placed struct {
-	Link    int
-	Address netip.Prefix
-}
 
 // before is how all that a change touches was before it.
 type before struct {
@@ -163,10 +148,10 @@ func routeID(r netlink.Route) string {
 	return id
 }
 
-func setOf(networks []netip.Prefix) map[netip.Prefix]bool {
-	set := make(map[netip.Prefix]bool, len(networks))
-	for _, n := range networks {
-		set[n] = true
+func setOf[E comparable](all []E) map[E]bool {
+	set := make(map[E]bool, len(all))
+	for _, e := range all {
+		set[e] = true
 	}
 	return set
 }

@@ -13,6 +13,7 @@ import (
 type Heads struct {
 	Addresses func() []netip.Addr         // as far as they are known; may be nil
 	Reach     func(context.Context) error // asks a head, and allows it the seconds that a network needs to settle; may be nil: then nothing is taken back
+	Reached   func(context.Context) error // what Reach said last in this pass; it asks where nobody has yet. May be nil: then Reach is asked
 }
 
 // Known returns the addresses.
@@ -25,48 +26,80 @@ func (h Heads) Known() []netip.Addr {
 
 // Guard takes changes back that have cut off the heads. What it needs for that is on disk while the change is under way, so that a
 // guest that is killed in the middle does it at its next start. Where the heads cannot be reached before the change already, nothing
-// can be judged, and the change stays.
+// can be judged, and the change stays, unless it was taken back before.
 type Guard struct {
 	machine *frame.Machine
-	file    string
-	reach   func(context.Context) error
+	module  string
+	heads   Heads
 	before  *before // of the change under way; nil after a start
 }
 
 // NewGuard returns the guard of a module.
 func NewGuard(m *frame.Machine, module string, h Heads) *Guard {
-	return &Guard{machine: m, file: module + "-before", reach: h.Reach}
+	if h.Reached == nil {
+		h.Reached = h.Reach
+	}
+	return &Guard{machine: m, module: module, heads: h}
 }
 
-// Around puts steps between one that notes how things are and one that asks whether the heads still answer.
-func (g *Guard) Around(steps []frame.Step, t Touched) []frame.Step {
-	if g.reach == nil || len(steps) == 0 {
-		return steps
+// Around puts changes between a step that notes how things are and one that asks whether the heads still answer. Those of elements that
+// were taken back are left out for a while, which the error says, and then come by themselves, when nothing else is left to do. asked
+// are the elements that are wanted now; where that is the whole of it, what was taken back of others is forgotten.
+func (g *Guard) Around(changes []Change, asked []string, whole bool) ([]frame.Step, error) {
+	if g.heads.Reach == nil {
+		steps, _ := merge(changes)
+		return steps, nil
 	}
-	first := frame.Step{Text: "note how the network is, to be able to go back", Do: func(ctx context.Context) error { return g.begin(ctx, t) }}
-	last := frame.Step{Text: "see whether the heads still answer, and go back if not", Do: g.judge}
-	return append(append([]frame.Step{first}, steps...), last)
+	back, err := g.takenBack()
+	if err != nil {
+		return nil, err
+	}
+	var others []string
+	if whole {
+		others = back.besides(changes, asked)
+	}
+	now, again, wait := back.without(others).sort(changes)
+	if len(now) == 0 {
+		now = again
+	}
+	var steps []frame.Step
+	if len(now) > 0 {
+		middle, touched := merge(now)
+		first := frame.Step{Text: "note how the network is, to be able to go back", Do: func(ctx context.Context) error { return g.begin(ctx, touched) }}
+		last := frame.Step{Text: "see whether the heads still answer, and go back if not", Do: g.judge}
+		steps = append(append([]frame.Step{first}, middle...), last)
+	}
+	return append(steps, g.forgetBack(others)...), wait
 }
 
 // Resume returns the step that judges a change which was cut short. While there is one, nothing else should be planned.
 func (g *Guard) Resume() ([]frame.Step, error) {
 	b, err := g.load()
-	if b == nil || err != nil || g.reach == nil {
+	switch {
+	case b == nil || err != nil || g.heads.Reach == nil:
 		return nil, err
+	case b.Boot != BootID(): // nothing is left to go back to, and nobody knows whether it was well
+		return []frame.Step{{Text: "note that a change was cut short before it was judged", Do: func(ctx context.Context) error {
+			return errors.Join(g.noteBack(b.Touched.Asked, atOnce), g.forget(ctx))
+		}}}, nil
 	}
 	return []frame.Step{{Text: "see whether the heads answer after a change that was cut short, and go back if not", Do: g.judge}}, nil
 }
 
 func (g *Guard) begin(ctx context.Context, t Touched) error {
-	if err := g.reach(ctx); err != nil {
-		return ctx.Err()
+	if err := g.heads.Reached(ctx); err != nil {
+		back, failed := g.takenBack()
+		if failed == nil && back.holds(t.Asked) {
+			failed = fmt.Errorf("%w, and waits for them: %w", ErrTakenBack, err)
+		}
+		return errors.Join(ctx.Err(), failed)
 	}
 	b, err := take(t)
 	if err != nil {
 		return err
 	}
 	g.before = b
-	return g.machine.Save(g.file, b.kept())
+	return g.machine.Save(g.file(), b.kept())
 }
 
 func (g *Guard) judge(ctx context.Context) error {
@@ -77,24 +110,30 @@ func (g *Guard) judge(ctx context.Context) error {
 	if g.before != nil { // which has all that a file cannot hold
 		b = g.before
 	}
-	cause := g.reach(ctx)
-	if ctx.Err() != nil {
+	cause := g.heads.Reach(ctx)
+	switch {
+	case ctx.Err() != nil:
 		return ctx.Err() // to be judged at the next start
+	case cause == nil:
+		return errors.Join(g.dropBack(b.Touched.Asked), g.forget(ctx))
 	}
-	if cause != nil {
-		if err := b.restore(); err != nil {
-			return fmt.Errorf("the heads are cut off (%w), and going back failed: %w", cause, err)
-		}
-		cause = fmt.Errorf("the heads were cut off, so the change was taken back: %w", cause)
+	cause = errors.Join(fmt.Errorf("%w: %w", ErrTakenBack, cause), g.noteBack(b.Touched.Asked, inAWhile()))
+	if err := b.restore(); err != nil {
+		return fmt.Errorf("the heads are cut off, and going back failed: %w: %w", err, cause)
+	}
+	if g.heads.Reach(ctx) != nil { // which may not be for the change
+		cause = errors.Join(cause, g.noteBack(b.Touched.Asked, atOnce))
 	}
 	return errors.Join(cause, g.forget(ctx))
 }
 
-// load returns what was noted in this boot; of another one nothing is left to go back to.
+func (g *Guard) file() string { return g.module + "-before" }
+
+// load returns what was noted of a change that has not been judged, be it in another boot.
 func (g *Guard) load() (*before, error) {
 	b := &before{}
-	found, err := g.machine.Load(g.file, b)
-	if err != nil || !found || b.Boot != BootID() {
+	found, err := g.machine.Load(g.file(), b)
+	if err != nil || !found {
 		return nil, err
 	}
 	return b, nil
@@ -102,7 +141,7 @@ func (g *Guard) load() (*before, error) {
 
 func (g *Guard) forget(ctx context.Context) error {
 	g.before = nil
-	steps, err := g.machine.Remove(g.machine.State(g.file))
+	steps, err := g.machine.Remove(g.machine.State(g.file()))
 	for _, s := range steps {
 		err = errors.Join(err, s.Do(ctx))
 	}

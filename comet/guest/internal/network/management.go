@@ -5,23 +5,29 @@ import (
 	"slices"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
-
-// Metadata is where an instance asks who it is. No route and no interface of a slice may take it in: whoever answers there hands out
-// the slice's keys.
-var Metadata = netip.AddrFrom4([4]byte{169, 254, 169, 254})
 
 // Management returns the links that are left as they are, and why: those that carry a default route of the main table or lead to the
 // metadata address or to one of those given, together with what they belong to or are made on, and what belongs to them. A link that is
-// the guest's own, because it has set its addresses, counts only for a default route.
+// the guest's own, because it has set its addresses, counts only for a default route, and where another link has one, not for one that
+// any router may have advertised there.
 func (s *State) Management(reach []netip.Addr, own func(index int) bool) map[int]string {
 	why := map[int]string{}
-	for _, r := range s.Routes {
-		if Network(r).Bits() == 0 && r.Type == unicast {
+	carry := func(advertised bool) {
+		for _, r := range s.Routes {
+			if Network(r).Bits() != 0 || r.Type != unix.RTN_UNICAST {
+				continue
+			}
 			for _, index := range Over(r) {
-				s.protect(why, index, "carries the default route")
+				if advertised == (r.Protocol == unix.RTPROT_RA && own(index)) {
+					s.protect(why, index, "carries the default route")
+				}
 			}
 		}
+	}
+	if carry(false); len(why) == 0 {
+		carry(true)
 	}
 	for _, a := range append([]netip.Addr{Metadata}, reach...) {
 		routes, err := netlink.RouteGet(a.AsSlice())
@@ -36,9 +42,6 @@ func (s *State) Management(reach []netip.Addr, own func(index int) bool) map[int
 	}
 	return why
 }
-
-// unicast is RTN_UNICAST of rtnetlink.
-const unicast = 1
 
 // protect notes a link with those above and below it.
 func (s *State) protect(why map[int]string, index int, reason string) {

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/network"
+	"github.com/renci-nrig/comet-go/scope"
 )
 
 // keep plans what an order asks for.
@@ -20,7 +20,7 @@ func (l *looking) keep(o order) {
 	case !o.hop.IsValid():
 		for _, r := range l.routes[o.network] {
 			if r.Type == unix.RTN_UNICAST && !l.protected(o.network, r) {
-				l.remove(r)
+				l.remove(r, o.String())
 			}
 		}
 	default:
@@ -31,22 +31,28 @@ func (l *looking) keep(o order) {
 // replace plans that a network is reached by a next hop. A route that does so already stays, whoever has made it, unless it stands
 // back behind another.
 func (l *looking) replace(o order) {
-	var there bool
+	first, mine := l.first(o.network), false
 	for _, r := range l.routes[o.network] {
-		if leads(r, o.hop) {
-			first := !slices.ContainsFunc(l.routes[o.network], func(other netlink.Route) bool { return other.Priority < r.Priority })
-			there = there || first || r.Protocol == Protocol
-		} else if l.protected(o.network, r) {
+		if !leads(r, o.hop) && l.protected(o.network, r) {
 			return
 		}
+		mine = mine || r.Protocol == Protocol && leads(r, o.hop) && r.Priority == priority(o.network)
 	}
-	if there {
+	switch {
+	case first != nil && leads(*first, o.hop):
 		l.plan.Count++
 		l.removeOwn(o)
 		return
+	case mine:
+		l.note(frame.Warning, o.network, "goes by %s: somebody has put another route before the guest's", by(*first))
+		return
 	}
 	over, why := l.reach(o.hop)
+	takes := l.now.Takes(o.network, l.heads, l.management, func(r netlink.Route) bool { return r.Protocol == Protocol })
 	switch {
+	case takes != "":
+		l.note(frame.LeftOut, o.network, "%s", &scope.FieldError{Field: "routeNetwork", Reason: takes})
+		return
 	case l.own[o.hop]:
 		l.note(frame.LeftOut, o.network, "routeNextHop %s is this machine's own address", o.hop)
 		return
@@ -55,8 +61,34 @@ func (l *looking) replace(o order) {
 		return
 	}
 	l.plan.Count++
-	route := netlink.Route{Dst: network.IPNet(o.network), Gw: o.hop.AsSlice(), LinkIndex: over, Protocol: Protocol}
-	l.change(o.network, "route "+o.network.String()+" via "+o.hop.String(), func() error { return netlink.RouteReplace(&route) })
+	route := netlink.Route{Dst: network.IPNet(o.network), Gw: o.hop.AsSlice(), LinkIndex: over, Protocol: Protocol, Priority: priority(o.network)}
+	l.change(o.network, o.String(), "route "+o.String(), func() error { return netlink.RouteReplace(&route) })
+}
+
+// first returns the route to a network that counts, or nil: of several with the same priority it is the one that is listed first.
+func (l *looking) first(n netip.Prefix) (first *netlink.Route) {
+	for i, r := range l.routes[n] {
+		if first == nil || r.Priority < first.Priority {
+			first = &l.routes[n][i]
+		}
+	}
+	return first
+}
+
+// priority of the guest's routes, which come before those of others. For IPv6 the kernel takes 0 as 1024.
+func priority(n netip.Prefix) int {
+	if n.Addr().Is4() {
+		return 0
+	}
+	return 1
+}
+
+// by tells where a route leads.
+func by(r netlink.Route) string {
+	if gateway := network.Addr(r.Gw); gateway.IsValid() {
+		return gateway.String()
+	}
+	return "another way"
 }
 
 // reach returns the link that leads to a next hop, that of the longest prefix, or why there is none.
@@ -99,7 +131,7 @@ func (l *looking) protected(n netip.Prefix, r netlink.Route) bool {
 func (l *looking) removeOwn(o order) {
 	for _, r := range l.routes[o.network] {
 		if r.Protocol == Protocol && !leads(r, o.hop) {
-			l.remove(r)
+			l.remove(r, o.String())
 		}
 	}
 }
@@ -111,24 +143,25 @@ func (l *looking) withdraw(orders []order, whole bool) {
 		asked[o.network] = true
 	}
 	for _, r := range l.now.Routes {
-		if r.Protocol != Protocol || asked[network.Network(r)] {
+		n := network.Network(r)
+		if r.Protocol != Protocol || asked[n] {
 			continue
 		}
 		if !whole {
 			l.plan.Notes = append(l.plan.Notes, frame.Held("routes", l.plan.Notes))
 			return
 		}
-		l.remove(r)
+		l.remove(r, n.String()+" withdrawn")
 	}
 }
 
-func (l *looking) remove(r netlink.Route) {
+func (l *looking) remove(r netlink.Route, asked string) {
 	n := network.Network(r)
 	text := "remove route " + n.String()
 	if gateway := network.Addr(r.Gw); gateway.IsValid() {
 		text += " via " + gateway.String()
 	}
-	l.change(n, text, func() error {
+	l.change(n, asked, text, func() error {
 		if err := netlink.RouteDel(&r); !errors.Is(err, unix.ESRCH) { // gone with its link
 			return err
 		}
@@ -136,7 +169,10 @@ func (l *looking) remove(r netlink.Route) {
 	})
 }
 
-func (l *looking) change(n netip.Prefix, text string, do func() error) {
-	l.touched = append(l.touched, n)
-	l.plan.Steps = append(l.plan.Steps, frame.Step{Text: text, Of: text, Do: func(context.Context) error { return do() }})
+func (l *looking) change(n netip.Prefix, asked, text string, do func() error) {
+	l.changes = append(l.changes, network.Change{
+		Step:    frame.Step{Text: text, Of: text, Do: func(context.Context) error { return do() }},
+		Asked:   asked,
+		Touched: network.Touched{Networks: []netip.Prefix{n}, Protocol: Protocol},
+	})
 }

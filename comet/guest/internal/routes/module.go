@@ -52,30 +52,34 @@ func (m *Module) Plan(context.Context) (frame.Plan, error) {
 	if err != nil {
 		return frame.Plan{}, err
 	}
-	l := newLooking(now, now.Management(m.heads.Known(), func(int) bool { return false }))
+	l := newLooking(now, m.heads.Known())
 	l.plan.Notes = append(slices.Clone(wanted.Notes), notes...)
+	var asked []string
 	for _, o := range orders {
+		asked = append(asked, o.String())
 		l.keep(o)
 	}
 	l.withdraw(orders, whole)
-	l.plan.Steps = m.guard.Around(l.plan.Steps, network.Touched{Networks: l.touched, Protocol: Protocol})
-	return l.plan, nil
+	l.plan.Steps, err = m.guard.Around(l.changes, asked, whole)
+	return l.plan, err
 }
 
 // looking is one look at the machine, and what follows from it.
 type looking struct {
 	now        *network.State
+	heads      []netip.Addr
 	management map[int]string
 	routes     map[netip.Prefix][]netlink.Route // by network
 	direct     []netlink.Route                  // those without a gateway, which lead to next hops
 	own        map[netip.Addr]bool              // addresses of this machine
 
 	plan    frame.Plan
-	touched []netip.Prefix
+	changes []network.Change
 }
 
-func newLooking(now *network.State, management map[int]string) *looking {
-	l := &looking{now: now, management: management, routes: map[netip.Prefix][]netlink.Route{}, own: map[netip.Addr]bool{}}
+func newLooking(now *network.State, heads []netip.Addr) *looking {
+	l := &looking{now: now, heads: heads, routes: map[netip.Prefix][]netlink.Route{}, own: map[netip.Addr]bool{}}
+	l.management = now.Management(heads, func(int) bool { return false })
 	for _, r := range now.Routes {
 		n := network.Network(r)
 		l.routes[n] = append(l.routes[n], r)

@@ -17,8 +17,15 @@ type order struct {
 	user    bool       // left alone
 }
 
+func (o order) String() string {
+	if o.hop.IsValid() {
+		return o.network.String() + " via " + o.hop.String()
+	}
+	return o.network.String() + " down"
+}
+
 // ordersOf reads the elements, in the order of their networks. One that makes no sense is left out, and so is a second one for the same
-// network.
+// network. Bits behind the prefix do not count, but may show that another network is meant.
 func ordersOf(elements []scope.Route) (list []order, notes []frame.Note) {
 	seen := make(map[netip.Prefix]bool, len(elements))
 	for _, e := range elements {
@@ -30,6 +37,9 @@ func ordersOf(elements []scope.Route) (list []order, notes []frame.Note) {
 			about := cmp.Or(frame.OneLine(e.Network), "a route without network")
 			notes = append(notes, frame.Note{Kind: frame.LeftOut, About: about, Why: err.Error()})
 			continue
+		}
+		if given, _ := netip.ParsePrefix(e.Network); given != o.network {
+			notes = append(notes, frame.Note{Kind: frame.Warning, About: o.network.String(), Why: "routeNetwork is given as " + given.String()})
 		}
 		seen[o.network] = true
 		list = append(list, o)
@@ -47,6 +57,7 @@ func check(e scope.Route) (o order, err error) {
 	if o.network, err = netip.ParsePrefix(e.Network); err != nil {
 		return order{}, err
 	}
+	o.network = o.network.Masked()
 	if err := checkNetwork(o.network); err != nil {
 		return order{}, err
 	}
@@ -65,15 +76,14 @@ func check(e scope.Route) (o order, err error) {
 
 func checkNetwork(n netip.Prefix) error {
 	wrong := func(reason string) error { return &scope.FieldError{Field: "routeNetwork", Reason: reason} }
+	reserved := network.Reserved(n)
 	switch a := n.Addr(); {
 	case n.Bits() == 0:
 		return wrong("is the default route, which belongs to the management of the machine")
-	case n != n.Masked():
-		return wrong("has bits set behind its prefix: is " + n.Masked().String() + " meant?")
 	case a.Is4In6():
 		return wrong("is an IPv4 network written as one of IPv6")
-	case n.Contains(network.Metadata):
-		return wrong("takes in the metadata address " + network.Metadata.String())
+	case reserved != "":
+		return wrong(reserved)
 	case a.IsLoopback(), a.IsMulticast(), a.IsLinkLocalUnicast(), a.IsUnspecified():
 		return wrong("is no network that routes lead to")
 	}

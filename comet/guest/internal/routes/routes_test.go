@@ -2,20 +2,22 @@ package routes_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"os/exec"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/network"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/routes"
 	"github.com/renci-nrig/comet-go/scope"
+	"github.com/renci-nrig/comet-go/testdata/needs"
 	"github.com/renci-nrig/comet-go/testdata/netns"
 )
 
@@ -221,11 +223,13 @@ func TestHostileElementsAreLeftOut(t *testing.T) {
 		"a command":            {"10.2.0.0/16; reboot", "172.16.1.1", "10.2.0.0/16; reboot", "routeNetwork"},
 		"lines":                {"10.2.0.0/16\n10.3.0.0/16", "172.16.1.1", "10.2.0.0/16; 10.3.0.0/16", "routeNetwork"},
 		"an address":           {"10.2.0.1", "172.16.1.1", "10.2.0.1", "routeNetwork"},
-		"an address in it":     {"10.2.0.1/16", "172.16.1.1", "10.2.0.1/16", "routeNetwork"},
 		"too long":             {"10.2.0.0/33", "172.16.1.1", "10.2.0.0/33", "routeNetwork"},
 		"everything":           {"0.0.0.0/0", "172.16.1.1", "0.0.0.0/0", "routeNetwork"},
 		"everything, IPv6":     {"::/0", "2001:db8:1::1", "::/0", "routeNetwork"},
 		"half of everything":   {"128.0.0.0/1", "172.16.1.1", "128.0.0.0/1", "routeNetwork"},
+		"too much":             {"10.0.0.0/7", "172.16.1.1", "10.0.0.0/7", "routeNetwork"},
+		"all of IPv6":          {"2000::/3", "2001:db8:1::1", "2000::/3", "routeNetwork"},
+		"too much of IPv6":     {"2001::/15", "2001:db8:1::1", "2001::/15", "routeNetwork"},
 		"the metadata address": {"169.254.169.254/32", "172.16.1.1", "169.254.169.254/32", "routeNetwork"},
 		"link-local":           {"fe80::/64", "2001:db8:1::1", "fe80::/64", "routeNetwork"},
 		"loopback":             {"127.0.0.0/8", "172.16.1.1", "127.0.0.0/8", "routeNetwork"},
@@ -257,6 +261,65 @@ func TestHostileElementsAreLeftOut(t *testing.T) {
 	}
 }
 
+func TestBitsBehindThePrefixDoNotCount(t *testing.T) {
+	v := newVM(t)
+	v.want("10.2.3.4/16", "172.16.1.1", "2001:db8:2::1/48", "2001:db8:1::1")
+	report := v.done()
+	v.routes("10.2.0.0/16 via 172.16.1.1"+ours, "2001:db8:2::/48 via 2001:db8:1::1"+ours)
+	assert.Equal(t, []frame.Note{
+		{Kind: frame.Warning, About: "10.2.0.0/16", Why: "routeNetwork is given as 10.2.3.4/16"},
+		{Kind: frame.Warning, About: "2001:db8:2::/48", Why: "routeNetwork is given as 2001:db8:2::1/48"},
+	}, report.Plan.Notes)
+}
+
+// The guest's route counts, and not one that stands behind another.
+func TestAnotherRouteToTheSameNetwork(t *testing.T) {
+	for name, c := range map[string]struct{ network, hop, address, theirs string }{
+		"IPv4": {"10.2.0.0/16", "172.16.1.1", "10.2.0.7", "172.16.1.5"},
+		"IPv6": {"2001:db8:9::/48", "2001:db8:1::1", "2001:db8:9::7", "2001:db8:1::5"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := newVM(t)
+			add := func(priority int, how func(*netlink.Route) error) {
+				require.NoError(t, how(&netlink.Route{Dst: network.IPNet(netip.MustParsePrefix(c.network)),
+					Gw: netip.MustParseAddr(c.theirs).AsSlice(), Priority: priority, Protocol: unix.RTPROT_STATIC}))
+			}
+			by := func() string {
+				list, err := netlink.RouteGet(netip.MustParseAddr(c.address).AsSlice())
+				require.NoError(t, err)
+				return list[0].Gw.String()
+			}
+			add(100, netlink.RouteAdd)
+			v.want(c.network, c.hop)
+			assert.Len(t, v.done().Done, 1)
+			assert.Equal(t, c.hop, by())
+			v.want()
+			v.done()
+			assert.Equal(t, c.theirs, by(), "it was left as it was")
+			v.want(c.network, c.theirs)
+			assert.Empty(t, v.done().Done)
+		})
+	}
+}
+
+func TestARouteThatSomebodyPutsBeforeTheGuests(t *testing.T) {
+	v := newVM(t)
+	v.want("10.2.0.0/16", "172.16.1.1")
+	v.done()
+	run(t, "ip", "route", "prepend", "10.2.0.0/16", "via", "172.16.1.5")
+	report := v.done()
+	assert.Empty(t, report.Done)
+	assert.Zero(t, report.Plan.Count)
+	assert.Equal(t, []frame.Note{{Kind: frame.Warning, About: "10.2.0.0/16",
+		Why: "goes by 172.16.1.5: somebody has put another route before the guest's"}}, report.Plan.Notes)
+}
+
+func run(t *testing.T, program string, args ...string) {
+	t.Helper()
+	out, err := exec.Command(needs.Program(t, program, "iproute2"), args...).CombinedOutput()
+	require.NoError(t, err, string(out))
+}
+
 func thousands(hop string) (list []string) {
 	for i := range 4000 {
 		list = append(list, fmt.Sprintf("10.%d.%d.0/24", 100+i/256, i%256), hop)
@@ -274,32 +337,6 @@ func TestThousandsOfRoutes(t *testing.T) {
 	v.want()
 	v.done()
 	v.routes()
-}
-
-var errCutOff = errors.New("no head answers")
-
-func TestAChangeThatCutsOffTheHeadsIsTakenBack(t *testing.T) {
-	v := newVM(t)
-	head := netip.MustParseAddr("192.0.2.7")
-	netns.Route(t, "192.0.3.0/24", "172.16.1.5")
-	v.want("192.0.4.0/24", "172.16.1.1", "192.0.5.0/24", "172.16.1.1")
-	v.done()
-	before := netns.Routes(t)
-	v.heads.Reach = func(context.Context) error {
-		list, err := netlink.RouteGet(head.AsSlice())
-		require.NoError(t, err)
-		if list[0].LinkIndex != netns.Link(t, "eth0").Attrs().Index {
-			return errCutOff
-		}
-		return nil
-	}
-	v.want("192.0.2.0/24", "172.16.1.1", "192.0.3.0/24", "172.16.1.1", "192.0.4.0/24", "172.16.1.2")
-	report := v.apply()
-	require.ErrorIs(t, report.Err, errCutOff)
-	assert.ElementsMatch(t, before, netns.Routes(t))
-	v.want("192.0.3.0/24", "172.16.1.1", "192.0.4.0/24", "172.16.1.2")
-	v.done()
-	v.routes("192.0.3.0/24 via 172.16.1.1"+ours, "192.0.4.0/24 via 172.16.1.2"+ours)
 }
 
 // Stopped after each of its steps, the guest ends where it was to end.
