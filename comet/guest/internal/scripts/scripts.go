@@ -15,6 +15,7 @@ import (
 // Settings say how scripts are run.
 type Settings struct {
 	Limit    time.Duration // how long one may run; an hour where it is zero
+	Grace    time.Duration // how long one that is ended may take for it; 10 s where it is zero
 	Rerun    bool          // whether one that was cut short is run again
 	NoUnits  bool          // no systemd units, even where there is systemd
 	MaxLog   int           // bytes of output that are kept; 1 MiB where it is zero
@@ -36,6 +37,7 @@ type Scripts struct {
 // New returns the module that runs these scripts.
 func New(m *frame.Machine, wanted frame.Source[scope.Script], s Settings) *Scripts {
 	s.Limit = cmp.Or(s.Limit, time.Hour)
+	s.Grace = cmp.Or(s.Grace, 10*time.Second)
 	s.MaxLog = cmp.Or(s.MaxLog, 1<<20)
 	s.OldState = cmp.Or(s.OldState, "var/lib/neuca")
 	return &Scripts{Settings: s, machine: m, wanted: wanted}
@@ -120,7 +122,7 @@ func (s *Scripts) settle(j journal, plan *frame.Plan) (busy string, err error) {
 			}})
 		default:
 			plan.Steps = append(plan.Steps, frame.Step{Text: "note how " + r.text() + " has ended", Do: func(context.Context) error {
-				return s.finish(r, false)
+				return s.finish(r, 0, false)
 			}})
 			plan.More = true
 			busy = r.Name
