@@ -64,6 +64,7 @@ const (
 	Doubted NoteKind = "doubted"  // an answer that is not believed; what was there stays
 	Waiting NoteKind = "waiting"  // cannot be done yet
 	Warning NoteKind = "warning"  // done or left, but somebody should look
+	Failed  NoteKind = "failed"   // was tried, has failed, and is not tried again
 )
 
 // Held is what a module says that would take something back, were it certain that it is not among what these notes say is left out.

@@ -68,11 +68,10 @@ func (s *Scripts) Plan(context.Context) (frame.Plan, error) {
 	for _, w := range list {
 		r, known := j.find(w)
 		switch {
-		case known && r.State == ended && r.Exit == 0, known && r.State == before:
+		case known && r.well():
 			plan.Count++
-		case known && !(s.Rerun && r.State == interrupted || r.State == running && !s.begun(r)):
-			plan.Count++
-			plan.Notes = append(plan.Notes, s.note(r)...)
+		case known && !s.again(r):
+			plan.Notes = append(plan.Notes, s.note(r))
 		case !known && !j.knows(w.name) && s.marked(w.name):
 			plan.Steps = append(plan.Steps, s.adopt(w))
 			plan.More = true
@@ -81,6 +80,7 @@ func (s *Scripts) Plan(context.Context) (frame.Plan, error) {
 		default:
 			busy = w.name
 			plan.Steps = append(plan.Steps, s.begin(w))
+			plan.More = true // so that what is reported is that it runs
 		}
 	}
 	return plan, nil
