@@ -134,7 +134,7 @@ func (g *Guest) Plan(ctx context.Context) (Status, error) {
 // With no head to be heard, what was known last is applied.
 func (g *Guest) Once(ctx context.Context) (Status, error) {
 	asked := g.ask(ctx)
-	st, err := g.pass(ctx, g.runner.Apply)
+	st, err := g.pass(ctx, g.runner.Apply, 0)
 	if err == nil {
 		err = g.runner.Wait(ctx)
 	}
@@ -153,11 +153,16 @@ func (g *Guest) ask(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// pass lets all modules do what there is to do.
-func (g *Guest) pass(ctx context.Context, apply func(context.Context) ([]frame.Report, error)) (Status, error) {
+// pass lets all modules do what there is to do. The next pass comes after so long; none does where it is zero.
+func (g *Guest) pass(ctx context.Context, apply func(context.Context) ([]frame.Report, error), next time.Duration) (Status, error) {
 	g.answer = answer{}
 	reports, err := apply(ctx)
 	st := g.report(reports)
+	for i, m := range st.Modules {
+		if m.State == StateFailed && m.Error != "" && m.Retry.IsZero() && next > 0 {
+			st.Modules[i].Retry = st.At.Add(next)
+		}
+	}
 	if err == nil {
 		g.mu.Lock()
 		g.status = st

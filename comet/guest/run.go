@@ -43,7 +43,7 @@ func (g *Guest) Run(ctx context.Context, seen func(Status)) error {
 		case <-pause.C:
 		}
 		began := time.Now()
-		st, err := g.pass(ctx, g.runner.Pass)
+		st, err := g.pass(ctx, g.runner.Pass, g.Every)
 		rest = time.After(resting(time.Since(began)))
 		if ctx.Err() == nil {
 			g.tell(st, err)

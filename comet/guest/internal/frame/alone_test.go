@@ -58,6 +58,29 @@ func TestWhatPausesSaysWhyItFailed(t *testing.T) {
 	assert.Equal(t, 1, tried)
 }
 
+// failing is a module that cannot plan before some time.
+type failing struct{ until time.Time }
+
+func (failing) Name() string { return "failing" }
+func (f failing) Plan(context.Context) (plan frame.Plan, err error) {
+	plan.Merge(frame.Plan{Retry: f.until.Add(time.Hour)})
+	plan.Merge(frame.Plan{Retry: f.until})
+	plan.Merge(frame.Plan{})
+	return plan, errors.New("broken")
+}
+
+func TestAModuleMayKnowWhenItIsTriedAgain(t *testing.T) {
+	m, err := frame.Open(t.TempDir(), "vm", slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	defer m.Close()
+	until := time.Now().Add(time.Hour)
+	r := frame.NewRunner(m, 0, 0)
+	r.Add(failing{until}, frame.On)
+	reports, err := r.Apply(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, until, reports[0].Retry, "the first of them")
+}
+
 func TestOfManyFailuresOnlyTheFirstAreTold(t *testing.T) {
 	m, err := frame.Open(t.TempDir(), "vm", slog.New(slog.DiscardHandler))
 	require.NoError(t, err)

@@ -86,7 +86,7 @@ type Report struct {
 	Plan   Plan      // what is left to do: all that was planned, less what was made
 	Done   []string  // the texts of the steps that were made
 	Err    error     // why it stopped, now or when what is pausing failed
-	Retry  time.Time // when a plan that failed is tried again; zero where it is not pausing
+	Retry  time.Time // when what failed is tried again; zero: at the next pass
 }
 
 // Plan lets every module look, and changes nothing.
@@ -128,6 +128,7 @@ const rounds = 12
 
 func (r *Runner) apply(ctx context.Context, m *running) (report Report) {
 	report = Report{Module: m.Name(), Mode: m.mode}
+	defer func() { report.Retry = sooner(report.Retry, report.Plan.Retry) }()
 	stopped := map[string]bool{} // whose steps have failed in this pass
 	var failed, changed error
 	for range rounds {
