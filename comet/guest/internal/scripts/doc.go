@@ -11,7 +11,7 @@
 // that it names, so that a /var without exec does no harm. It gets an environment of its own, no input and the umask 022.
 //
 // Between the guest and a script stands a few lines of shell that the guest may leave behind: it ends, is upgraded or killed, and
-// its successor finds the script by its process, or how it ended by a file. Where systemd runs the machine, this is a transient unit,
+// its successor finds the script by its process, or how it ended by a file. Where a systemd of version 236 or later runs the machine, this is a transient unit,
 // free of the guest's own confinement; elsewhere it is a session of its own. Programs that a script leaves running stay.
 //
 // Of scripts that older guest tools have run, which leave the script itself as a mark, it is noted that they ran before.

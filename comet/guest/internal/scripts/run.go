@@ -49,7 +49,7 @@ func (s *Scripts) begin(w script) frame.Step {
 			return err
 		}
 		r.Boot = boot()
-		if s.units() {
+		if !s.NoUnits && s.machine.Units(ctx) {
 			r.Unit = "comet-script-" + slug(w.name) + "-" + w.hash[:8] + ".service"
 		}
 		err := s.update(r, func(have *record) {
@@ -117,24 +117,10 @@ func (s *Scripts) start(ctx context.Context, r record, interpreter []string) err
 
 const shell = "/bin/sh"
 
-// units reports whether scripts become units of systemd.
-func (s *Scripts) units() bool {
-	if s.NoUnits {
-		return false
-	}
-	_, err := os.Stat("/run/systemd/system") // as sd_booted(3) has it
-	return err == nil
-}
-
-// startUnit starts the wrapper as a unit. Its end does not end what the script left running, and the unit goes by itself. In arguments
-// systemd knows $ and, in units' settings, %: the dollars of the wrapper are doubled, and nothing else here can have either.
+// startUnit starts the wrapper as a unit. Its end does not end what the script left running.
 func (s *Scripts) startUnit(ctx context.Context, r record, args []string) error {
-	run := []string{"--quiet", "--collect", "--no-ask-password", "--unit=" + r.Unit, "--description=COMET script " + slug(r.Name),
-		"--property=KillMode=process", "--property=TasksMax=infinity", "--", shell}
-	for _, arg := range args {
-		run = append(run, strings.ReplaceAll(arg, "$", "$$"))
-	}
-	_, err := s.machine.Run(ctx, frame.Command{Program: "systemd-run", Args: run})
+	options := []string{"--description=COMET script " + slug(r.Name), "--property=KillMode=process", "--property=TasksMax=infinity"}
+	_, err := s.machine.Run(ctx, frame.Unit(r.Unit, options, append([]string{shell}, args...)))
 	return err
 }
 

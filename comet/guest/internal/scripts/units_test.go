@@ -70,3 +70,18 @@ func TestUnitsAreEndedWhenTheirTimeIsOver(t *testing.T) {
 	_, err := os.Stat("/run/systemd/system")
 	require.NoError(t, err)
 }
+
+// EL7, Ubuntu 16.04 and Debian 9 have a systemd that knows units, and not all of systemd-run that is needed.
+func TestWhereSystemdIsTooOld(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	require.NoError(t, os.MkdirAll("/run/systemd/system", 0o755))
+	for name, says := range map[string]string{"too old": "echo systemd 235", "without a version": "echo", "broken": "exit 1"} {
+		v := newVM(t)
+		frametest.Write(t, "/usr/sbin/systemd-run", "#!/bin/sh\n[ \"$1\" = --version ] && "+says+"\n", 0o755)
+		v.want(script("a", "echo "+name))
+		v.run()
+		assert.Equal(t, name+"\n", output(t, "a"))
+	}
+}
