@@ -59,6 +59,7 @@ type Guest struct {
 	modes     map[string]Mode
 	addresses headAddresses
 	answer    answer            // in the pass under way
+	patience  time.Duration     // how long scripts wait for users that cannot be made
 	self      orca.UserData     // the VM's own
 	kept      time.Time         // when what is known was kept last
 	forgot    bool              // what was kept of contexts of before is gone

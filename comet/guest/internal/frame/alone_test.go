@@ -81,6 +81,28 @@ func TestAModuleMayKnowWhenItIsTriedAgain(t *testing.T) {
 	assert.Equal(t, until, reports[0].Retry, "the first of them")
 }
 
+func TestSinceWhenAModuleFails(t *testing.T) {
+	m, err := frame.Open(t.TempDir(), "vm", slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	defer m.Close()
+	broken := errors.New("broken")
+	r := frame.NewRunner(m, time.Nanosecond, time.Nanosecond)
+	r.Add(planned{{Text: "a", Do: func(context.Context) error { return broken }}}, frame.On)
+	pass := func() time.Time {
+		_, err := r.Apply(t.Context())
+		require.NoError(t, err)
+		return r.Failing("planned")
+	}
+	assert.Zero(t, r.Failing("planned"))
+	since := pass()
+	assert.NotZero(t, since)
+	assert.Equal(t, since, pass())
+	broken = nil
+	assert.Zero(t, pass())
+	broken = frame.ErrNeedsRoot
+	assert.Zero(t, pass())
+}
+
 func TestOfManyFailuresOnlyTheFirstAreTold(t *testing.T) {
 	m, err := frame.Open(t.TempDir(), "vm", slog.New(slog.DiscardHandler))
 	require.NoError(t, err)

@@ -29,6 +29,7 @@ type Scripts struct {
 	Settings
 	machine *frame.Machine
 	wanted  frame.Source[scope.Script]
+	waits   func() (why string)
 
 	mu      sync.Mutex
 	current *watch // nil where no script is known to run
@@ -40,8 +41,11 @@ func New(m *frame.Machine, wanted frame.Source[scope.Script], s Settings) *Scrip
 	s.Grace = cmp.Or(s.Grace, 10*time.Second)
 	s.MaxLog = cmp.Or(s.MaxLog, 1<<20)
 	s.OldState = cmp.Or(s.OldState, "var/lib/neuca")
-	return &Scripts{Settings: s, machine: m, wanted: wanted}
+	return &Scripts{Settings: s, machine: m, wanted: wanted, waits: func() string { return "" }}
 }
+
+// After has no script begin while waits says why it must not, in one line.
+func (s *Scripts) After(waits func() (why string)) { s.waits = waits }
 
 // Name returns "scripts".
 func (*Scripts) Name() string { return "scripts" }
@@ -76,7 +80,10 @@ func (s *Scripts) Plan(context.Context) (frame.Plan, error) {
 			plan.Steps = append(plan.Steps, s.adopt(w))
 			plan.More = true
 		case busy != "":
-			plan.Notes = append(plan.Notes, frame.Note{Kind: frame.Waiting, About: "script " + frame.OneLine(w.name), Why: "comes after script " + frame.OneLine(busy)})
+			plan.Notes = append(plan.Notes, w.waiting("comes after script "+frame.OneLine(busy)))
+		case s.waits() != "":
+			busy = w.name
+			plan.Notes = append(plan.Notes, w.waiting(s.waits()))
 		default:
 			busy = w.name
 			plan.Steps = append(plan.Steps, s.begin(w))
@@ -135,6 +142,10 @@ func (s *Scripts) settle(j journal, plan *frame.Plan) (busy string, err error) {
 type script struct {
 	name, hash string
 	body       scope.Hidden // without white space around it
+}
+
+func (w script) waiting(why string) frame.Note {
+	return frame.Note{Kind: frame.Waiting, About: "script " + frame.OneLine(w.name), Why: why}
 }
 
 // check leaves out what is wrong and puts the scripts into their order.
