@@ -52,6 +52,7 @@ type Guest struct {
 	machine  *frame.Machine
 	runner   *frame.Runner
 	contexts []*known.Context
+	own      *known.Context // the one of them that is for this VM alone; nil where its user data has no heads
 	sources
 	directory *peers.Directory
 	pubKeys   *peers.PubKeys
@@ -59,7 +60,7 @@ type Guest struct {
 	modes     map[string]Mode
 	addresses headAddresses
 	answer    answer            // in the pass under way
-	patience  time.Duration     // how long scripts wait for users that cannot be made
+	order     order
 	self      orca.UserData     // the VM's own
 	kept      time.Time         // when what is known was kept last
 	forgot    bool              // what was kept of contexts of before is gone
@@ -96,12 +97,11 @@ func New(s Settings, members ...Member) (*Guest, error) {
 		g.Logger.Warn("the heads' addresses have to be looked up again", slog.Any("because", err))
 	}
 	g.runner.Mend(peers.HostsBlock.File, peers.KeysBlock.File, peers.KnownHostsBlock.File)
-	var own *known.Context
 	if members[0].Client != nil {
-		own = g.contexts[0]
+		g.own = g.contexts[0]
 	}
 	g.directory, g.pubKeys = peers.NewDirectory(machine, g.contexts, s.Domain), peers.NewPubKeys(machine, g.contexts)
-	g.sources = g.sourcesOf(own)
+	g.sources = g.sourcesOf(g.own)
 	g.addModules()
 	g.status = g.report(nil)
 	return g, nil
@@ -156,7 +156,7 @@ func (g *Guest) ask(ctx context.Context) error {
 
 // pass lets all modules do what there is to do. The next pass comes after so long; none does where it is zero.
 func (g *Guest) pass(ctx context.Context, apply func(context.Context) ([]frame.Report, error), next time.Duration) (Status, error) {
-	g.answer = answer{}
+	g.answer, g.order.asked = answer{}, false
 	reports, err := apply(ctx)
 	st := g.report(reports)
 	for i, m := range st.Modules {

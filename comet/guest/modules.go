@@ -3,7 +3,6 @@ package guest
 import (
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/hostname"
@@ -95,17 +94,4 @@ func (g *Guest) addModules() {
 			g.runner.Add(modules[name], g.modes[name])
 		}
 	}
-}
-
-// patience is how long scripts wait for users that cannot be made, while the guest runs. Behind that, and in a single pass, they go by their
-// order alone: one user who can never be made stops no script for ever.
-const patience = 5 * time.Minute
-
-// withoutUsers says why scripts wait, which may need users: something at the start of the machine may hold the password file.
-func (g *Guest) withoutUsers() (why string) {
-	since := g.runner.Failing("users")
-	if since.IsZero() || time.Since(since) >= g.patience {
-		return ""
-	}
-	return "waits for users, which have failed, until " + since.Add(g.patience).UTC().Format(time.RFC3339)
 }

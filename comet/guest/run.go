@@ -15,7 +15,7 @@ import (
 // it, and every now and then (Settings.Every) for what nobody tells of. What fails is logged and tried again; after each pass the status
 // is passed to seen, which may be nil.
 func (g *Guest) Run(ctx context.Context, seen func(Status)) error {
-	g.patience = patience
+	g.order.patience = patience
 	ctx, cancel := context.WithCancel(ctx)
 	var following sync.WaitGroup
 	defer following.Wait()

@@ -58,6 +58,12 @@ func passes(t *testing.T, cmd *exec.Cmd, said func() string) {
 
 // Main is TestMain of a package whose tests call Inside.
 func Main(m *testing.M) {
+	Enter()
+	os.Exit(m.Run())
+}
+
+// Enter is what Main does first, for a TestMain that does more.
+func Enter() {
 	at := os.Getenv(variable)
 	if at != "" && at != entered {
 		if err := enter(at); err != nil {
@@ -66,7 +72,6 @@ func Main(m *testing.M) {
 		}
 		os.Setenv(variable, entered) // for processes that tests start in turn
 	}
-	os.Exit(m.Run())
 }
 
 const (
