@@ -59,7 +59,7 @@ type Guest struct {
 	watch     func(context.Context) error // tells of network interfaces that come or change
 	modes     map[string]Mode
 	addresses headAddresses
-	answer    answer            // in the pass under way
+	answer    answer // in the pass under way
 	order     order
 	self      orca.UserData     // the VM's own
 	kept      time.Time         // when what is known was kept last

@@ -26,6 +26,9 @@ var machineModules = []string{"interfaces", "router", "routes", "users", "script
 // passes end in what is wanted, and each script has run once. What is wanted is something else each time, so that each time there is
 // something to make and something to take back.
 func TestAMachineWhoseGuestIsKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it kills the guest some dozen times")
+	}
 	if !frametest.Inside(t) {
 		return
 	}
@@ -33,9 +36,6 @@ func TestAMachineWhoseGuestIsKilled(t *testing.T) {
 		_, err := wholeGuest(t, userData, machineModules...).Once(t.Context())
 		require.NoError(t, err)
 		return
-	}
-	if testing.Short() {
-		t.Skip("it kills the guest some dozen times")
 	}
 	w := newWhole(t)
 	key := newKey(t, "a")
