@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/ed25519"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 	"github.com/renci-nrig/comet-go/comet/comettest"
 	"github.com/renci-nrig/comet-go/comet/orca"
 	"github.com/renci-nrig/comet-go/scope"
+	"github.com/renci-nrig/comet-go/testdata/trace"
 )
 
 // vm is a machine below a folder, of a slice in which two others have reported.
@@ -106,8 +106,6 @@ func content(t *testing.T, root, name string) string {
 
 var watched = []string{hosts, authKeys, known, "etc/hostname"}
 
-var killsApart = flag.Int("kills.apart", 16, "how many system calls lie between two kills; 1: it is killed at every one")
-
 // The guest is killed before system calls that change a file. Whichever it was, each file is as it was or as it is to be, and the
 // next pass ends what was begun and leaves nothing lying about.
 func TestKilledAtEveryWrite(t *testing.T) {
@@ -127,7 +125,7 @@ func TestKilledAtEveryWrite(t *testing.T) {
 	}
 	root := v.machine(files)
 	calls := 0
-	ended, code := trace(t, root, func(n int, _ string) bool { calls = n; note(root); return true }, v.args("once", root)...)
+	ended, code := trace.Run(t, command(v.args("once", root)...), root, func(n int, _ string) bool { calls = n; note(root); return true })
 	require.True(t, ended)
 	require.Zero(t, code)
 	note(root)
@@ -138,15 +136,15 @@ func TestKilledAtEveryWrite(t *testing.T) {
 	for _, name := range watched {
 		want[name] = content(t, root, name)
 	}
-	for at := 1; ; at += *killsApart {
+	for at := 1; ; at += *trace.Apart {
 		root := v.machine(files)
 		killed := ""
-		ended, _ := trace(t, root, func(n int, call string) bool {
+		ended, _ := trace.Run(t, command(v.args("once", root)...), root, func(n int, call string) bool {
 			if n == at {
 				killed = call
 			}
 			return n < at
-		}, v.args("once", root)...)
+		})
 		for _, name := range watched {
 			require.True(t, right[name][content(t, root, name)], "%s is torn by a kill before call %d, %s:\n%q", name, at, killed, content(t, root, name))
 		}

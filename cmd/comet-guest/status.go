@@ -20,9 +20,9 @@ func statusCommand() *urfave.Command {
 	return &urfave.Command{
 		Name:  "status",
 		Usage: "say how things are, or wait until they are well",
-		Description: "Shows what the running guest says of itself and of its modules. With --wait it waits until every module has done all that there is\n" +
-			"to do, or, with --for, until as many hosts, pubkeys, users… are in place; it exits with 7 when --timeout is over before. Without\n" +
-			"--wait it exits with 1 when a module has failed or no guest runs.\n\n" +
+		Description: "Shows what the running guest says of itself and of its modules. With --wait it waits until heads have answered and every module has\n" +
+			"done all that there is to do, or, with --for, until as many hosts, pubkeys, users… are in place; it exits with 7 when --timeout is\n" +
+			"over before. It exits with 1 when a module has failed, as by a script that ended with another status than 0, or no guest runs.\n\n" +
 			"   comet-guest status --wait --for hosts=3 --timeout 5m",
 		Flags: append(append(machineFlags(),
 			&urfave.BoolFlag{Name: "wait", Usage: "wait until things are well"},
@@ -61,20 +61,20 @@ func status(c *urfave.Context) error {
 	if failed := cli.Print(c, st, func() cli.Table { return statusTable(st) }); failed != nil {
 		return failed
 	}
-	return errors.Join(err, verdict(c, st))
+	if err != nil || len(goals) > 0 { // which are reached
+		return err
+	}
+	return verdict(st)
 }
 
-// verdict is an error where things are not well and nobody waited for them to be.
-func verdict(c *urfave.Context, st service.Status) error {
-	switch {
-	case c.Bool("wait"):
-		return nil
-	case st.State != service.StateRunning:
+// verdict is an error where things are not well.
+func verdict(st service.Status) error {
+	if st.State != service.StateRunning {
 		return fmt.Errorf("%s: %s", st.State, st.Reason)
 	}
 	for _, m := range st.Modules {
 		if m.State == guest.StateFailed {
-			return fmt.Errorf("%s has failed: %s", m.Name, m.Error)
+			return fmt.Errorf("%s has failed: %s", m.Name, m.Because())
 		}
 	}
 	return nil
@@ -108,7 +108,7 @@ func parseGoals(c *urfave.Context) (goals []goal, err error) {
 // lookEvery is how often the status file is looked at while somebody waits.
 const lookEvery = 200 * time.Millisecond
 
-// waitFor waits until things are well.
+// waitFor waits until things are well, or as well as they get by themselves.
 func waitFor(c *urfave.Context, set settings.Settings, goals []goal) (service.Status, error) {
 	ctx := c.Context
 	if limit := c.Duration("timeout"); limit > 0 {
@@ -151,9 +151,14 @@ func lacking(st service.Status, goals []goal) string {
 	if len(goals) > 0 {
 		return ""
 	}
+	for _, c := range st.Contexts {
+		if c.Heard.IsZero() {
+			return "no head of context " + c.Context + " has answered yet"
+		}
+	}
 	for _, m := range st.Modules {
-		if m.State != guest.StateOK && m.State != guest.StateOff && m.State != guest.StateUnknown {
-			return m.Name + " is " + string(m.State)
+		if !m.Settled() {
+			return strings.TrimSuffix(m.Name+" is "+string(m.State)+": "+m.Because(), ": ")
 		}
 	}
 	return ""
@@ -189,8 +194,11 @@ func guestSays(st service.Status) string {
 }
 
 func stateText(m guest.ModuleStatus) string {
-	if m.Mode == guest.Observe {
+	switch {
+	case m.Mode == guest.Observe:
 		return string(m.State) + " (observed)"
+	case m.State == guest.StateOK && len(m.Notes) > 0:
+		return string(m.State) + ", with notes"
 	}
 	return string(m.State)
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/renci-nrig/comet-go/testdata/trace"
 )
 
 // The guest takes over what the Python tools have left, broken as it may be. It is stopped before each system call that changes
@@ -44,14 +46,14 @@ func TestTakesOverFromTheOlderTools(t *testing.T) {
 				}
 			}
 			looks := 0
-			ended, code := trace(t, root, func(_ int, call string) bool {
+			ended, code := trace.Run(t, command(v.args("once", root)...), root, func(_ int, call string) bool {
 				now := content(t, root, hosts) + content(t, root, authKeys)
 				for _, line := range there {
 					require.Contains(t, now, line, "before %s", call)
 				}
 				looks++
 				return true
-			}, v.args("once", root)...)
+			})
 			require.True(t, ended)
 			require.Zero(t, code)
 			require.Greater(t, looks, 10)

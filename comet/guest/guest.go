@@ -52,13 +52,15 @@ type Guest struct {
 	machine  *frame.Machine
 	runner   *frame.Runner
 	contexts []*known.Context
+	own      *known.Context // the one of them that is for this VM alone; nil where its user data has no heads
 	sources
 	directory *peers.Directory
 	pubKeys   *peers.PubKeys
 	watch     func(context.Context) error // tells of network interfaces that come or change
 	modes     map[string]Mode
 	addresses headAddresses
-	answer    answer            // in the pass under way
+	answer    answer // in the pass under way
+	order     order
 	self      orca.UserData     // the VM's own
 	kept      time.Time         // when what is known was kept last
 	forgot    bool              // what was kept of contexts of before is gone
@@ -95,12 +97,11 @@ func New(s Settings, members ...Member) (*Guest, error) {
 		g.Logger.Warn("the heads' addresses have to be looked up again", slog.Any("because", err))
 	}
 	g.runner.Mend(peers.HostsBlock.File, peers.KeysBlock.File, peers.KnownHostsBlock.File)
-	var own *known.Context
 	if members[0].Client != nil {
-		own = g.contexts[0]
+		g.own = g.contexts[0]
 	}
 	g.directory, g.pubKeys = peers.NewDirectory(machine, g.contexts, s.Domain), peers.NewPubKeys(machine, g.contexts)
-	g.sources = g.sourcesOf(own)
+	g.sources = g.sourcesOf(g.own)
 	g.addModules()
 	g.status = g.report(nil)
 	return g, nil
@@ -134,7 +135,7 @@ func (g *Guest) Plan(ctx context.Context) (Status, error) {
 // With no head to be heard, what was known last is applied.
 func (g *Guest) Once(ctx context.Context) (Status, error) {
 	asked := g.ask(ctx)
-	st, err := g.pass(ctx, g.runner.Apply)
+	st, err := g.pass(ctx, g.runner.Apply, 0)
 	if err == nil {
 		err = g.runner.Wait(ctx)
 	}
@@ -153,11 +154,16 @@ func (g *Guest) ask(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// pass lets all modules do what there is to do.
-func (g *Guest) pass(ctx context.Context, apply func(context.Context) ([]frame.Report, error)) (Status, error) {
-	g.answer = answer{}
+// pass lets all modules do what there is to do. The next pass comes after so long; none does where it is zero.
+func (g *Guest) pass(ctx context.Context, apply func(context.Context) ([]frame.Report, error), next time.Duration) (Status, error) {
+	g.answer, g.order.asked = answer{}, false
 	reports, err := apply(ctx)
 	st := g.report(reports)
+	for i, m := range st.Modules {
+		if m.State == StateFailed && m.Error != "" && m.Retry.IsZero() && next > 0 {
+			st.Modules[i].Retry = st.At.Add(next)
+		}
+	}
 	if err == nil {
 		g.mu.Lock()
 		g.status = st

@@ -20,6 +20,8 @@ func (g *Guest) machineModules() []frame.Module {
 	heads := g.heads()
 	links := interfaces.New(g.machine, g.sources.interfaces, g.IgnoreMACs, heads)
 	g.watch = links.Watch
+	run := scripts.New(g.machine, g.sources.scripts, g.Scripts)
+	run.After(g.withoutUsers)
 	return []frame.Module{
 		metadataguard.New(g.machine),
 		links,
@@ -27,7 +29,7 @@ func (g *Guest) machineModules() []frame.Module {
 		routes.New(g.machine, g.sources.routes, heads),
 		users.New(g.machine, g.accounts()),
 		storage.New(g.machine, g.sources.storage, storage.Settings{Initiator: g.self.InitiatorIQN, OldState: g.Scripts.OldState, NoUnits: g.Scripts.NoUnits}),
-		scripts.New(g.machine, g.sources.scripts, g.Scripts),
+		run,
 	}
 }
 

@@ -23,11 +23,15 @@ import (
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/comettest"
 	"github.com/renci-nrig/comet-go/comet/guest"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame/frametest"
 	"github.com/renci-nrig/comet-go/comet/orca"
 	"github.com/renci-nrig/comet-go/scope"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	frametest.Enter()
+	goleak.VerifyTestMain(m)
+}
 
 // slice is a slice on a real head, as its controller and all its VMs see it together.
 type slice struct {

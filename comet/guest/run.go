@@ -15,6 +15,7 @@ import (
 // it, and every now and then (Settings.Every) for what nobody tells of. What fails is logged and tried again; after each pass the status
 // is passed to seen, which may be nil.
 func (g *Guest) Run(ctx context.Context, seen func(Status)) error {
+	g.order.patience = patience
 	ctx, cancel := context.WithCancel(ctx)
 	var following sync.WaitGroup
 	defer following.Wait()
@@ -43,7 +44,7 @@ func (g *Guest) Run(ctx context.Context, seen func(Status)) error {
 		case <-pause.C:
 		}
 		began := time.Now()
-		st, err := g.pass(ctx, g.runner.Pass)
+		st, err := g.pass(ctx, g.runner.Pass, g.Every)
 		rest = time.After(resting(time.Since(began)))
 		if ctx.Err() == nil {
 			g.tell(st, err)

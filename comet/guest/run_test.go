@@ -150,6 +150,22 @@ func TestRunGoesOnAfterAHeadWasAway(t *testing.T) {
 	assert.Contains(t, m.log.String(), "no head tells of the slice; what is known stays")
 }
 
+// What cannot even be looked at leaves nothing to pause with, and says when it is tried again all the same.
+func TestWhatCannotBeLookedAtIsTriedAgain(t *testing.T) {
+	s := newSlice(t)
+	m := s.vm()
+	m.write(hosts+"/is a folder", "")
+	r := m.start()
+	r.report(func(report) bool {
+		st := m.Status().Module("hosts")
+		return st.State == guest.StateFailed && len(st.Plan) == 0 && !st.Retry.IsZero()
+	})
+	r.stop()
+	_, err := m.once()
+	require.Error(t, err)
+	assert.True(t, m.Status().Module("hosts").Retry.IsZero(), "no pass follows")
+}
+
 // waiting is a store that, once armed, says when it is asked what changed and keeps whoever asks.
 type waiting struct {
 	server.Store

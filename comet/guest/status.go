@@ -55,19 +55,20 @@ type Change struct {
 type ModuleState string
 
 const (
-	StateOK      ModuleState = "ok"
+	StateOK      ModuleState = "ok" // notes may say what was left out or left alone all the same
 	StateOff     ModuleState = "off"
 	StatePending ModuleState = "pending" // something is waited for, or only observed
 	StateUnknown ModuleState = "unknown" // nobody has told yet what is wanted
 	StateDoubted ModuleState = "doubted" // what heads say is not believed; what was there stays
-	StateFailed  ModuleState = "failed"
+	StateFailed  ModuleState = "failed"  // now, or, as a script, for good: an error or a note says at what
 )
 
-// Err joins what modules failed at and what they doubt; nil where all is well.
+// Err joins what modules fail at now and what they doubt; nil where there is nothing of it. What has failed for good, as a script, is in
+// the state and the notes alone: no pass can do anything about it.
 func (s Status) Err() error {
 	var errs []error
 	for _, m := range s.Modules {
-		if m.State == StateFailed {
+		if m.State == StateFailed && m.err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", m.Name, m.err))
 		}
 		for _, n := range m.Notes {
@@ -90,6 +91,30 @@ func (s Status) Done() (done []Change) {
 		done = append(done, m.Done...)
 	}
 	return done
+}
+
+// Because says why a module is in its state, as far as it says so; one line.
+func (m ModuleStatus) Because() string {
+	if m.Error != "" {
+		return m.Error
+	}
+	for _, n := range m.Notes {
+		if string(n.Kind) == string(m.State) {
+			return n.About + ": " + n.Why
+		}
+	}
+	return ""
+}
+
+// Settled reports whether a module has come to its end, well or not: nothing is left to do, under way, or tried again.
+func (m ModuleStatus) Settled() bool {
+	switch m.State {
+	case StateOK, StateOff:
+		return true
+	case StateFailed:
+		return m.Error == "" && len(m.Plan) == 0 && !slices.ContainsFunc(m.Notes, func(n Note) bool { return n.Kind == frame.Waiting })
+	}
+	return false
 }
 
 // Module returns what a module has to say; the zero status where there is none of that name.
@@ -145,7 +170,7 @@ func stateOf(r frame.Report) ModuleState {
 		return StateUnknown
 	case errors.Is(r.Err, frame.ErrNeedsRoot):
 		return StatePending
-	case r.Err != nil:
+	case r.Err != nil, has(frame.Failed):
 		return StateFailed
 	case has(frame.Doubted):
 		return StateDoubted

@@ -95,11 +95,3 @@ func inUserData[E scope.Element](self orca.UserData, family scope.Family) frame.
 		return w, nil
 	}
 }
-
-// accounts returns the source of the users that are given accounts: users that only user data names are listed, and no more.
-func (g *Guest) accounts() frame.Source[scope.User] {
-	if len(g.contexts) > 0 {
-		return g.sources.users
-	}
-	return func() (frame.Wanted[scope.User], error) { return frame.Wanted[scope.User]{}, frame.ErrUnknown }
-}

@@ -53,7 +53,7 @@ func (m *measured) status(st Status) {
 	well := st.State == StateRunning && len(st.Modules) > 0
 	for _, module := range st.Modules {
 		m.changes[module.Name] += len(module.Done)
-		if module.State == guest.StateFailed {
+		if module.State == guest.StateFailed && module.Error != "" { // and not long ago, for good
 			m.failures[module.Name]++
 		}
 		well = well && (module.State == guest.StateOK || module.State == guest.StateOff)

@@ -58,6 +58,51 @@ func TestWhatPausesSaysWhyItFailed(t *testing.T) {
 	assert.Equal(t, 1, tried)
 }
 
+// failing is a module that cannot plan before some time.
+type failing struct{ until time.Time }
+
+func (failing) Name() string { return "failing" }
+func (f failing) Plan(context.Context) (plan frame.Plan, err error) {
+	plan.Merge(frame.Plan{Retry: f.until.Add(time.Hour)})
+	plan.Merge(frame.Plan{Retry: f.until})
+	plan.Merge(frame.Plan{})
+	return plan, errors.New("broken")
+}
+
+func TestAModuleMayKnowWhenItIsTriedAgain(t *testing.T) {
+	m, err := frame.Open(t.TempDir(), "vm", slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	defer m.Close()
+	until := time.Now().Add(time.Hour)
+	r := frame.NewRunner(m, 0, 0)
+	r.Add(failing{until}, frame.On)
+	reports, err := r.Apply(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, until, reports[0].Retry, "the first of them")
+}
+
+func TestSinceWhenAModuleFails(t *testing.T) {
+	m, err := frame.Open(t.TempDir(), "vm", slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	defer m.Close()
+	broken := errors.New("broken")
+	r := frame.NewRunner(m, time.Nanosecond, time.Nanosecond)
+	r.Add(planned{{Text: "a", Do: func(context.Context) error { return broken }}}, frame.On)
+	pass := func() time.Time {
+		_, err := r.Apply(t.Context())
+		require.NoError(t, err)
+		return r.Failing("planned")
+	}
+	assert.Zero(t, r.Failing("planned"))
+	since := pass()
+	assert.NotZero(t, since)
+	assert.Equal(t, since, pass())
+	broken = nil
+	assert.Zero(t, pass())
+	broken = frame.ErrNeedsRoot
+	assert.Zero(t, pass())
+}
+
 func TestOfManyFailuresOnlyTheFirstAreTold(t *testing.T) {
 	m, err := frame.Open(t.TempDir(), "vm", slog.New(slog.DiscardHandler))
 	require.NoError(t, err)

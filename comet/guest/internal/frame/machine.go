@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"github.com/renci-nrig/comet-go/comet/internal/atomicfile"
 )
@@ -23,6 +24,7 @@ type Machine struct {
 	real     bool
 	instance string
 	woken    chan struct{}
+	systemd  atomic.Int64 // its version, once asked
 }
 
 // Open returns the machine whose files lie below root, / where it is empty. The state is that of one instance: a name that is safe

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 )
 
 // Module keeps one part of the machine as it is wanted. The Runner calls it from one goroutine at a time.
@@ -35,10 +36,11 @@ type Withdrawer interface {
 
 // Plan is what a module would do, and what it has to say.
 type Plan struct {
-	Steps []Step // in the order in which they are made; when one fails, those behind it that are of the same, or all where it is of nobody, are not made
-	Count int    // how many hosts, keys, users… are in place once the steps are made
-	Notes []Note // what is left out, doubted or waited for
-	More  bool   // what has to be done after these steps is only known when they are made; the Runner then asks again
+	Steps []Step    // in the order in which they are made; when one fails, those behind it that are of the same, or all where it is of nobody, are not made
+	Count int       // how many hosts, keys, users… are in place once the steps are made
+	Notes []Note    // what is left out, doubted or waited for
+	More  bool      // what has to be done after these steps is only known when they are made; the Runner then asks again
+	Retry time.Time // when what Plan failed at may succeed, where that is known and not at the next pass
 }
 
 // Merge adds another plan's steps, notes and count behind those of p.
@@ -47,6 +49,15 @@ func (p *Plan) Merge(other Plan) {
 	p.Notes = append(p.Notes, other.Notes...)
 	p.Count += other.Count
 	p.More = p.More || other.More
+	p.Retry = sooner(p.Retry, other.Retry)
+}
+
+// sooner returns the earlier of two times; the zero time is none.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // Note is something that people should know, and that is not an error of the module.
@@ -64,6 +75,7 @@ const (
 	Doubted NoteKind = "doubted"  // an answer that is not believed; what was there stays
 	Waiting NoteKind = "waiting"  // cannot be done yet
 	Warning NoteKind = "warning"  // done or left, but somebody should look
+	Failed  NoteKind = "failed"   // was tried, has failed, and is not tried again
 )
 
 // Held is what a module says that would take something back, were it certain that it is not among what these notes say is left out.

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"runtime"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -56,6 +54,7 @@ type running struct {
 	failures int    // in a row
 	retry    time.Time
 	aside    aside
+	since    time.Time // when the passes began that have all failed
 }
 
 // NewRunner returns a runner without modules. A plan that failed is tried again after about first, then after longer and longer pauses up
@@ -86,7 +85,7 @@ type Report struct {
 	Plan   Plan      // what is left to do: all that was planned, less what was made
 	Done   []string  // the texts of the steps that were made
 	Err    error     // why it stopped, now or when what is pausing failed
-	Retry  time.Time // when a plan that failed is tried again; zero where it is not pausing
+	Retry  time.Time // when what failed is tried again; zero: at the next pass
 }
 
 // Plan lets every module look, and changes nothing.
@@ -123,11 +122,33 @@ func (r *Runner) mend() {
 	})
 }
 
+// note keeps since when a module fails.
+func (m *running) note(err error) {
+	switch {
+	case err == nil || errors.Is(err, ErrUnknown) || errors.Is(err, ErrNeedsRoot):
+		m.since = time.Time{}
+	case m.since.IsZero():
+		m.since = time.Now()
+	}
+}
+
+// Failing returns since when a module has failed in every pass, the last one included; the zero time where it has not. That nobody has
+// told yet what is wanted, or that a module needs more of the machine, is no failure.
+func (r *Runner) Failing(name string) (since time.Time) {
+	for _, m := range r.modules {
+		if m.Name() == name {
+			since = m.since
+		}
+	}
+	return since
+}
+
 // rounds is how often a module may plan in one pass: after steps that had to come first, or when somebody changed a file meanwhile.
 const rounds = 12
 
 func (r *Runner) apply(ctx context.Context, m *running) (report Report) {
 	report = Report{Module: m.Name(), Mode: m.mode}
+	defer func() { report.Retry = sooner(report.Retry, report.Plan.Retry) }()
 	stopped := map[string]bool{} // whose steps have failed in this pass
 	var failed, changed error
 	for range rounds {
@@ -199,76 +220,6 @@ func (p Plan) text() string {
 		b.WriteString(s.Text + "\n" + s.Diff + "\n")
 	}
 	return b.String()
-}
-
-// make makes the steps, and leaves those in the plan that were not made. One that fails stops those behind it, or those of the same.
-// stopped has those whose steps failed before, and gets those whose steps fail now.
-func (p *Plan) make(ctx context.Context, stopped map[string]bool) (done []string, err error) {
-	var failed failures
-	changed := map[string]bool{} // whose files somebody else has just changed: they are planned anew
-	steps := p.Steps
-	p.Steps = nil
-	for i, s := range steps {
-		if stopped[""] || changed[""] || ctx.Err() != nil {
-			p.Steps = append(p.Steps, steps[i:]...)
-			failed.add(ctx.Err())
-			break
-		}
-		if !stopped[s.Of] && !changed[s.Of] {
-			err := s.make(ctx)
-			if err == nil {
-				done = append(done, s.Text)
-				continue
-			}
-			if errors.Is(err, atomicfile.ErrChanged) {
-				changed[s.Of] = true
-			} else {
-				stopped[s.Of] = true
-			}
-			failed.add(fmt.Errorf("%s: %w", s.Text, err))
-		}
-		p.Steps = append(p.Steps, s)
-	}
-	return done, failed.join()
-}
-
-// failures are the errors of one plan's steps. Of many only the first are kept: they tend to say the same.
-type failures struct {
-	first []error
-	more  int
-}
-
-func (f *failures) add(err error) {
-	const shown = 10
-	if len(f.first) < shown || errors.Is(err, atomicfile.ErrChanged) {
-		f.first = append(f.first, err)
-	} else if err != nil {
-		f.more++
-	}
-}
-
-func (f *failures) join() error {
-	if f.more > 0 {
-		f.first = append(f.first, fmt.Errorf("and %d more failed", f.more))
-	}
-	return errors.Join(f.first...)
-}
-
-func (s Step) make(ctx context.Context) (err error) {
-	defer func() { err = errors.Join(err, recovered(recover())) }()
-	return s.Do(ctx)
-}
-
-// recovered makes an error of a panic, and says where, since nobody else will.
-func recovered(cause any) error {
-	if cause == nil {
-		return nil
-	}
-	what := "panic" // whose text may hold anything
-	if e, ok := cause.(runtime.Error); ok {
-		what = e.Error()
-	}
-	return fmt.Errorf("%s at %s", OneLine(what), OneLine(string(debug.Stack())))
 }
 
 // Wait returns when nothing is under way any more that steps have started, or when ctx ends.

@@ -31,7 +31,9 @@ func (r *Runner) alone(ctx context.Context, m *running) (report Report, err erro
 	if !m.slow() {
 		r.mend()
 	}
-	return r.apply(ctx, m), nil
+	report = r.apply(ctx, m)
+	m.note(report.Err)
+	return report, nil
 }
 
 // aside is what is known of a slow module that works beside the others.

@@ -127,7 +127,9 @@ func reboot(t *testing.T) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "boot_id")
 	frametest.Write(t, file, fmt.Sprintf("%032x\n", rand.Uint64()), 0o444)
-	require.NoError(t, unix.Mount(file, "/proc/sys/kernel/random/boot_id", "", unix.MS_BIND, ""))
+	const id = "/proc/sys/kernel/random/boot_id"
+	_ = unix.Unmount(id, unix.MNT_DETACH) // that of the boot before
+	require.NoError(t, unix.Mount(file, id, "", unix.MS_BIND, ""))
 }
 
 const endless = "if mkdir /root/once; then echo $$ >/root/first; read x </proc/self/fd/0 || cat /root/never; fi; echo fine"
@@ -141,7 +143,7 @@ func TestAScriptThatWasCutShortIsReported(t *testing.T) {
 	v.want(script("first", endless), script("second", "echo second"))
 	cutShort(t, v)
 	r := v.run()
-	assert.Contains(t, about(r.Plan.Notes), "warning: script first: was cut short, and is not run again")
+	assert.Contains(t, about(r.Plan.Notes), "failed: script first: was cut short, and is not run again")
 	assert.NotContains(t, output(t, "first"), "fine")
 	assert.Equal(t, "second\n", output(t, "second"))
 }
@@ -159,6 +161,26 @@ func TestAScriptThatWasCutShortIsRunAgain(t *testing.T) {
 	r := v.run()
 	assert.Empty(t, about(r.Plan.Notes))
 	assert.Contains(t, output(t, "first"), "fine")
+}
+
+// A script may be the reason why the machine goes down each time.
+func TestAScriptThatIsAlwaysCutShortComesToAnEnd(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	v.settings.Rerun = true
+	v.restart()
+	require.NoError(t, unix.Mkfifo("/root/never", 0o600))
+	v.want(script("first", "echo run >>/root/ran; echo $$ >/root/first; cat /root/never"), script("second", "echo second"))
+	for range 3 {
+		cutShort(t, v)
+	}
+	r := v.run()
+	assert.Contains(t, about(r.Plan.Notes), "failed: script first: was cut short 3 times, and is not run again")
+	assert.Equal(t, "run\nrun\nrun\n", frametest.Read(t, "/root/ran"))
+	assert.Equal(t, "second\n", output(t, "second"))
+	assert.Equal(t, 1, r.Plan.Count)
 }
 
 // The machine went down between the journal and the script, or just behind: nobody can tell.

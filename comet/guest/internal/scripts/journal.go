@@ -45,25 +45,46 @@ func (r record) id() [2]string { return [2]string{r.Name, r.Hash} }
 
 func (r record) text() string { return "script " + frame.OneLine(r.Name) }
 
-// note says what people should know of a script that is not run any more.
-func (s *Scripts) note(r record) []frame.Note {
-	about := r.text()
-	log := "; its output is in " + filepath.Join(s.path(r), slug(r.Name)+".log")
+// well reports whether a script has done what it was put down for.
+func (r record) well() bool { return r.State == before || r.State == ended && r.Exit == 0 }
+
+// maxRuns is how often one is run that is cut short each time: it may be the reason.
+const maxRuns = 3
+
+// again reports whether a script is to be run once more: it was cut short, or it is certain that it has not begun.
+func (s *Scripts) again(r record) bool {
+	return s.Rerun && r.State == interrupted && r.Runs < maxRuns || r.State == running && !s.begun(r)
+}
+
+// note says what people should know of a script that is not run any more, and has not ended well.
+func (s *Scripts) note(r record) frame.Note {
+	log := "; its output is in " + filepath.Join(s.path(r), r.log())
+	n := frame.Note{Kind: frame.Failed, About: r.text()}
 	switch r.State {
-	case ended:
-		return []frame.Note{{Kind: frame.Warning, About: about, Why: fmt.Sprintf("ended with status %d%s", r.Exit, log)}}
-	case interrupted:
-		return []frame.Note{{Kind: frame.Warning, About: about, Why: "was cut short, and is not run again" + log}}
-	case timedOut:
-		return []frame.Note{{Kind: frame.Warning, About: about, Why: "took too long and was ended" + log}}
 	case running:
-		return []frame.Note{{Kind: frame.Waiting, About: about, Why: "is running since " + r.Began.UTC().Format(time.RFC3339)}}
+		n.Kind, n.Why = frame.Waiting, "is running since "+r.Began.UTC().Format(time.RFC3339)
+	case ended:
+		n.Why = fmt.Sprintf("ended with status %d%s", r.Exit, log)
+	case timedOut:
+		n.Why = "took too long and was ended" + log
+	default:
+		n.Why = "was cut short" + times(r.Runs) + ", and is not run again" + log
 	}
-	return nil
+	return n
+}
+
+func times(n int) string {
+	if n < 2 {
+		return ""
+	}
+	return fmt.Sprintf(" %d times", n)
 }
 
 // folder is where a script lies, below the state of the instance.
 func (r record) folder() string { return "scripts/" + slug(r.Name) }
+
+// log is the file there with its output.
+func (r record) log() string { return slug(r.Name) + ".log" }
 
 const journalFile = "scripts.json"
 

@@ -2,7 +2,9 @@ package scripts
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,21 +42,23 @@ const (
 func (s *Scripts) begin(w script) frame.Step {
 	r := record{Name: w.name, Hash: w.hash}
 	return frame.Step{Text: "run " + r.text(), Do: func(ctx context.Context) error {
-		for _, name := range []string{".began", ".exit"} {
-			if err := s.machine.Root().Remove(s.machine.State(r.folder() + "/" + name)); err != nil && !os.IsNotExist(err) {
-				return err
-			}
+		if err := s.clear(r); err != nil {
+			return err
 		}
 		if err := s.machine.SaveBytes(r.folder()+"/"+slug(w.name), []byte(w.body.Reveal()+"\n")); err != nil {
 			return err
 		}
 		r.Boot = boot()
-		if s.units() {
+		if !s.NoUnits && s.machine.Units(ctx) {
 			r.Unit = "comet-script-" + slug(w.name) + "-" + w.hash[:8] + ".service"
 		}
 		err := s.update(r, func(have *record) {
-			*have = record{Name: r.Name, Hash: r.Hash, State: running, Began: time.Now(), Boot: r.Boot, Unit: r.Unit, Runs: have.Runs + 1}
-			r = *have
+			runs := have.Runs
+			if have.State != running { // else it has not begun
+				runs++
+			}
+			r = record{Name: r.Name, Hash: r.Hash, State: running, Began: time.Now(), Boot: r.Boot, Unit: r.Unit, Runs: runs}
+			*have = r
 		})
 		if err != nil {
 			return err
@@ -65,6 +69,17 @@ func (s *Scripts) begin(w script) frame.Step {
 		s.watch(r)
 		return nil
 	}}
+}
+
+// clear makes room for a run of a script. The output of the one before is kept as NAME.log.1.
+func (s *Scripts) clear(r record) error {
+	root, name := s.machine.Root(), func(name string) string { return s.machine.State(r.folder() + "/" + name) }
+	for _, err := range []error{root.Rename(name(r.log()), name(r.log()+".1")), root.Remove(name(".began")), root.Remove(name(".exit"))} {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // command returns what a script is run with: the interpreter in its first line, as the kernel would, or the shell.
@@ -85,7 +100,7 @@ func command(w script) []string {
 func (s *Scripts) start(ctx context.Context, r record, interpreter []string) error {
 	folder := s.path(r)
 	name := slug(r.Name)
-	args := append([]string{"-c", wrapper, wrapperName, folder, r.Hash, strconv.Itoa((s.MaxLog + block - 1) / block), name + ".log"}, interpreter...)
+	args := append([]string{"-c", wrapper, wrapperName, folder, r.Hash, strconv.Itoa((s.MaxLog + block - 1) / block), r.log()}, interpreter...)
 	args = append(args, filepath.Join(folder, name))
 	if r.Unit != "" {
 		return s.startUnit(ctx, r, args)
@@ -102,24 +117,10 @@ func (s *Scripts) start(ctx context.Context, r record, interpreter []string) err
 
 const shell = "/bin/sh"
 
-// units reports whether scripts become units of systemd.
-func (s *Scripts) units() bool {
-	if s.NoUnits {
-		return false
-	}
-	_, err := os.Stat("/run/systemd/system") // as sd_booted(3) has it
-	return err == nil
-}
-
-// startUnit starts the wrapper as a unit. Its end does not end what the script left running, and the unit goes by itself. In arguments
-// systemd knows $ and, in units' settings, %: the dollars of the wrapper are doubled, and nothing else here can have either.
+// startUnit starts the wrapper as a unit. Its end does not end what the script left running.
 func (s *Scripts) startUnit(ctx context.Context, r record, args []string) error {
-	run := []string{"--quiet", "--collect", "--no-ask-password", "--unit=" + r.Unit, "--description=COMET script " + slug(r.Name),
-		"--property=KillMode=process", "--property=TasksMax=infinity", "--", shell}
-	for _, arg := range args {
-		run = append(run, strings.ReplaceAll(arg, "$", "$$"))
-	}
-	_, err := s.machine.Run(ctx, frame.Command{Program: "systemd-run", Args: run})
+	options := []string{"--description=COMET script " + slug(r.Name), "--property=KillMode=process", "--property=TasksMax=infinity"}
+	_, err := s.machine.Run(ctx, frame.Unit(r.Unit, options, append([]string{shell}, args...)))
 	return err
 }
 

@@ -15,6 +15,7 @@ import (
 // Settings say how scripts are run.
 type Settings struct {
 	Limit    time.Duration // how long one may run; an hour where it is zero
+	Grace    time.Duration // how long one that is ended may take for it; 10 s where it is zero
 	Rerun    bool          // whether one that was cut short is run again
 	NoUnits  bool          // no systemd units, even where there is systemd
 	MaxLog   int           // bytes of output that are kept; 1 MiB where it is zero
@@ -28,6 +29,7 @@ type Scripts struct {
 	Settings
 	machine *frame.Machine
 	wanted  frame.Source[scope.Script]
+	waits   func() (why string)
 
 	mu      sync.Mutex
 	current *watch // nil where no script is known to run
@@ -36,10 +38,14 @@ type Scripts struct {
 // New returns the module that runs these scripts.
 func New(m *frame.Machine, wanted frame.Source[scope.Script], s Settings) *Scripts {
 	s.Limit = cmp.Or(s.Limit, time.Hour)
+	s.Grace = cmp.Or(s.Grace, 10*time.Second)
 	s.MaxLog = cmp.Or(s.MaxLog, 1<<20)
 	s.OldState = cmp.Or(s.OldState, "var/lib/neuca")
-	return &Scripts{Settings: s, machine: m, wanted: wanted}
+	return &Scripts{Settings: s, machine: m, wanted: wanted, waits: func() string { return "" }}
 }
+
+// After has no script begin while waits says why it must not, in one line.
+func (s *Scripts) After(waits func() (why string)) { s.waits = waits }
 
 // Name returns "scripts".
 func (*Scripts) Name() string { return "scripts" }
@@ -66,19 +72,22 @@ func (s *Scripts) Plan(context.Context) (frame.Plan, error) {
 	for _, w := range list {
 		r, known := j.find(w)
 		switch {
-		case known && r.State == ended && r.Exit == 0, known && r.State == before:
+		case known && r.well():
 			plan.Count++
-		case known && !(s.Rerun && r.State == interrupted || r.State == running && !s.begun(r)):
-			plan.Count++
-			plan.Notes = append(plan.Notes, s.note(r)...)
+		case known && !s.again(r):
+			plan.Notes = append(plan.Notes, s.note(r))
 		case !known && !j.knows(w.name) && s.marked(w.name):
 			plan.Steps = append(plan.Steps, s.adopt(w))
 			plan.More = true
 		case busy != "":
-			plan.Notes = append(plan.Notes, frame.Note{Kind: frame.Waiting, About: "script " + frame.OneLine(w.name), Why: "comes after script " + frame.OneLine(busy)})
+			plan.Notes = append(plan.Notes, w.waiting("comes after script "+frame.OneLine(busy)))
+		case s.waits() != "":
+			busy = w.name
+			plan.Notes = append(plan.Notes, w.waiting(s.waits()))
 		default:
 			busy = w.name
 			plan.Steps = append(plan.Steps, s.begin(w))
+			plan.More = true // so that what is reported is that it runs
 		}
 	}
 	return plan, nil
@@ -120,7 +129,7 @@ func (s *Scripts) settle(j journal, plan *frame.Plan) (busy string, err error) {
 			}})
 		default:
 			plan.Steps = append(plan.Steps, frame.Step{Text: "note how " + r.text() + " has ended", Do: func(context.Context) error {
-				return s.finish(r, false)
+				return s.finish(r, 0, false)
 			}})
 			plan.More = true
 			busy = r.Name
@@ -133,6 +142,10 @@ func (s *Scripts) settle(j journal, plan *frame.Plan) (busy string, err error) {
 type script struct {
 	name, hash string
 	body       scope.Hidden // without white space around it
+}
+
+func (w script) waiting(why string) frame.Note {
+	return frame.Note{Kind: frame.Waiting, About: "script " + frame.OneLine(w.name), Why: why}
 }
 
 // check leaves out what is wrong and puts the scripts into their order.

@@ -3,7 +3,6 @@ package scripts_test
 import (
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -89,8 +88,8 @@ func TestEachRunsOnceInOrder(t *testing.T) {
 	v.want(script("script_10", log), script("script_2", log+"exit 3"), script("bootscript", "\n\n  "+log+"\n"), script("odd: name;$(id) ${HOME}", log))
 	r := v.run()
 	assert.Equal(t, []string{"bootscript", "script_10", "script_2", "odd__name___id____HOME_-57e5f138"}, names(frametest.Read(t, "/root/order")))
-	assert.Equal(t, 4, r.Plan.Count)
-	assert.Equal(t, "warning: script script_2: ended with status 3; its output is in /var/lib/comet-guest/instance/scripts/script_2/script_2.log\n", about(r.Plan.Notes))
+	assert.Equal(t, 3, r.Plan.Count)
+	assert.Equal(t, "failed: script script_2: ended with status 3; its output is in /var/lib/comet-guest/instance/scripts/script_2/script_2.log\n", about(r.Plan.Notes))
 
 	v.restart()
 	assert.Empty(t, v.run().Done)
@@ -105,6 +104,35 @@ func names(lines string) (names []string) {
 		names = append(names, filepath.Base(line))
 	}
 	return names
+}
+
+func TestOnlyWhatEndedWellCounts(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	require.NoError(t, unix.Mkfifo("/root/more", 0o600))
+	v.want(script("first", "read x </root/more"), script("second", "exit 3"))
+	r := frametest.Apply(t, v.machine, v.module)
+	assert.Zero(t, r.Plan.Count)
+	plan, err := v.module.Plan(t.Context())
+	require.NoError(t, err)
+	assert.Zero(t, plan.Count, "it is running")
+	frametest.Write(t, "/root/more", "x\n", 0)
+	assert.Equal(t, 1, v.run().Plan.Count)
+}
+
+func TestTheOutputBeforeIsKept(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	for _, body := range []string{"echo 1", "echo 2", "echo 3"} {
+		v.want(script("a", body))
+		v.run()
+	}
+	assert.Equal(t, "3\n", output(t, "a"))
+	assert.Equal(t, "2\n", frametest.Read(t, folder("a/a.log.1")))
 }
 
 func TestSurroundings(t *testing.T) {
@@ -219,17 +247,18 @@ func TestWhatAScriptLeavesRunning(t *testing.T) {
 	require.Eventually(t, func() bool { return frametest.Read(t, "/root/later") != "" }, time.Minute, time.Millisecond)
 }
 
-func TestTimeLimit(t *testing.T) {
+func TestScriptsMayHaveToWait(t *testing.T) {
 	if !frametest.Inside(t) {
 		return
 	}
 	v := newVM(t)
-	v.settings = scripts.Settings{Limit: time.Millisecond, Rerun: true}
-	v.restart()
-	v.want(script("long", "echo begun; mkfifo never; (cat never); cat never"), script("next", "sleep 0"))
+	why := "waits for users"
+	v.module.After(func() string { return why })
+	v.want(script("a", "echo a"), script("b", "echo b"))
 	r := v.run()
-	assert.Contains(t, about(r.Plan.Notes), "script long: took too long and was ended")
-	assert.Error(t, exec.Command("pgrep", "-x", "cat").Run(), "nothing of it is left")
+	assert.Equal(t, "waiting: script a: waits for users\nwaiting: script b: comes after script a\n", about(r.Plan.Notes))
+	why = ""
+	assert.Equal(t, 2, v.run().Plan.Count)
 }
 
 func TestNeedsTheMachine(t *testing.T) {

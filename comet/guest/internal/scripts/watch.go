@@ -27,9 +27,9 @@ func (s *Scripts) watch(r record) {
 	s.current = w
 	s.mu.Unlock()
 	go func() {
-		late := s.await(r)
-		err := s.finish(r, late)
-		if err != nil {
+		pid := s.process(r)
+		late := pid != 0 && !gone(pid, r.Began.Add(s.Limit))
+		if err := s.finish(r, pid, late); err != nil {
 			s.machine.Log.Error("journal of scripts", slog.Any("error", err))
 		}
 		s.mu.Lock()
@@ -40,40 +40,12 @@ func (s *Scripts) watch(r record) {
 	}()
 }
 
-// await returns when a script has ended. late says that it had to be.
-func (s *Scripts) await(r record) (late bool) {
-	deadline := r.Began.Add(s.Limit)
-	for _, signal := range []syscall.Signal{0, syscall.SIGTERM, syscall.SIGKILL} {
-		pid := s.process(r)
-		if pid == 0 {
-			return late
-		}
-		if signal != 0 {
-			late, deadline = true, time.Now().Add(grace)
-			s.kill(r, pid, signal)
-		}
-		if gone(pid, deadline) {
-			return late
-		}
+// finish notes how a script has ended. Where its wrapper could not tell, because it is late or was itself ended, nothing of the script
+// may go on; pid is that of the wrapper, 0 where it is not known.
+func (s *Scripts) finish(r record, pid int, late bool) error {
+	if _, known := s.exit(r); !known && r.Boot == boot() {
+		s.end(r, pid)
 	}
-	return late
-}
-
-// grace is how long a script may take to end when it has to.
-const grace = 10 * time.Second
-
-func (s *Scripts) kill(r record, pid int, signal syscall.Signal) {
-	err := syscall.Kill(-pid, signal)
-	if r.Unit != "" {
-		_, err = s.machine.Run(context.Background(), frame.Command{Program: "systemctl", Args: []string{"kill", "--signal=" + strconv.Itoa(int(signal)), r.Unit}})
-	}
-	if err != nil {
-		s.machine.Log.Warn("end a script that takes too long", slog.String("script", r.Name), slog.Any("error", err))
-	}
-}
-
-// finish notes how a script has ended.
-func (s *Scripts) finish(r record, late bool) error {
 	status, known := s.exit(r)
 	return s.update(r, func(have *record) {
 		switch {
@@ -117,22 +89,13 @@ func (s *Scripts) wrapper(r record) (pid int) {
 			continue
 		}
 		args := strings.Split(string(line), "\x00")
-		if len(args) > 5 && args[0] == shell && args[3] == wrapperName && args[4] == s.path(r) && args[5] == r.Hash && leads(folder) {
-			pid, _ = strconv.Atoi(filepath.Base(folder))
-			return pid
+		if len(args) > 5 && args[0] == shell && args[3] == wrapperName && args[4] == s.path(r) && args[5] == r.Hash {
+			if p := look(folder); p.leads() {
+				return p.pid
+			}
 		}
 	}
 	return 0
-}
-
-// leads reports whether a process leads its session, as no child of it does.
-func leads(folder string) bool {
-	stat, err := os.ReadFile(filepath.Join(folder, "stat"))
-	if err != nil {
-		return false
-	}
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:])) // state, parent, group, session
-	return len(fields) > 3 && fields[3] == filepath.Base(folder)
 }
 
 func lookedFor(pid int, deadline time.Time) bool {

@@ -112,6 +112,7 @@ func (l *looking) resume(ctx context.Context, o order, d device, k disk) error {
 		return nil
 	}
 	if err := w.failure(o); err != nil {
+		l.plan.Merge(frame.Plan{Retry: w.retry})
 		return err
 	}
 	c, err := s.begun(ctx, d, k)

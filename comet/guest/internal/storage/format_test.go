@@ -220,6 +220,7 @@ func TestMkfsFails(t *testing.T) {
 		report := v.run()
 		require.ErrorContains(t, report.Err, "dev0: mkfs.ext4: exit status 1; what it said is in /var/lib/comet-guest/vm/storage/dev0.log")
 		assert.Empty(t, report.Plan.Steps, "it is not tried again at once")
+		assert.False(t, report.Plan.Retry.IsZero(), "but some time")
 	}
 	assert.Equal(t, before, hash(t, disk))
 	assert.Contains(t, v.read("/var/lib/comet-guest/vm/storage/dev0.log"), "99")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
@@ -68,7 +67,7 @@ func initiatorName(text, name string) (content string, right bool) {
 
 // restart lets iscsid, which reads its name when it starts, read it.
 func (s *Storage) restart(ctx context.Context) error {
-	if s.units() {
+	if s.booted() {
 		_, err := s.machine.Run(ctx, frame.Command{Program: "systemctl", Args: []string{"restart", "iscsid.service"}})
 		return err
 	}
@@ -79,11 +78,8 @@ func (s *Storage) restart(ctx context.Context) error {
 	return err
 }
 
+// booted reports whether the daemons here are systemd's.
+func (s *Storage) booted() bool { return !s.NoUnits && frame.Booted() }
+
 // units reports whether programs that outlive the guest become units of systemd.
-func (s *Storage) units() bool {
-	if s.NoUnits {
-		return false
-	}
-	_, err := os.Stat("/run/systemd/system") // as sd_booted(3) has it
-	return err == nil
-}
+func (s *Storage) units(ctx context.Context) bool { return !s.NoUnits && s.machine.Units(ctx) }

@@ -37,7 +37,7 @@ func (l *looking) format(o order, d device, k disk, text string) frame.Step {
 		if err := s.save(d); err != nil {
 			return err
 		}
-		return s.start(o, d, k, again)
+		return s.start(ctx, o, d, k, again)
 	}}
 }
 
@@ -76,7 +76,7 @@ func (s *Storage) path(name string) string {
 
 // start starts a mkfs that goes on when the guest ends. It holds a lock on a file as long as it runs, by flock(1), and is not started
 // where another one does; guests that look at the lock have it for an instant. again: there may be a part of that file system.
-func (s *Storage) start(o order, d device, k disk, again bool) error {
+func (s *Storage) start(ctx context.Context, o order, d device, k disk, again bool) error {
 	mkfs, err := frame.Find("mkfs." + d.FSType)
 	if err != nil {
 		return err
@@ -94,7 +94,7 @@ func (s *Storage) start(o order, d device, k disk, again bool) error {
 	if again {
 		command = append(command, makers[d.FSType].again...)
 	}
-	cmd, err := s.background("comet-mkfs-"+o.name, s.path(o.name+".log"), append(append(command, o.options...), "--", k.path))
+	cmd, err := s.background(ctx, "comet-mkfs-"+o.name+".service", s.path(o.name+".log"), append(append(command, o.options...), "--", k.path))
 	if err != nil {
 		return err
 	}
@@ -112,14 +112,14 @@ func (s *Storage) start(o order, d device, k disk, again bool) error {
 }
 
 // background starts a program that the end of the guest does not end: a unit of systemd, or a session of its own.
-func (s *Storage) background(name, output string, command []string) (*exec.Cmd, error) {
+func (s *Storage) background(ctx context.Context, name, output string, command []string) (*exec.Cmd, error) {
 	log, err := os.OpenFile(output, os.O_WRONLY|os.O_APPEND|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	if s.units() {
-		run := unit(name, []string{"--property=StandardOutput=file:" + output, "--property=StandardError=inherit"}, command)
+	if s.units(ctx) {
+		run := frame.Unit(name, []string{"--wait", "--property=StandardOutput=file:" + output, "--property=StandardError=inherit"}, command)
 		program, err := frame.Find(run.Program)
 		if err != nil {
 			return nil, err

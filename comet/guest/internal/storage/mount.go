@@ -86,7 +86,7 @@ func (s *Storage) mount(ctx context.Context, o order, d device, k disk) error {
 		return err
 	}
 	args := []string{"-t", d.FSType, "-o", options, "--", k.path, o.mount}
-	if !s.units() {
+	if !s.units(ctx) {
 		_, err := s.machine.Run(ctx, frame.Command{Program: "mount", Args: args})
 		return err
 	}
@@ -94,19 +94,9 @@ func (s *Storage) mount(ctx context.Context, o order, d device, k disk) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.machine.Run(ctx, unit("comet-mount-"+o.name, []string{"--pipe"}, append([]string{program}, args...)))
+	// Outside of what confines the guest, whose mounts nobody else would see.
+	_, err = s.machine.Run(ctx, frame.Unit("comet-mount-"+o.name+".service", []string{"--wait", "--pipe"}, append([]string{program}, args...)))
 	return err
-}
-
-// unit is the command that runs a program as a unit of systemd and waits for it: outside of what confines the guest, whose mounts nobody
-// else would see. In arguments systemd knows $.
-func unit(name string, settings, command []string) frame.Command {
-	args := []string{"--quiet", "--collect", "--wait", "--no-ask-password", "--unit=" + name + ".service"}
-	args = append(append(args, settings...), "--")
-	for _, word := range command {
-		args = append(args, strings.ReplaceAll(word, "$", "$$"))
-	}
-	return frame.Command{Program: "systemd-run", Args: args}
 }
 
 // table plans the guest's lines in /etc/fstab. Lines of disks of which nothing is known now stay as they are.
@@ -131,7 +121,7 @@ func (l *looking) table() error {
 	if err != nil || len(steps) == 0 {
 		return err
 	}
-	if s.units() {
+	if s.booted() {
 		steps = append(steps, s.machine.Exec(frame.Command{Program: "systemctl", Args: []string{"daemon-reload"}}))
 	}
 	for i := range steps {

@@ -1,6 +1,7 @@
 package frametest
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -29,6 +30,11 @@ func Inside(t *testing.T) bool {
 	needs.Root(t, "mount an overlay")
 	// The first process of a namespace has to bury those that lost their parents, which a shell does and a test does not.
 	cmd := exec.Command("/bin/sh", "-c", `"$0" "$@"; exit $?`, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	flag.Visit(func(f *flag.Flag) {
+		if !strings.HasPrefix(f.Name, "test.") { // those of tests themselves
+			cmd.Args = append(cmd.Args, "-"+f.Name+"="+f.Value.String())
+		}
+	})
 	cmd.Env = append(os.Environ(), variable+"="+t.TempDir())
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	var out strings.Builder
@@ -58,6 +64,12 @@ func passes(t *testing.T, cmd *exec.Cmd, said func() string) {
 
 // Main is TestMain of a package whose tests call Inside.
 func Main(m *testing.M) {
+	Enter()
+	os.Exit(m.Run())
+}
+
+// Enter is what Main does first, for a TestMain that does more.
+func Enter() {
 	at := os.Getenv(variable)
 	if at != "" && at != entered {
 		if err := enter(at); err != nil {
@@ -66,7 +78,6 @@ func Main(m *testing.M) {
 		}
 		os.Setenv(variable, entered) // for processes that tests start in turn
 	}
-	os.Exit(m.Run())
 }
 
 const (

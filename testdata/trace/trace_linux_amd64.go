@@ -1,12 +1,14 @@
-package main
+// Package trace stops a program before each system call that changes something, for tests that kill it there. Linux on amd64 only.
+package trace
 
 import (
+	"encoding/binary"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 
@@ -14,32 +16,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mainVariable makes the program of the tests the guest itself.
-const mainVariable = "COMET_GUEST_TEST_MAIN"
+// Apart is how many of these calls lie between two kills.
+var Apart = flag.Int("kills.apart", 16, "how many system calls lie between two kills; 1: it is killed at every one")
 
-func TestMain(m *testing.M) {
-	if os.Getenv(mainVariable) != "" {
-		os.Unsetenv(mainVariable)
-		main()
-	}
-	os.Exit(m.Run())
-}
-
-// command is the guest with these arguments.
-func command(args ...string) *exec.Cmd {
-	c := exec.Command(os.Args[0], args...)
-	c.Env = append(os.Environ(), mainVariable+"=1")
-	return c
-}
-
-// trace runs the guest and stops it before each system call that changes something below root; before is asked with the call's number,
-// from 1, and its name, and where it returns false the guest is killed there. It reports whether the guest was left to its end, and how
-// that was.
-func trace(t *testing.T, root string, before func(n int, call string) bool, args ...string) (ended bool, code int) {
+// Run runs a program and stops it before each system call by which it changes a file below root or the network, or starts another program;
+// those that it starts are not looked into. before is asked with the call's number, from 1, and its name, and where it returns false the
+// program is killed there. It reports whether it was left to its end, and how that was.
+func Run(t *testing.T, c *exec.Cmd, root string, before func(n int, call string) bool) (ended bool, code int) {
 	t.Helper()
 	runtime.LockOSThread() // the thread that starts a process is the one that may look into it
 	defer runtime.UnlockOSThread()
-	c := command(args...)
 	c.SysProcAttr = &unix.SysProcAttr{Ptrace: true}
 	require.NoError(t, c.Start())
 	defer c.Process.Release()
@@ -91,7 +77,7 @@ var (
 		unix.SYS_CHOWN: "chown", unix.SYS_FCHOWNAT: "fchownat", unix.SYS_SETXATTR: "setxattr", unix.SYS_LSETXATTR: "lsetxattr", unix.SYS_TRUNCATE: "truncate"}
 )
 
-// changes names the call that a thread is about to make, where it may change something below root; else it is empty.
+// changes names the call that a thread is about to make, where it may change something; else it is empty.
 func changes(thread int, root string) string {
 	var regs unix.PtraceRegs
 	if unix.PtraceGetRegs(thread, &regs) != nil {
@@ -100,8 +86,13 @@ func changes(thread int, root string) string {
 	if call, ok := byPath[regs.Orig_rax]; ok {
 		return call
 	}
-	if regs.Orig_rax == unix.SYS_OPENAT && regs.Rdx&unix.O_CREAT != 0 {
+	switch {
+	case regs.Orig_rax == unix.SYS_OPENAT && regs.Rdx&unix.O_CREAT != 0:
 		return "openat"
+	case regs.Orig_rax == unix.SYS_CLONE && regs.Rdi&unix.CLONE_VFORK != 0:
+		return "clone"
+	case regs.Orig_rax == unix.SYS_SENDTO && asksKernel(thread, regs):
+		return "sendto"
 	}
 	file, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", thread, regs.Rdi))
 	if call, ok := byFile[regs.Orig_rax]; ok && strings.HasPrefix(file, root) {
@@ -110,15 +101,14 @@ func changes(thread int, root string) string {
 	return ""
 }
 
-// leftovers are files that the guest makes on the way to others.
-func leftovers(t *testing.T, root string) (names []string) {
-	t.Helper()
-	require.NoError(t, filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
-		if strings.HasPrefix(filepath.Base(path), ".comet-") {
-			names = append(names, path)
-		}
-		return err
-	}))
-	slices.Sort(names)
-	return names
+// asksKernel reports whether a message is for the kernel's network, by rtnetlink(7), and no mere question.
+func asksKernel(thread int, regs unix.PtraceRegs) bool {
+	var to [2]byte
+	var message [unix.NLMSG_HDRLEN]byte
+	if _, err := unix.PtracePeekData(thread, uintptr(regs.R8), to[:]); err != nil || binary.NativeEndian.Uint16(to[:]) != unix.AF_NETLINK {
+		return false
+	}
+	_, err := unix.PtracePeekData(thread, uintptr(regs.Rsi), message[:])
+	const kind, question = 3, 2 // each thing has four kinds of messages: new, del, get, set
+	return err == nil && binary.NativeEndian.Uint16(message[4:])&kind != question
 }
