@@ -85,7 +85,7 @@ func TestCallsGoOnWhateverOneHeadDoes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			heads, client, first, second := used(t, comet.WithAttemptTimeout(shortly), comet.WithAnswerLimit(1<<20))
+			heads, client, first, second := used(t, comet.WithAttemptTimeout(4*shortly), comet.WithAnswerLimit(1<<20))
 			heads.Set(first, fault)
 			before := heads.Calls(second, "")
 

@@ -2,6 +2,7 @@ package vms_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,12 +13,21 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/renci-nrig/comet-go/cmd/internal/vms"
 	"github.com/renci-nrig/comet-go/testdata/needs"
 )
 
 // All tests with VMs are in this package, so that they come one after the other: two VMs that boot take two processors.
+
+// TestMain lets tests beside these go first: VMs are patient.
+func TestMain(m *testing.M) {
+	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, 5); err != nil {
+		fmt.Fprintln(os.Stderr, "VMs are not made patient:", err)
+	}
+	os.Exit(m.Run())
+}
 
 // These bound what would wait for ever; a machine with much else to do takes minutes where another one takes seconds.
 const (

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -84,10 +85,13 @@ func (m *Machine) Lock(ctx context.Context) (unlock func() error, err error) {
 
 // lock keeps other guests away from what a lock stands for.
 func (m *Machine) lock(ctx context.Context, name string) (unlock func() error, err error) {
-	if err := m.MakeFolder(StateFolder, 0o700); err != nil {
-		return nil, fmt.Errorf("state folder: %w", err)
-	}
 	unlock, err = atomicfile.LockBelow(ctx, m.root, StateFolder+"/"+name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := m.MakeFolder(StateFolder, 0o700); err != nil {
+			return nil, fmt.Errorf("state folder: %w", err)
+		}
+		unlock, err = atomicfile.LockBelow(ctx, m.root, StateFolder+"/"+name)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("wait for other guests on this machine: %w", err)
 	}

@@ -98,13 +98,39 @@ func (r *Runner) Plan(ctx context.Context) (reports []Report) {
 	return reports
 }
 
-// Apply lets every module look and makes the steps that it plans, but for those that observe. While a module works, other guests on this
-// machine wait. The error says that no more could be tried; what modules failed at is in the reports.
-func (r *Runner) Apply(ctx context.Context) ([]Report, error) { return r.each(ctx, r.alone) }
+// Apply lets every module look and makes the steps that it plans, but for those that observe. Other guests on this machine wait
+// meanwhile. The error says that no more could be tried; what modules failed at is in the reports.
+func (r *Runner) Apply(ctx context.Context) ([]Report, error) {
+	return r.each(ctx, func(ctx context.Context, m *running) (Report, error) {
+		if m.slow() {
+			return r.alone(ctx, m)
+		}
+		return r.apply(ctx, m), nil
+	})
+}
 
-// each takes the modules in their order.
+// each takes the modules in their order, those that are not slow while no other guest on this machine works.
 func (r *Runner) each(ctx context.Context, apply func(context.Context, *running) (Report, error)) (reports []Report, err error) {
+	var unlock func() error
+	release := func() error {
+		if unlock == nil {
+			return nil
+		}
+		defer func() { unlock = nil }()
+		return unlock()
+	}
+	defer func() { err = errors.Join(err, release()) }()
 	for _, m := range r.modules {
+		if m.slow() {
+			err = release()
+		} else if unlock == nil {
+			if unlock, err = r.machine.Lock(ctx); err == nil {
+				r.mend()
+			}
+		}
+		if err != nil {
+			return reports, err
+		}
 		report, err := apply(ctx, m)
 		if err != nil {
 			return reports, err
@@ -148,7 +174,10 @@ const rounds = 12
 
 func (r *Runner) apply(ctx context.Context, m *running) (report Report) {
 	report = Report{Module: m.Name(), Mode: m.mode}
-	defer func() { report.Retry = sooner(report.Retry, report.Plan.Retry) }()
+	defer func() {
+		report.Retry = sooner(report.Retry, report.Plan.Retry)
+		m.note(report.Err)
+	}()
 	stopped := map[string]bool{} // whose steps have failed in this pass
 	var failed, changed error
 	for range rounds {

@@ -16,24 +16,14 @@ type Slow interface {
 
 func (m *running) slow() bool { _, is := m.Module.(Slow); return is }
 
-// alone lets a module work while no other guest on this machine does: each slow one has a lock of its own, so that nothing else waits
-// for it.
+// alone lets a slow module work while no other guest's does: each has a lock of its own, so that nothing else waits for it.
 func (r *Runner) alone(ctx context.Context, m *running) (report Report, err error) {
-	name := lockFile
-	if m.slow() {
-		name = slowLock + m.Name()
-	}
-	unlock, err := r.machine.lock(ctx, name)
+	unlock, err := r.machine.lock(ctx, slowLock+m.Name())
 	if err != nil {
 		return report, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	if !m.slow() {
-		r.mend()
-	}
-	report = r.apply(ctx, m)
-	m.note(report.Err)
-	return report, nil
+	return r.apply(ctx, m), nil
 }
 
 // aside is what is known of a slow module that works beside the others.
@@ -59,7 +49,7 @@ func (r *Runner) Pass(ctx context.Context) ([]Report, error) {
 		case first != "" && m.mode != Off:
 			return m.waiting("comes after " + first + ", which is at work"), nil
 		case !m.slow():
-			return r.alone(ctx, m)
+			return r.apply(ctx, m), nil
 		}
 		report, err = r.beside(ctx, m)
 		if !m.aside.once {
