@@ -143,12 +143,16 @@ func (g *Guest) Once(ctx context.Context) (Status, error) {
 	return st, errors.Join(asked, err, st.Err())
 }
 
-// ask asks a head of each context.
+// ask asks a head of each context. What one answers that shows nothing of this VM is an error that matches comet.ErrNotFound.
 func (g *Guest) ask(ctx context.Context) error {
 	errs := make([]error, len(g.contexts))
 	var asking sync.WaitGroup
 	for i, c := range g.contexts {
-		asking.Go(func() { errs[i] = c.Ask(ctx) })
+		asking.Go(func() {
+			if errs[i] = c.Ask(ctx); errs[i] == nil {
+				errs[i] = c.Invisible()
+			}
+		})
 	}
 	asking.Wait()
 	return errors.Join(errs...)

@@ -6,16 +6,17 @@ import (
 	"slices"
 	"time"
 
+	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 )
 
 // Status says how things are on a VM. It holds no secret.
 type Status struct {
-	At       time.Time       `json:"at"`
+	At       time.Time       `json:"at,omitzero"`
 	Instance string          `json:"instance"`
 	Root     string          `json:"root"`
 	Contexts []ContextStatus `json:"contexts"`
-	Modules  []ModuleStatus  `json:"modules"` // in the order in which they work
+	Modules  []ModuleStatus  `json:"modules"` // in the order in which they work; none before the first pass
 }
 
 // ContextStatus says how the VM stands with a context's heads.
@@ -24,7 +25,32 @@ type ContextStatus struct {
 	Key      string    `json:"key"`
 	HostName string    `json:"hostName"`
 	Heard    time.Time `json:"heard,omitzero"`  // when a head answered last
-	Error    string    `json:"error,omitempty"` // why none answers now
+	Shown    bool      `json:"shown"`           // a head has shown something of this VM, now or before
+	Error    string    `json:"error,omitempty"` // why none answers now, or that what it says shows nothing of this VM
+	Failure  Failure   `json:"failure,omitempty"`
+}
+
+// Failure is what kind of thing a context's error is.
+type Failure string
+
+const (
+	NoHead    Failure = "no head"   // none can be reached
+	Refused   Failure = "refused"   // a token, or trust between the VM and every head
+	Invisible Failure = "invisible" // heads show nothing of this VM
+	Unusual   Failure = "other"
+)
+
+// failureOf sorts an error of a context.
+func failureOf(err error) Failure {
+	for _, f := range []struct {
+		of error
+		is Failure
+	}{{comet.ErrNotFound, Invisible}, {comet.ErrUnauthorized, Refused}, {comet.ErrUnavailable, NoHead}} {
+		if errors.Is(err, f.of) {
+			return f.is
+		}
+	}
+	return Unusual
 }
 
 // ModuleStatus says what one module did and what it has to say.
@@ -33,6 +59,7 @@ type ModuleStatus struct {
 	Mode  Mode        `json:"mode"`
 	State ModuleState `json:"state"`
 	Count int         `json:"count"`           // how many hosts, keys, users… are in place
+	Told  []string    `json:"told,omitempty"`  // of a module that is not here: what it would act on
 	Done  []Change    `json:"done,omitempty"`  // what the last pass changed
 	Plan  []Change    `json:"plan,omitempty"`  // what there is to do
 	Notes []Note      `json:"notes,omitempty"` // what is left out, doubted, waited for
@@ -57,10 +84,11 @@ type ModuleState string
 const (
 	StateOK      ModuleState = "ok" // notes may say what was left out or left alone all the same
 	StateOff     ModuleState = "off"
-	StatePending ModuleState = "pending" // something is waited for, or only observed
-	StateUnknown ModuleState = "unknown" // nobody has told yet what is wanted
-	StateDoubted ModuleState = "doubted" // what heads say is not believed; what was there stays
-	StateFailed  ModuleState = "failed"  // now, or, as a script, for good: an error or a note says at what
+	StateNotHere ModuleState = "not here" // it acts on the machine itself, and files below a root folder alone are
+	StatePending ModuleState = "pending"  // something is waited for, or only observed
+	StateUnknown ModuleState = "unknown"  // nobody has told yet what is wanted
+	StateDoubted ModuleState = "doubted"  // what heads say is not believed; what was there stays
+	StateFailed  ModuleState = "failed"   // now, or, as a script, for good: an error or a note says at what
 )
 
 // Err joins what modules fail at now and what they doubt; nil where there is nothing of it. What has failed for good, as a script, is in
@@ -80,9 +108,9 @@ func (s Status) Err() error {
 	return errors.Join(errs...)
 }
 
-// Changes reports whether there is something to do.
+// Changes reports whether there is something to do that is not only observed.
 func (s Status) Changes() bool {
-	return slices.ContainsFunc(s.Modules, func(m ModuleStatus) bool { return len(m.Plan) > 0 })
+	return slices.ContainsFunc(s.Modules, func(m ModuleStatus) bool { return len(m.Plan) > 0 && m.Mode != Observe })
 }
 
 // Done returns what the last pass changed, in order.
@@ -129,24 +157,34 @@ func (s Status) Module(name string) ModuleStatus {
 
 // report makes a status of what modules said.
 func (g *Guest) report(reports []frame.Report) Status {
-	st := Status{At: time.Now().Truncate(time.Millisecond), Instance: g.machine.Instance(), Root: g.machine.Root().Name()}
+	st := Status{At: time.Now().Truncate(time.Millisecond), Contexts: []ContextStatus{}, Modules: []ModuleStatus{}, Instance: g.machine.Instance(), Root: g.machine.Root().Name()}
 	for _, c := range g.contexts {
 		self := c.Self()
 		heard, err := c.Failing()
-		cs := ContextStatus{Context: self.SliceID.String(), Key: self.ReservationID.String(), HostName: self.HostName, Heard: heard}
+		if err == nil {
+			err = c.Invisible()
+		}
+		cs := ContextStatus{Context: self.SliceID.String(), Key: self.ReservationID.String(), HostName: self.HostName, Heard: heard, Shown: c.Shown()}
 		if err != nil {
-			cs.Error = frame.OneLine(err.Error())
+			cs.Error, cs.Failure = frame.OneLine(err.Error()), failureOf(err)
 		}
 		st.Contexts = append(st.Contexts, cs)
 	}
 	for _, r := range reports {
-		st.Modules = append(st.Modules, moduleStatus(r))
+		m := moduleStatus(r)
+		if m.State == StateNotHere {
+			m.Told = g.toldOf(m.Name)
+		}
+		st.Modules = append(st.Modules, m)
 	}
 	return st
 }
 
 func moduleStatus(r frame.Report) ModuleStatus {
 	m := ModuleStatus{Name: r.Module, Mode: r.Mode, State: stateOf(r), Count: r.Plan.Count, Notes: r.Plan.Notes, Retry: r.Retry, err: r.Err}
+	if r.Mode == Observe {
+		m.Count -= r.Plan.Later
+	}
 	if r.Err != nil {
 		m.Error = frame.OneLine(r.Err.Error())
 	}
@@ -169,7 +207,7 @@ func stateOf(r frame.Report) ModuleState {
 	case errors.Is(r.Err, frame.ErrUnknown):
 		return StateUnknown
 	case errors.Is(r.Err, frame.ErrNeedsRoot):
-		return StatePending
+		return StateNotHere
 	case r.Err != nil, has(frame.Failed):
 		return StateFailed
 	case has(frame.Doubted):

@@ -47,6 +47,34 @@ func tell[E scope.Element](source frame.Source[E], into *[]E, notes *[]Note) err
 	return err
 }
 
+// toldOf names what a module that acts on the machine itself is told to act on.
+func (g *Guest) toldOf(module string) []string {
+	switch module {
+	case "users":
+		return keysOf(g.users)
+	case "interfaces":
+		return keysOf(g.interfaces)
+	case "storage":
+		return keysOf(g.storage)
+	case "routes":
+		return keysOf(g.routes)
+	case "scripts":
+		return keysOf(g.scripts)
+	}
+	return nil
+}
+
+func keysOf[E scope.Element](source frame.Source[E]) (keys []string) {
+	w, err := source()
+	if err != nil {
+		return nil
+	}
+	for _, e := range w.Elements {
+		keys = append(keys, frame.OneLine(e.ElementKey()))
+	}
+	return keys
+}
+
 // sources are where the modules learn what is wanted on this VM alone.
 type sources struct {
 	users      frame.Source[scope.User]

@@ -159,7 +159,7 @@ func (r *run) live(ctx context.Context, self identity.Identity) (next identity.I
 	if err != nil {
 		return r.mend(ctx, self, err)
 	}
-	r.remember(self) // only now: what cannot be used must not replace what can
+	remembered := r.remember(self, o.guest.Status()) // only now: what cannot be used must not replace what can
 	r.log().Info("this VM is "+self.UserData.HostName, slog.String("context", self.UserData.SliceID.String()), slog.String("source", self.Source))
 	began := time.Now()
 	living, cancel := context.WithCancel(ctx)
@@ -187,6 +187,7 @@ func (r *run) live(ctx context.Context, self identity.Identity) (next identity.I
 			r.reread(ctx)
 			return self, true, nil
 		case st := <-passes:
+			remembered = remembered || r.remember(self, st)
 			r.tell(Status{Status: st, State: StateRunning, Source: self.Source})
 		case <-beat.C:
 			r.beat(o.guest.Status())

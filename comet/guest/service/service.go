@@ -38,8 +38,13 @@ func (s *Service) Once(ctx context.Context) (guest.Status, error) {
 		return guest.Status{}, err
 	}
 	defer o.close()
-	s.remember(*o.self.Load())
-	return o.guest.Once(ctx)
+	self := *o.self.Load()
+	remembered := s.remember(self, o.guest.Status())
+	st, err := o.guest.Once(ctx)
+	if !remembered {
+		s.remember(self, st)
+	}
+	return st, err
 }
 
 // Plan finds out who the VM is and says what Once would do. It writes nothing.

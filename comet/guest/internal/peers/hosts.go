@@ -39,7 +39,7 @@ func (h Hosts) plan() (p frame.Plan, err error) {
 		}
 		lines = append(lines, h.staying(have, l)...)
 	}
-	p.Count = len(lines)
+	p.Count, p.Later = len(lines), missing(lines, have)
 	if len(h.groups()) == 0 && !h.machine.Ever(namesState) {
 		return p, nil // what stands there is somebody else's
 	}
@@ -50,6 +50,20 @@ func (h Hosts) plan() (p frame.Plan, err error) {
 		}}}, p.Steps...)
 	}
 	return p, err
+}
+
+// missing counts the lines that are not among those that are there.
+func missing(lines, have []string) (n int) {
+	there := map[string]bool{}
+	for _, line := range have {
+		there[line] = true
+	}
+	for _, line := range lines {
+		if !there[line] {
+			n++
+		}
+	}
+	return n
 }
 
 // lines are those of the VMs whose address is known.

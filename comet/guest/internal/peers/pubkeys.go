@@ -65,7 +65,7 @@ func (k *PubKeys) plan() (p frame.Plan, err error) {
 		}
 		lines = append(slices.Clone(lines), ring.staying(have)...)
 	}
-	p.Count = len(lines)
+	p.Count, p.Later = len(lines), missing(lines, have)
 	kept := false
 	if _, err := k.machine.Load(keysState, &kept); err != nil || len(k.groups()) == 0 && !k.machine.Ever(keysState) {
 		return p, err // what stands there is somebody else's
