@@ -63,6 +63,7 @@ type Guest struct {
 	order     order
 	self      orca.UserData     // the VM's own
 	kept      time.Time         // when what is known was kept last
+	before    time.Time         // when an earlier guest kept what it knew
 	forgot    bool              // what was kept of contexts of before is gone
 	said      map[string]saying // what was logged
 

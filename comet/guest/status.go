@@ -74,8 +74,9 @@ type Note = frame.Note
 
 // Change is one step of a plan.
 type Change struct {
-	Text string `json:"text"`
-	Diff string `json:"diff,omitempty"` // a unified diff where a file changes that everybody may see
+	Text  string `json:"text"`
+	State bool   `json:"state,omitempty"` // it notes something for the guest itself, and changes nothing else
+	Diff  string `json:"diff,omitempty"`  // a unified diff where a file changes that everybody may see
 }
 
 // ModuleState sums up a module.
@@ -110,7 +111,9 @@ func (s Status) Err() error {
 
 // Changes reports whether there is something to do that is not only observed.
 func (s Status) Changes() bool {
-	return slices.ContainsFunc(s.Modules, func(m ModuleStatus) bool { return len(m.Plan) > 0 && m.Mode != Observe })
+	return slices.ContainsFunc(s.Modules, func(m ModuleStatus) bool {
+		return m.Mode != Observe && slices.ContainsFunc(m.Plan, func(c Change) bool { return !c.State })
+	})
 }
 
 // Done returns what the last pass changed, in order.
@@ -137,7 +140,7 @@ func (m ModuleStatus) Because() string {
 // Settled reports whether a module has come to its end, well or not: nothing is left to do, under way, or tried again.
 func (m ModuleStatus) Settled() bool {
 	switch m.State {
-	case StateOK, StateOff:
+	case StateOK, StateOff, StateNotHere:
 		return true
 	case StateFailed:
 		return m.Error == "" && len(m.Plan) == 0 && !slices.ContainsFunc(m.Notes, func(n Note) bool { return n.Kind == frame.Waiting })
@@ -192,7 +195,7 @@ func moduleStatus(r frame.Report) ModuleStatus {
 		m.Done = append(m.Done, Change{Text: text})
 	}
 	for _, s := range r.Plan.Steps {
-		m.Plan = append(m.Plan, Change{Text: s.Text, Diff: s.Diff})
+		m.Plan = append(m.Plan, Change{Text: s.Text, State: s.Own, Diff: s.Diff})
 	}
 	return m
 }

@@ -3,6 +3,7 @@ package guest
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/known"
@@ -21,6 +22,7 @@ type Told struct {
 	Hosts      []scope.Host      `json:"hosts,omitempty"`
 	PubKeys    []string          `json:"pubkeys,omitempty"`
 	Notes      []Note            `json:"notes,omitempty"`
+	Before     time.Time         `json:"-"` // with an error: when this was kept; zero where nothing was known
 }
 
 // Told asks a head of each context what the VM is told. With an error, it is what was known before.
@@ -34,6 +36,9 @@ func (g *Guest) Told(ctx context.Context) (t Told, err error) {
 		tell(g.storage, &t.Storage, &t.Notes),
 		tell(g.routes, &t.Routes, &t.Notes),
 		tell(g.scripts, &t.Scripts, &t.Notes))
+	if err != nil {
+		t.Before = g.before
+	}
 	return t, err
 }
 

@@ -32,7 +32,7 @@ func (s *Service) recall() (identity.Identity, bool) {
 // told returns what was found last outside flags.
 func (s *Service) told() (identity.Identity, bool) {
 	self, err := s.read(identityFile)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) { // which is for root alone
 		s.log().Warn("who the VM was before does not count", slog.String("file", "/"+identityFile), slog.Any("because", err))
 	}
 	return self, err == nil

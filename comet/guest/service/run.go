@@ -27,6 +27,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) error {
 	if err != nil {
 		return err
 	}
+	s.log().Info("started", slog.String("version", s.Version), slog.String("root", s.Root))
 	r := &run{Service: s, set: set, reload: reload, began: time.Now()}
 	defer unlock()
 	if r.metrics, err = r.beginMetrics(ctx, set); err != nil {

@@ -25,6 +25,7 @@ type Service struct {
 	Notify   func(state string)                // tells systemd, as sd_notify(3) describes; may be nil
 
 	measured measured
+	errand   bool // what fails is the errand's error, and nothing else that the log needs
 }
 
 // lookAgain is how often a guest that runs asks whether it is still the same VM, at the same addresses.
@@ -81,6 +82,7 @@ func (s *Service) Clean(ctx context.Context) (done []guest.Change, err error) {
 
 // begin makes the guest of the VM for one errand.
 func (s *Service) begin(ctx context.Context) (*opened, error) {
+	s.errand = true
 	set, err := s.Settings()
 	if err != nil {
 		return nil, &InputError{err}

@@ -45,7 +45,7 @@ func (h Hosts) plan() (p frame.Plan, err error) {
 	}
 	p.Steps, err = h.machine.SetBlock(HostsBlock, lines)
 	if l.changed { // in this order: who stands in the file has its name
-		p.Steps = append([]frame.Step{{Text: "remember who has which host name", Do: func(context.Context) error {
+		p.Steps = append([]frame.Step{{Text: "remember who has which host name", Own: true, Do: func(context.Context) error {
 			return h.machine.Save(namesState, l.first)
 		}}}, p.Steps...)
 	}

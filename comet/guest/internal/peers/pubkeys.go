@@ -72,7 +72,7 @@ func (k *PubKeys) plan() (p frame.Plan, err error) {
 	}
 	p.Steps, err = k.machine.SetBlock(KeysBlock, lines)
 	if !kept && len(lines) > 0 { // in this order: what stands in the file is known to be the guest's
-		p.Steps = append([]frame.Step{{Text: "remember that the block of keys is the guest's", Do: func(context.Context) error {
+		p.Steps = append([]frame.Step{{Text: "remember that the block of keys is the guest's", Own: true, Do: func(context.Context) error {
 			return k.machine.Save(keysState, true)
 		}}}, p.Steps...)
 	}
