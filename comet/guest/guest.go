@@ -64,6 +64,7 @@ type Guest struct {
 	self      orca.UserData     // the VM's own
 	kept      time.Time         // when what is known was kept last
 	before    time.Time         // when an earlier guest kept what it knew
+	headless  bool              // there is user data with tokens that names no head to ask with them
 	forgot    bool              // what was kept of contexts of before is gone
 	said      map[string]saying // what was logged
 
@@ -111,6 +112,7 @@ func New(s Settings, members ...Member) (*Guest, error) {
 // join takes part in a context.
 func (g *Guest) join(m Member) error {
 	if m.Client == nil {
+		g.headless = g.headless || hasTokens(m.Self)
 		return nil
 	}
 	c, err := known.New(m.Client, m.Self, known.Settings{Every: g.Every, Settled: g.Settled, Changed: g.machine.Wake, Log: g.Logger})

@@ -112,8 +112,12 @@ func (g *Guest) sourcesOf(own *known.Context) sources {
 // inUserData returns the source of a family that user data without heads has as a section of its own.
 func inUserData[E scope.Element](self orca.UserData, family scope.Family) frame.Source[E] {
 	return func() (w frame.Wanted[E], err error) {
-		w.Whole = true
-		for _, kv := range self.Section(family.String()) {
+		section := self.Section(family.String())
+		if len(section) == 0 && hasTokens(self) {
+			return w, frame.ErrUnknown // heads would say so, were one named
+		}
+		w.Whole = !hasTokens(self)
+		for _, kv := range section {
 			e, err := orca.ParseElement(family, kv.Key, kv.Value.Reveal())
 			if err == nil {
 				err = e.Validate()

@@ -36,7 +36,7 @@ type Status struct {
 	Reason  string    `json:"reason,omitempty"` // why it is not running
 	Version string    `json:"version"`
 	PID     int       `json:"pid"`
-	Since   time.Time `json:"since"`            // when the service was started
+	Since   time.Time `json:"since,omitzero"`   // when the service was started
 	Source  string    `json:"source,omitempty"` // who said who the VM is
 	guest.Status
 }
@@ -187,7 +187,9 @@ func ReadStatus(root string, set settings.Settings) (Status, error) {
 	defer r.Close()
 	data, err := r.ReadFile(below(set.StatusFile))
 	if err != nil {
-		return Status{State: StateStopped, Reason: "no guest has run since the machine was started"}, notThere(err)
+		never := Status{State: StateStopped, Reason: "no guest has run since the machine was started"}
+		never.Contexts, never.Modules = []guest.ContextStatus{}, []guest.ModuleStatus{}
+		return never, notThere(err)
 	}
 	if err := json.Unmarshal(data, &st); err != nil {
 		return st, fmt.Errorf("status file %s: %w", set.StatusFile, err)
