@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"github.com/renci-nrig/comet-go/cmd/internal/cli"
+	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/guest"
 	"github.com/renci-nrig/comet-go/scope"
 )
@@ -86,6 +88,9 @@ func show(c *urfave.Context) error {
 	if err := cli.CheckOutput(c); err != nil {
 		return err
 	}
+	if err := asRoot(c); err != nil && !c.Bool(oldFlag.Name) {
+		return err
+	}
 	s, err := errand(c)
 	if err != nil {
 		return err
@@ -95,7 +100,11 @@ func show(c *urfave.Context) error {
 		return err // nothing was known either
 	}
 	if err != nil {
-		fmt.Fprintf(c.App.ErrWriter, "no head says so now; this is what was known at %s\n", t.Before.Local().Format(time.DateTime))
+		says := "no head is heard now"
+		if errors.Is(err, comet.ErrNotFound) {
+			says = "the head shows nothing of this VM"
+		}
+		fmt.Fprintf(c.App.ErrWriter, "%s; this is what was known at %s\n", says, t.Before.Local().Format(time.DateTime))
 	}
 	for _, n := range t.Notes {
 		if strings.HasPrefix(n.About, shows[i].name) {

@@ -34,7 +34,7 @@ func contextName(c guest.ContextStatus) string {
 	return "context " + c.Context + ", key " + c.Key
 }
 
-// said is a note with all who say it, of what.
+// said is a note with all who say it, of what; where several do, each has its own.
 type said struct {
 	guest.Note
 	modules, abouts []string
@@ -52,7 +52,11 @@ func notesOf(modules []guest.ModuleStatus) (lines []string) {
 		}
 	}
 	for _, s := range all {
-		lines = append(lines, fmt.Sprintf("%s: %s: %s (%s)", strings.Join(s.modules, ", "), strings.Join(s.abouts, ", "), s.Why, s.Kind))
+		who := strings.Join(s.modules, ", ")
+		if len(s.modules) == 1 {
+			who += ": " + strings.Join(s.abouts, ", ")
+		}
+		lines = append(lines, fmt.Sprintf("%s: %s (%s)", who, s.Why, s.Kind))
 	}
 	return lines
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/renci-nrig/comet-go/comet"
@@ -169,7 +170,7 @@ func (g *Guest) report(reports []frame.Report) Status {
 		}
 		cs := ContextStatus{Context: self.SliceID.String(), Key: self.ReservationID.String(), HostName: self.HostName, Heard: heard, Shown: c.Shown()}
 		if err != nil {
-			cs.Error, cs.Failure = frame.OneLine(err.Error()), failureOf(err)
+			cs.Error, cs.Failure = frame.OneLine(strings.TrimPrefix(err.Error(), "comet: ")), failureOf(err)
 		}
 		st.Contexts = append(st.Contexts, cs)
 	}
