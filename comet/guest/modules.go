@@ -93,7 +93,7 @@ func (g *Guest) addModules() {
 	}
 	if g.headless {
 		for _, name := range exchange {
-			modules[name] = mute(name)
+			modules[name] = mute{g.machine, name}
 		}
 	}
 	for _, name := range ModuleNames() {
@@ -105,14 +105,23 @@ func (g *Guest) addModules() {
 
 // mute stands for a module of the exchange where the user data has tokens and names no head to ask with them: somebody has forgotten it, and
 // what is there stays.
-type mute string
+type mute struct {
+	machine *frame.Machine
+	name    string
+}
 
 // Name is that of the module.
-func (m mute) Name() string { return string(m) }
+func (m mute) Name() string { return m.name }
 
-// Plan doubts.
-func (mute) Plan(context.Context) (frame.Plan, error) {
-	return frame.Plan{Notes: []frame.Note{{Kind: frame.Doubted, About: "user data", Why: "has tokens and no comethost to ask with them; what is there stays"}}}, nil
+// Plan doubts, and counts what is there.
+func (m mute) Plan(context.Context) (p frame.Plan, err error) {
+	p.Notes = []frame.Note{{Kind: frame.Doubted, About: "user data", Why: "it has tokens, and no comethost to ask with them; what is there stays"}}
+	blocks := map[string]frame.Block{"hosts": peers.HostsBlock, "pubkeys": peers.KeysBlock, "known-hosts": peers.KnownHostsBlock}
+	if b, ok := blocks[m.name]; ok {
+		lines, failed := m.machine.BlockLines(b)
+		p.Count, err = len(lines), failed
+	}
+	return p, err
 }
 
 // hasTokens reports whether user data is meant for somebody who asks heads.

@@ -31,7 +31,8 @@ func (s *Service) contexts(self identity.Identity) (all []identity.Identity, err
 	for _, name := range names {
 		one, err := s.read(name)
 		switch {
-		case s.Given != nil && (path.Base(name) == self.InstanceID || err == nil && sameSlice(one, self)):
+		case s.Given != nil && (path.Base(name) == self.InstanceID || err == nil && sameSlice(one, self)): // flags say it anew
+		case err == nil && len(all) > 0 && sameVM(one, all[0]): // metadata says so too
 		case errors.Is(err, errOther):
 			s.log().Warn("a context is left out", slog.String("file", "/"+name), slog.Any("because", err))
 		case err != nil:

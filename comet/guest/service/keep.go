@@ -8,7 +8,10 @@ import (
 	"log/slog"
 	"os"
 	"path"
+	"slices"
+	"strings"
 
+	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/guest"
 	"github.com/renci-nrig/comet-go/comet/guest/identity"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
@@ -122,7 +125,21 @@ func (s *Service) replace(root *os.Root, self identity.Identity) error {
 
 // sameSlice reports whether two identities are of one slice of the same heads.
 func sameSlice(a, b identity.Identity) bool {
-	return a.UserData.SliceID == b.UserData.SliceID && a.UserData.CometHost == b.UserData.CometHost
+	return a.UserData.SliceID == b.UserData.SliceID && headsOf(a) == headsOf(b)
+}
+
+func sameVM(a, b identity.Identity) bool {
+	return sameSlice(a, b) && a.UserData.ReservationID == b.UserData.ReservationID
+}
+
+// headsOf names the heads of an identity, however they are written.
+func headsOf(i identity.Identity) string {
+	heads, err := comet.ParseHeads(i.UserData.CometHost)
+	if err != nil {
+		return i.UserData.CometHost
+	}
+	slices.Sort(heads)
+	return strings.Join(heads, ",")
 }
 
 func openRoot(path string) (*os.Root, error) {
