@@ -73,8 +73,8 @@ func onceCommand() *urfave.Command {
 	return &urfave.Command{
 		Name:  "once",
 		Usage: "make one pass: publish, learn, and change what differs",
-		Description: "Prints what it changed, and how many hosts and keys of other VMs are in place. Where no head answers, what was known last is applied. Waits until\n" +
-			"scripts and whatever else it has started have ended.",
+		Description: "Prints what it changed, and how many hosts and keys of other VMs are in place. Where no head answers, what was known last is\n" +
+			"applied. Waits until scripts and whatever else it has started have ended.",
 		Flags:  flags(cli.OutputFlag(), onlyFlag),
 		Action: once,
 	}
@@ -136,8 +136,8 @@ func planCommand() *urfave.Command {
 		Name:  "plan",
 		Usage: "say what a pass would change, and write nothing",
 		Description: "Prints a unified diff of each file, and each command. Exits with 6 when something would change. Steps that are only known when\n" +
-			"those before them are made, such as the making of a file system after a login, are not among them. What is only observed is marked, and\n" +
-			"is no reason for a 6.",
+			"those before them are made, such as the making of a file system after a login, are not among them. What is only\n" +
+			"observed is marked, and is no reason for a 6.",
 		Flags:  flags(cli.OutputFlag(), onlyFlag),
 		Action: plan,
 	}

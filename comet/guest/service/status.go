@@ -47,6 +47,9 @@ const statusAgain = time.Minute
 // tell writes the status file, where something has changed, and tells systemd.
 func (r *run) tell(st Status) {
 	st.Version, st.PID, st.Since = r.Version, os.Getpid(), r.began.Truncate(time.Second)
+	if st.Contexts == nil { // a guest that does not know yet who the VM is; whoever reads the file goes through lists
+		st.Contexts, st.Modules = []guest.ContextStatus{}, []guest.ModuleStatus{}
+	}
 	r.measured.status(st)
 	before := r.written
 	quiet := st
@@ -67,7 +70,7 @@ func (r *run) tell(st Status) {
 
 // heardOf returns the contexts with the times of before, which change all the time.
 func heardOf(before, now Status) []guest.ContextStatus {
-	contexts := append([]guest.ContextStatus(nil), now.Contexts...)
+	contexts := slices.Clone(now.Contexts)
 	for i := range contexts {
 		if i < len(before.Contexts) {
 			contexts[i].Heard = before.Contexts[i].Heard
