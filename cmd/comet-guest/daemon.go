@@ -31,9 +31,13 @@ func oldCommands() []*urfave.Command {
 // neucad starts and stops the guest: by systemd where that runs the machine, else as a process of its own. -c is for Chameleon, which the
 // guest finds out by itself.
 func neucad(c *urfave.Context) error {
+	if slices.ContainsFunc(c.Args().Slice(), isHelp) {
+		_, err := fmt.Fprintln(c.App.Writer, neucadUsage)
+		return err
+	}
 	args := slices.DeleteFunc(c.Args().Slice(), func(a string) bool { return a == "-c" || a == "-f" })
 	if len(args) != 1 {
-		return cli.Usage("neucad start|stop|restart [-c]", "%d arguments", len(args))
+		return cli.Usage(neucadUsage, "%d arguments", len(args))
 	}
 	if underSystemd() && slices.Contains([]string{"start", "stop", "restart"}, args[0]) {
 		return systemctl(c.Context, args[0])
@@ -46,12 +50,16 @@ func neucad(c *urfave.Context) error {
 	case "restart":
 		return cmp.Or(told(local().Stop(c.Context)), start(nil, []string{"run"}))
 	}
-	return cli.Usage("neucad start|stop|restart [-c]", "%q is none of them", args[0])
+	return cli.Usage(neucadUsage, "%q is none of them", args[0])
 }
 
 // hostkeyd takes part in a context that its flags name, beside others that the VM may be in. Its stop and restart are about such contexts
 // alone: the guest that the machine itself has started goes on.
 func hostkeyd(c *urfave.Context) error {
+	if slices.ContainsFunc(c.Args().Slice(), isHelp) {
+		_, err := fmt.Fprintln(c.App.Writer, hostkeydUsage)
+		return err
+	}
 	verb, flags, err := hostkeydFlags(c.Args().Slice())
 	if err != nil {
 		return err
@@ -74,6 +82,10 @@ func hostkeyd(c *urfave.Context) error {
 	tokens := []string{"COMET_READ_TOKEN=" + flags["-r"], "COMET_WRITE_TOKEN=" + flags["-w"]} // where no process list shows them
 	return start(tokens, args)
 }
+
+const neucadUsage = "neucad start|stop|restart [-c]"
+
+func isHelp(arg string) bool { return slices.Contains([]string{"--help", "-h", "help"}, arg) }
 
 const hostkeydUsage = "hostkeyd start|stop|restart -c COMETHOST -s SLICEID -r READTOKEN -w WRITETOKEN [-i ID] [-f GROUP] [-p True|False]"
 

@@ -22,21 +22,21 @@ func getCommand() *urfave.Command {
 		Usage:       "print a field of the VM's user data",
 		ArgsUsage:   "[SECTION] FIELD",
 		Description: "The section is global where none is given. Tokens are printed: only root should be asked for them.\n\n   comet-guest get host_name",
-		Flags:       flags(oldFlag),
+		Flags:       askingNobody(flags(oldFlag)),
 		Action:      get,
 	}
 }
 
 func get(c *urfave.Context) error {
-	args := c.Args().Slice()
-	if len(args) == 1 {
+	args, err := cli.Args(c, "FIELD", "[FIELD]")
+	if err != nil {
+		return err
+	}
+	if args[1] == "" {
 		args = []string{"global", args[0]}
 	}
-	if c.Bool(oldFlag.Name) && len(args) == 2 && !strings.EqualFold(args[0], "global") {
+	if c.Bool(oldFlag.Name) && !strings.EqualFold(args[0], "global") {
 		return getOld(c, args[0], args[1])
-	}
-	if len(args) != 2 {
-		return cli.Usage("give a field, such as host_name, and perhaps its section before it", "%d arguments", len(args))
 	}
 	self, err := self(c)
 	if err != nil {
@@ -78,7 +78,7 @@ func missing(c *urfave.Context, old, format string, args ...any) error {
 
 // self finds out who the VM is.
 func self(c *urfave.Context) (identity.Identity, error) {
-	s, err := newService(c)
+	s, err := errand(c)
 	if err != nil {
 		return identity.Identity{}, err
 	}
@@ -91,7 +91,7 @@ func userDataCommand() *urfave.Command {
 		Name:        "user-data",
 		Usage:       "print what says who the VM is: its user data, or OpenStack's metadata",
 		Description: "With the slice's tokens in it: only root should be asked for it.",
-		Flags:       flags(oldFlag),
+		Flags:       askingNobody(flags(oldFlag)),
 		Action: func(c *urfave.Context) error {
 			if _, err := cli.Args(c); err != nil {
 				return err
@@ -115,7 +115,7 @@ func publicIPCommand() *urfave.Command {
 		Name:        "public-ip",
 		Usage:       "print the address that the VM publishes",
 		Description: "As the setting address, or --address, chooses it.",
-		Flags:       flags(oldFlag),
+		Flags:       askingNobody(flags(oldFlag)),
 		Action:      publicIP,
 	}
 }
@@ -127,6 +127,9 @@ func publicIP(c *urfave.Context) error {
 	set, err := loader(c)()
 	if err != nil {
 		return cli.Input(err)
+	}
+	if set.Address == "none" && !c.Bool(oldFlag.Name) {
+		return fmt.Errorf("no address is published, as the setting address or --address says: %w", cli.ErrNotFound)
 	}
 	choice, err := identity.ParseAddress(cmp.Or(strings.TrimPrefix(set.Address, "none"), "auto"))
 	if err != nil {

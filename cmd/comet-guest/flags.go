@@ -58,6 +58,21 @@ func flags(more ...urfave.Flag) []urfave.Flag {
 	return append(append(all, more...), cli.LogFlags("")...)
 }
 
+// askingNobody hides the flags about heads, which a command takes and hardly needs.
+func askingNobody(all []urfave.Flag) []urfave.Flag {
+	for _, f := range all {
+		switch f := f.(type) {
+		case *urfave.StringFlag:
+			f.Hidden = f.Hidden || f.Category == categoryTrust || strings.HasSuffix(f.Name, "-token-file")
+		case *urfave.StringSliceFlag:
+			f.Hidden = f.Category == categoryTrust
+		case *urfave.BoolFlag:
+			f.Hidden = f.Hidden || f.Category == categoryTrust
+		}
+	}
+	return all
+}
+
 // loader returns what reads the settings, with the flags over them.
 func loader(c *urfave.Context) func() (settings.Settings, error) {
 	return func() (settings.Settings, error) {
@@ -109,13 +124,40 @@ func onlyThese(s *settings.Settings, only []string) error {
 
 func override(at *string, value string) { *at = cmp.Or(value, *at) }
 
-// newService makes the service that the flags ask for, without starting anything.
-func newService(c *urfave.Context) (*service.Service, error) {
+// below reports whether a folder stands for the machine.
+func below(c *urfave.Context) bool { return filepath.Clean(c.String("root")) != "/" }
+
+// asRoot is an error where somebody who is not root means the machine itself.
+func asRoot(c *urfave.Context) error {
+	if below(c) || os.Geteuid() == 0 {
+		return nil
+	}
+	return cli.Usage("", "this needs root: sudo %s", c.Command.HelpName)
+}
+
+// errand makes the service for a command that does one thing, which logs what is wrong and no more.
+func errand(c *urfave.Context) (*service.Service, error) { return newService(c, "warn") }
+
+// asRootErrand is errand for a command that only root may call.
+func asRootErrand(c *urfave.Context) (*service.Service, error) {
+	if err := asRoot(c); err != nil {
+		return nil, err
+	}
+	return errand(c)
+}
+
+// newService makes the service that the flags ask for, without starting anything. It logs at this level, or, where it is empty, as the
+// settings say.
+func newService(c *urfave.Context, logs string) (*service.Service, error) {
 	if err := folder(c.String("root")); err != nil {
 		return nil, err
 	}
-	level := &slog.LevelVar{}
-	load := levelled(loader(c), level)
+	level, load := &slog.LevelVar{}, loader(c)
+	if logs == "" {
+		load = levelled(load, level)
+	} else if err := level.UnmarshalText([]byte(logs)); err != nil {
+		return nil, err
+	}
 	if _, err := load(); err != nil {
 		return nil, cli.Input(err)
 	}
@@ -214,6 +256,9 @@ func givenTokens(c *urfave.Context, key scope.Key) (t scope.Tokens, err error) {
 
 // told gives an error of the service the exit code that it stands for.
 func told(err error) error {
+	if nobody, ok := errors.AsType[*identity.NotFoundError](err); ok {
+		return fmt.Errorf("%w; give --user-data FILE, or --slice with --key and tokens", nobody)
+	}
 	var input *service.InputError
 	if errors.As(err, &input) {
 		return cli.Input(err)

@@ -74,7 +74,7 @@ func showOld(c *urfave.Context, section string, t guest.Told, self identity.Iden
 
 // getOld prints a field of a section as neuca-get did: of another section than [global] it is what heads say.
 func getOld(c *urfave.Context, section, field string) error {
-	s, err := newService(c)
+	s, err := errand(c)
 	if err != nil {
 		return err
 	}

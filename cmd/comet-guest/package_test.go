@@ -256,7 +256,7 @@ func (d debian) once() {
 	for _, module := range []string{"hostname", "publish", "hosts", "pubkeys", "known-hosts"} { // no other is this Debian's alone
 		args = append(args, "--only", module)
 	}
-	assert.Contains(d, d.run(args...), "knows 1 hosts and 0 keys of other VMs")
+	assert.Contains(d, d.run(args...), "1 host and 0 keys of other VMs in place")
 	assert.Contains(d, read(d.T, d.root, "etc/hosts"), "10.0.0.2\tpeer\n")
 	assert.Equal(d, "packaged\n", read(d.T, d.root, "etc/hostname"))
 	assert.NotContains(d, d.run(args...), "write ")

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -25,7 +26,7 @@ func runCommand() *urfave.Command {
 		Description: "Stays in the foreground and logs to standard error. Systemd starts it, and is told when it is ready and how things are; others\n" +
 			"see that with comet-guest status. A hang-up signal (systemctl reload comet-guest) makes it read its settings and who the VM\n" +
 			"is again. Where nobody says yet who the VM is, it goes by what was found last time, and goes on asking.",
-		Flags:  flags(&urfave.DurationFlag{Name: "every", Usage: "`TIME` between two looks at the machine"}),
+		Flags:  flags(&urfave.DurationFlag{Name: "every", Usage: "`TIME` between two looks at the machine", DefaultText: "that of the settings, else 10s"}),
 		Action: run,
 	}
 }
@@ -34,7 +35,10 @@ func run(c *urfave.Context) error {
 	if _, err := cli.Args(c); err != nil {
 		return err
 	}
-	s, err := newService(c)
+	if err := asRoot(c); err != nil {
+		return err
+	}
+	s, err := newService(c, "")
 	if err != nil {
 		return err
 	}
@@ -42,7 +46,6 @@ func run(c *urfave.Context) error {
 		debug.SetGCPercent(sparing)
 	}
 	s.Notify = service.Systemd()
-	s.Log.Info("started", "version", cli.Version, "root", s.Root)
 	return told(s.Run(c.Context, reloads()))
 }
 
@@ -70,8 +73,8 @@ func onceCommand() *urfave.Command {
 	return &urfave.Command{
 		Name:  "once",
 		Usage: "make one pass: publish, learn, and change what differs",
-		Description: "Prints what it knows of the other VMs, and what it changed. Where no head answers, what was known last is applied. Waits until\n" +
-			"scripts and whatever else it has started have ended.",
+		Description: "Prints what it changed, and how many hosts and keys of other VMs are in place. Where no head answers, what was known last is\n" +
+			"applied. Waits until scripts and whatever else it has started have ended.",
 		Flags:  flags(cli.OutputFlag(), onlyFlag),
 		Action: once,
 	}
@@ -86,7 +89,7 @@ func once(c *urfave.Context) error {
 	if err := cli.CheckOutput(c); err != nil {
 		return err
 	}
-	s, err := newService(c)
+	s, err := asRootErrand(c)
 	if err != nil {
 		return err
 	}
@@ -97,23 +100,35 @@ func once(c *urfave.Context) error {
 		}
 		return told(err)
 	}
-	for _, done := range st.Done() {
-		fmt.Fprintln(c.App.Writer, done.Text)
-	}
-	printNotes(c, st)
-	if len(st.Modules) > 0 {
-		fmt.Fprintf(c.App.Writer, "knows %d hosts and %d keys of other VMs\n", st.Module("hosts").Count, st.Module("pubkeys").Count)
-	}
-	return told(err)
-}
-
-// printNotes prints what people should know: it is neither changed nor an error.
-func printNotes(c *urfave.Context, st guest.Status) {
 	for _, m := range st.Modules {
-		for _, n := range m.Notes {
-			fmt.Fprintf(c.App.ErrWriter, "%s: %s: %s (%s)\n", m.Name, n.About, n.Why, n.Kind)
+		for _, done := range m.Done {
+			fmt.Fprintf(c.App.Writer, "%s: %s\n", m.Name, done.Text)
 		}
 	}
+	printNotHere(c, st)
+	printNotes(c, st)
+	if in := inPlace(st); in != "" {
+		fmt.Fprintln(c.App.Writer, in)
+	}
+	return summed(st, err)
+}
+
+// inPlace counts what other VMs have brought, as far as it was looked at.
+func inPlace(st guest.Status) string {
+	var parts []string
+	for _, count := range []struct{ module, one, many string }{{"hosts", "host", "hosts"}, {"pubkeys", "key", "keys"}} {
+		switch m := st.Module(count.module); {
+		case m.Name == "" || m.State == guest.StateOff:
+		case m.Count == 1:
+			parts = append(parts, "1 "+count.one)
+		default:
+			parts = append(parts, fmt.Sprint(m.Count)+" "+count.many)
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return strings.Join(parts, " and ") + " of other VMs in place"
 }
 
 func planCommand() *urfave.Command {
@@ -121,7 +136,8 @@ func planCommand() *urfave.Command {
 		Name:  "plan",
 		Usage: "say what a pass would change, and write nothing",
 		Description: "Prints a unified diff of each file, and each command. Exits with 6 when something would change. Steps that are only known when\n" +
-			"those before them are made, such as the making of a file system after a login, are not among them.",
+			"those before them are made, such as the making of a file system after a login, are not among them. What is only\n" +
+			"observed is marked, and is no reason for a 6.",
 		Flags:  flags(cli.OutputFlag(), onlyFlag),
 		Action: plan,
 	}
@@ -134,7 +150,7 @@ func plan(c *urfave.Context) error {
 	if err := cli.CheckOutput(c); err != nil {
 		return err
 	}
-	s, err := newService(c)
+	s, err := asRootErrand(c)
 	if err != nil {
 		return err
 	}
@@ -147,27 +163,33 @@ func plan(c *urfave.Context) error {
 			return failed
 		}
 	} else {
-		printPlan(c, st)
+		printPlan(c, st, err)
 	}
-	switch {
+	switch err := errors.Join(err, st.Err()); {
 	case err != nil:
-		return told(err)
-	case st.Err() != nil:
-		return st.Err()
+		return summed(st, err)
 	case st.Changes():
 		return cli.ErrWouldChange
 	}
 	return nil
 }
 
-func printPlan(c *urfave.Context, st guest.Status) {
+func printPlan(c *urfave.Context, st guest.Status, err error) {
 	for _, m := range st.Modules {
+		name := m.Name
+		if m.Mode == guest.Observe {
+			name += " (observed, not done)"
+		}
 		for _, change := range m.Plan {
-			fmt.Fprintf(c.App.Writer, "%s: %s\n%s", m.Name, change.Text, change.Diff)
+			if !change.State {
+				fmt.Fprintf(c.App.Writer, "%s: %s\n%s", name, change.Text, change.Diff)
+			}
 		}
 	}
+	printNotHere(c, st)
 	printNotes(c, st)
-	if !st.Changes() {
+	notHere := func(m guest.ModuleStatus) bool { return m.State == guest.StateNotHere }
+	if err == nil && st.Err() == nil && !st.Changes() && !slices.ContainsFunc(st.Modules, notHere) {
 		fmt.Fprintln(c.App.Writer, "nothing would change")
 	}
 }
@@ -196,24 +218,42 @@ func clean(c *urfave.Context) error {
 	if err := folder(c.String("root")); err != nil {
 		return err
 	}
+	if err := asRoot(c); err != nil {
+		return err
+	}
 	log, err := cli.Logger(c)
 	if err != nil {
 		return err
 	}
 	s := &service.Service{Root: c.String("root"), Settings: loader(c), Log: log}
 	done, err := s.Clean(c.Context)
-	for _, change := range done {
-		fmt.Fprintln(c.App.Writer, change.Text)
+	for _, text := range texts(done) {
+		fmt.Fprintln(c.App.Writer, text)
 	}
-	if errors.Is(err, service.ErrRunning) {
+	switch {
+	case !errors.Is(err, service.ErrRunning):
+	case below(c):
+		return fmt.Errorf("%w; stop it first", err)
+	default:
 		return fmt.Errorf("%w; stop it first: systemctl stop comet-guest", err)
 	}
 	if err != nil {
 		return told(err)
+	}
+	if len(done) == 0 {
+		fmt.Fprintln(c.App.Writer, "nothing to clean")
 	}
 	left, err := s.Left()
 	for _, line := range left {
 		fmt.Fprintln(c.App.Writer, "left: "+line)
 	}
 	return told(err)
+}
+
+// texts are what changes say, each once: two blocks may stand in one file.
+func texts(changes []guest.Change) (all []string) {
+	for _, change := range changes {
+		all = with(all, change.Text)
+	}
+	return all
 }

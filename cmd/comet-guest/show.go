@@ -2,13 +2,16 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	urfave "github.com/urfave/cli/v2"
 
 	"github.com/renci-nrig/comet-go/cmd/internal/cli"
+	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/guest"
 	"github.com/renci-nrig/comet-go/scope"
 )
@@ -28,10 +31,10 @@ var shows = []shown{
 	}},
 	{"interfaces", func(t guest.Told) any { return all(t.Interfaces) }, func(t guest.Told) cli.Table {
 		return rowsOf([]string{"MAC", "STATE", "VERSION", "ADDRESS", "VLAN"}, t.Interfaces, func(i scope.Interface) []string {
-			return []string{scope.CanonicalMAC(i.MAC), i.State, i.IPVersion, i.IP, i.VLANTag}
+			return []string{colons(i.MAC), i.State, i.IPVersion, i.IP, i.VLANTag}
 		})
 	}},
-	{"storage", func(t guest.Told) any { return hideSecrets(t.Storage) }, func(t guest.Told) cli.Table {
+	{"storage", func(t guest.Told) any { return all(t.Storage) }, func(t guest.Told) cli.Table {
 		return rowsOf([]string{"DEVICE", "TARGET", "LUN", "ATTACH", "FILE SYSTEM", "FORMAT", "MOUNTED AT"}, t.Storage, func(s scope.Storage) []string {
 			return []string{s.Device, s.TargetIP + ":" + s.TargetPort, s.TargetLUN, s.ShouldAttach, s.FSType, s.ShouldFormat, s.MountPoint}
 		})
@@ -65,7 +68,7 @@ func showCommand() *urfave.Command {
 		Usage:     "show what the VM is told: " + strings.Join(showNames(), ", "),
 		ArgsUsage: strings.Join(showNames(), "|"),
 		Description: "What a head says now, or, where none answers, what was known last. What makes no sense is left out, which is said. CHAP secrets\n" +
-			"and the text of scripts are not shown; --script NAME prints one.",
+			"and the text of scripts are not shown; --script NAME prints one. It ends with another code than 0 where no head says so now.",
 		Flags: flags(cli.OutputFlag(), oldFlag,
 			&urfave.StringFlag{Name: "script", Usage: "print the text of the script `NAME`"},
 			&urfave.BoolFlag{Name: "all-scripts", Hidden: true}),
@@ -85,11 +88,24 @@ func show(c *urfave.Context) error {
 	if err := cli.CheckOutput(c); err != nil {
 		return err
 	}
-	s, err := newService(c)
+	if err := asRoot(c); err != nil && !c.Bool(oldFlag.Name) {
+		return err
+	}
+	s, err := errand(c)
 	if err != nil {
 		return err
 	}
 	t, self, err := s.Told(c.Context)
+	if err = told(err); err != nil && t.Before.IsZero() && !c.Bool(oldFlag.Name) {
+		return err // nothing was known either
+	}
+	if err != nil {
+		says := "no head is heard now"
+		if errors.Is(err, comet.ErrNotFound) {
+			says = "the head shows nothing of this VM"
+		}
+		fmt.Fprintf(c.App.ErrWriter, "%s; this is what was known at %s\n", says, t.Before.Local().Format(time.DateTime))
+	}
 	for _, n := range t.Notes {
 		if strings.HasPrefix(n.About, shows[i].name) {
 			fmt.Fprintf(c.App.ErrWriter, "%s: %s (%s)\n", n.About, n.Why, n.Kind)
@@ -97,14 +113,14 @@ func show(c *urfave.Context) error {
 	}
 	switch {
 	case c.Bool(oldFlag.Name):
-		return cmp.Or(showOld(c, args[0], t, self), told(err))
+		return cmp.Or(showOld(c, args[0], t, self), err)
 	case c.IsSet("script"):
-		return cmp.Or(printScript(c, t.Scripts), told(err))
+		return cmp.Or(printScript(c, t.Scripts), err)
 	}
 	if failed := cli.Print(c, shows[i].data(t), func() cli.Table { return shows[i].rows(t) }); failed != nil {
 		return failed
 	}
-	return told(err)
+	return err
 }
 
 func printScript(c *urfave.Context, scripts []scope.Script) error {
@@ -132,12 +148,13 @@ func rowsOf[E any](header []string, elements []E, row func(E) []string) cli.Tabl
 // all is a list that is there even where nothing is in it: whoever reads JSON goes through it.
 func all[E any](elements []E) []E { return append([]E{}, elements...) }
 
-func hideSecrets(storage []scope.Storage) []scope.Storage {
-	storage = all(storage)
-	for i := range storage {
-		storage[i].ChapSecret = scope.Hidden{}
+// colons is a hardware address as people read it.
+func colons(mac string) string {
+	var pairs []string
+	for pair := range slices.Chunk([]byte(scope.CanonicalMAC(mac)), 2) {
+		pairs = append(pairs, string(pair))
 	}
-	return storage
+	return strings.Join(pairs, ":")
 }
 
 func names(scripts []scope.Script) []string {

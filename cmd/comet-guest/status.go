@@ -22,8 +22,11 @@ func statusCommand() *urfave.Command {
 		Usage: "say how things are, or wait until they are well",
 		Description: "Shows what the running guest says of itself and of its modules. With --wait it waits until heads have answered and every module has\n" +
 			"done all that there is to do, or, with --for, until as many hosts, pubkeys, users… are in place; it exits with 7 when --timeout is\n" +
-			"over before. It exits with 1 when a module has failed, as by a script that ended with another status than 0, or no guest runs.\n\n" +
-			"   comet-guest status --wait --for hosts=3 --timeout 5m",
+			"over before. It exits with 1 when a module has failed, as by a script that ended with another status than 0, or no guest runs, and\n" +
+			"with 5, 4 or 3 when no head is reached, or none is trusted, or what heads show is nothing of this VM.\n\n" +
+			"Hosts and pubkeys count the other VMs: for a slice of N give N-1. Users, interfaces, routes, storage and scripts count what is in\n" +
+			"place, or has ended well, of what the VM is told; publish counts own entries, known-hosts keys.\n\n" +
+			"   comet-guest status --wait --for hosts=2 --timeout 5m",
 		Flags: append(append(machineFlags(),
 			&urfave.BoolFlag{Name: "wait", Usage: "wait until things are well"},
 			&urfave.StringSliceFlag{Name: "for", Usage: "with --wait, until `MODULE=N` of them are in place; repeatable"},
@@ -43,9 +46,15 @@ func status(c *urfave.Context) error {
 	if err := folder(c.String("root")); err != nil {
 		return err
 	}
+	if _, err := cli.Logger(c); err != nil {
+		return err
+	}
 	set, err := loader(c)()
-	if err != nil {
+	if err != nil && c.IsSet("settings") {
 		return cli.Input(err)
+	}
+	if err != nil {
+		fmt.Fprintf(c.App.ErrWriter, "%v; the rest, and what is the default, counts\n", err)
 	}
 	goals, err := parseGoals(c)
 	if err != nil {
@@ -71,6 +80,11 @@ func status(c *urfave.Context) error {
 func verdict(st service.Status) error {
 	if st.State != service.StateRunning {
 		return fmt.Errorf("%s: %s", st.State, st.Reason)
+	}
+	for _, c := range st.Contexts {
+		if c.Error != "" {
+			return errorOf(c)
+		}
 	}
 	for _, m := range st.Modules {
 		if m.State == guest.StateFailed {
@@ -145,15 +159,18 @@ func lacking(st service.Status, goals []goal) string {
 	}
 	for _, g := range goals {
 		if n := st.Module(g.module).Count; n < g.count {
-			return fmt.Sprintf("%d of %d %s", n, g.count, g.module)
+			return because(st) + fmt.Sprintf("%d of %d %s", n, g.count, g.module)
 		}
 	}
 	if len(goals) > 0 {
 		return ""
 	}
+	if why := because(st); why != "" {
+		return strings.TrimSuffix(why, "; ")
+	}
 	for _, c := range st.Contexts {
 		if c.Heard.IsZero() {
-			return "no head of context " + c.Context + " has answered yet"
+			return "no head of " + contextName(c) + " has answered yet"
 		}
 	}
 	for _, m := range st.Modules {
@@ -162,6 +179,16 @@ func lacking(st service.Status, goals []goal) string {
 		}
 	}
 	return ""
+}
+
+// because says, in front of what is missing, which heads are not heard.
+func because(st service.Status) (text string) {
+	for _, c := range st.Contexts {
+		if c.Error != "" {
+			text += contextName(c) + ": " + c.Error + "; "
+		}
+	}
+	return text
 }
 
 func statusTable(st service.Status) cli.Table {
@@ -175,7 +202,7 @@ func statusTable(st service.Status) cli.Table {
 		if c.Error != "" {
 			heard += "; " + c.Error
 		}
-		t.Rows = append(t.Rows, []string{"context " + c.Context, map[bool]string{true: "ok", false: "failing"}[c.Error == ""], "-", heard})
+		t.Rows = append(t.Rows, []string{contextName(c), map[bool]string{true: "ok", false: "failing"}[c.Error == ""], "-", heard})
 	}
 	for _, m := range st.Modules {
 		t.Rows = append(t.Rows, []string{m.Name, stateText(m), strconv.Itoa(m.Count), orDash(moduleSays(m, st.At))})
@@ -205,14 +232,23 @@ func stateText(m guest.ModuleStatus) string {
 
 func moduleSays(m guest.ModuleStatus, at time.Time) string {
 	var parts []string
-	if m.Error != "" {
+	switch {
+	case m.State == guest.StateNotHere && len(m.Told) > 0:
+		parts = append(parts, m.Error+"; told of "+someOf(m.Told))
+	case m.Error != "":
 		parts = append(parts, m.Error)
 	}
 	if !m.Retry.IsZero() {
 		parts = append(parts, "tried again in "+m.Retry.Sub(at).Round(time.Second).String())
 	}
+	doing := "to do: "
+	if m.Mode == guest.Observe {
+		doing = "not done: "
+	}
 	for _, p := range m.Plan {
-		parts = append(parts, "to do: "+p.Text)
+		if !p.State {
+			parts = append(parts, doing+p.Text)
+		}
 	}
 	return strings.Join(parts, "; ")
 }

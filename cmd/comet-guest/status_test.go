@@ -13,7 +13,7 @@ import (
 // What is waited for is that heads have said what is wanted and that every module has come to an end, which need not be a good one.
 func TestWhatIsWaitedFor(t *testing.T) {
 	failed, running := guest.Note{Kind: "failed", About: "script a", Why: "ended with status 3"}, guest.Note{Kind: "waiting", About: "script b", Why: "is running"}
-	heard := guest.ContextStatus{Context: "slice", Heard: time.Now()}
+	heard := guest.ContextStatus{Context: "slice", Key: "own", Heard: time.Now()}
 	for name, tt := range map[string]struct {
 		context          guest.ContextStatus
 		module           guest.ModuleStatus
@@ -21,7 +21,7 @@ func TestWhatIsWaitedFor(t *testing.T) {
 	}{
 		"all is well":              {heard, guest.ModuleStatus{State: guest.StateOK}, "", ""},
 		"wrong input is left out":  {heard, guest.ModuleStatus{State: guest.StateOK, Notes: []guest.Note{{Kind: "left out"}}}, "", ""},
-		"no head has been heard":   {guest.ContextStatus{Context: "slice"}, guest.ModuleStatus{State: guest.StateOK}, "no head of context slice has answered yet", ""},
+		"no head has been heard":   {guest.ContextStatus{Context: "slice", Key: "own"}, guest.ModuleStatus{State: guest.StateOK}, "no head of context slice, key own has answered yet", ""},
 		"nobody has said anything": {heard, guest.ModuleStatus{State: guest.StateUnknown, Error: "not known yet"}, "m is unknown: not known yet", ""},
 		"something is under way":   {heard, guest.ModuleStatus{State: guest.StatePending}, "m is pending", ""},
 		"it is tried again":        {heard, guest.ModuleStatus{State: guest.StateFailed, Error: "broken"}, "m is failed: broken", "m has failed: broken"},

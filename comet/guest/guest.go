@@ -63,6 +63,8 @@ type Guest struct {
 	order     order
 	self      orca.UserData     // the VM's own
 	kept      time.Time         // when what is known was kept last
+	before    time.Time         // when an earlier guest kept what it knew
+	headless  bool              // there is user data with tokens that names no head to ask with them
 	forgot    bool              // what was kept of contexts of before is gone
 	said      map[string]saying // what was logged
 
@@ -110,6 +112,7 @@ func New(s Settings, members ...Member) (*Guest, error) {
 // join takes part in a context.
 func (g *Guest) join(m Member) error {
 	if m.Client == nil {
+		g.headless = g.headless || hasTokens(m.Self)
 		return nil
 	}
 	c, err := known.New(m.Client, m.Self, known.Settings{Every: g.Every, Settled: g.Settled, Changed: g.machine.Wake, Log: g.Logger})
@@ -143,12 +146,16 @@ func (g *Guest) Once(ctx context.Context) (Status, error) {
 	return st, errors.Join(asked, err, st.Err())
 }
 
-// ask asks a head of each context.
+// ask asks a head of each context. What one answers that shows nothing of this VM is an error that matches comet.ErrNotFound.
 func (g *Guest) ask(ctx context.Context) error {
 	errs := make([]error, len(g.contexts))
 	var asking sync.WaitGroup
 	for i, c := range g.contexts {
-		asking.Go(func() { errs[i] = c.Ask(ctx) })
+		asking.Go(func() {
+			if errs[i] = c.Ask(ctx); errs[i] == nil {
+				errs[i] = c.Invisible()
+			}
+		})
 	}
 	asking.Wait()
 	return errors.Join(errs...)

@@ -36,6 +36,9 @@ func (g *Guest) recall(c *known.Context) {
 	if err == nil {
 		err = c.Restore(data)
 	}
+	if info, failed := g.machine.Root().Stat(g.machine.State(keptName(c))); err == nil && failed == nil {
+		g.before = info.ModTime()
+	}
 	if err != nil {
 		g.Logger.Warn("what was known before is lost", slog.String("file", "/"+g.machine.State(keptName(c))), slog.Any("because", err))
 	}

@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"context"
 	"maps"
 	"slices"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/renci-nrig/comet-go/comet/guest/internal/peers"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/scripts"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/sshkey"
+	"github.com/renci-nrig/comet-go/comet/orca"
 )
 
 // Mode switches a module: On, Off, or Observe, in which it says what it would do and does nothing.
@@ -89,9 +91,40 @@ func (g *Guest) addModules() {
 		peers.KnownHosts{Directory: g.directory}) {
 		modules[m.Name()] = m
 	}
+	if g.headless {
+		for _, name := range exchange {
+			modules[name] = mute{g.machine, name}
+		}
+	}
 	for _, name := range ModuleNames() {
 		if len(g.Only) == 0 || slices.Contains(g.Only, name) {
 			g.runner.Add(modules[name], g.modes[name])
 		}
 	}
+}
+
+// mute stands for a module of the exchange where the user data has tokens and names no head to ask with them: somebody has forgotten it, and
+// what is there stays.
+type mute struct {
+	machine *frame.Machine
+	name    string
+}
+
+// Name is that of the module.
+func (m mute) Name() string { return m.name }
+
+// Plan doubts, and counts what is there.
+func (m mute) Plan(context.Context) (p frame.Plan, err error) {
+	p.Notes = []frame.Note{{Kind: frame.Doubted, About: "user data", Why: "it has tokens, and no comethost to ask with them; what is there stays"}}
+	blocks := map[string]frame.Block{"hosts": peers.HostsBlock, "pubkeys": peers.KeysBlock, "known-hosts": peers.KnownHostsBlock}
+	if b, ok := blocks[m.name]; ok {
+		lines, failed := m.machine.BlockLines(b)
+		p.Count, err = len(lines), failed
+	}
+	return p, err
+}
+
+// hasTokens reports whether user data is meant for somebody who asks heads.
+func hasTokens(self orca.UserData) bool {
+	return !self.ReadToken.IsZero() || !self.Slice.Tokens.Read.IsZero() || !self.Slice.Tokens.Write.IsZero()
 }

@@ -3,6 +3,7 @@ package guest
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/known"
@@ -21,6 +22,7 @@ type Told struct {
 	Hosts      []scope.Host      `json:"hosts,omitempty"`
 	PubKeys    []string          `json:"pubkeys,omitempty"`
 	Notes      []Note            `json:"notes,omitempty"`
+	Before     time.Time         `json:"-"` // with an error: when this was kept; zero where nothing was known
 }
 
 // Told asks a head of each context what the VM is told. With an error, it is what was known before.
@@ -34,6 +36,9 @@ func (g *Guest) Told(ctx context.Context) (t Told, err error) {
 		tell(g.storage, &t.Storage, &t.Notes),
 		tell(g.routes, &t.Routes, &t.Notes),
 		tell(g.scripts, &t.Scripts, &t.Notes))
+	if err != nil {
+		t.Before = g.before
+	}
 	return t, err
 }
 
@@ -45,6 +50,34 @@ func tell[E scope.Element](source frame.Source[E], into *[]E, notes *[]Note) err
 	}
 	*into, *notes = w.Elements, append(*notes, w.Notes...)
 	return err
+}
+
+// toldOf names what a module that acts on the machine itself is told to act on.
+func (g *Guest) toldOf(module string) []string {
+	switch module {
+	case "users":
+		return keysOf(g.users)
+	case "interfaces":
+		return keysOf(g.interfaces)
+	case "storage":
+		return keysOf(g.storage)
+	case "routes":
+		return keysOf(g.routes)
+	case "scripts":
+		return keysOf(g.scripts)
+	}
+	return nil
+}
+
+func keysOf[E scope.Element](source frame.Source[E]) (keys []string) {
+	w, err := source()
+	if err != nil {
+		return nil
+	}
+	for _, e := range w.Elements {
+		keys = append(keys, frame.OneLine(e.ElementKey()))
+	}
+	return keys
 }
 
 // sources are where the modules learn what is wanted on this VM alone.
@@ -79,8 +112,12 @@ func (g *Guest) sourcesOf(own *known.Context) sources {
 // inUserData returns the source of a family that user data without heads has as a section of its own.
 func inUserData[E scope.Element](self orca.UserData, family scope.Family) frame.Source[E] {
 	return func() (w frame.Wanted[E], err error) {
-		w.Whole = true
-		for _, kv := range self.Section(family.String()) {
+		section := self.Section(family.String())
+		if len(section) == 0 && hasTokens(self) {
+			return w, frame.ErrUnknown // heads would say so, were one named
+		}
+		w.Whole = !hasTokens(self)
+		for _, kv := range section {
 			e, err := orca.ParseElement(family, kv.Key, kv.Value.Reveal())
 			if err == nil {
 				err = e.Validate()

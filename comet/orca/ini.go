@@ -2,6 +2,7 @@ package orca
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -11,7 +12,10 @@ import (
 // iniFile is an ini file as the RawConfigParser of Python 2.7 reads it, with which the deployed guests do: names in lower case,
 // comment lines, comments behind " ;", indented continuation lines. Unlike there, section names ignore case too, [DEFAULT] is a
 // section like others, and a value that starts with ; is one, even where a blank ends its line.
-type iniFile struct{ sections []iniSection }
+type iniFile struct {
+	sections []iniSection
+	twice    *LineError // the first option that is given again
+}
 
 type iniSection struct {
 	name    string
@@ -52,6 +56,7 @@ type iniReader struct {
 	sections map[string]*openSection
 	section  *openSection // the one that the next option belongs to
 	option   *openOption  // the one that the next indented line continues
+	twice    *LineError
 }
 
 type openSection struct {
@@ -87,6 +92,9 @@ func (r *iniReader) read(number int, line string) (reason string) {
 	if !ok {
 		return "is no [section], no key=value and continues none"
 	}
+	if old := r.section.options[key]; old != nil && r.twice == nil {
+		r.twice = &LineError{Line: number, Field: key, Reason: fmt.Sprintf("is given twice, first in line %d", old.number)}
+	}
 	r.option = r.section.put(&openOption{key, number, []string{value}})
 	return ""
 }
@@ -114,7 +122,7 @@ func (s *openSection) put(o *openOption) *openOption {
 }
 
 func (r *iniReader) file() *iniFile {
-	f := &iniFile{}
+	f := &iniFile{twice: r.twice}
 	for _, open := range r.order {
 		s := iniSection{name: open.name, line: open.number}
 		for _, o := range open.order {
@@ -208,6 +216,14 @@ func ParseINI(data []byte) (INI, error) {
 		return INI{}, err
 	}
 	return INI{hide(f)}, nil
+}
+
+// Twice is an error that names the first option which is given twice in a section, of which the later one counts; nil where there is none.
+func (f INI) Twice() error {
+	if read := f.read.get(); read != nil && read.twice != nil {
+		return read.twice
+	}
+	return nil
 }
 
 // Sections returns the names of the sections, in lower case and in their order.

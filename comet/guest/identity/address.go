@@ -85,7 +85,7 @@ func usable(a netip.Addr) bool { return a.Unmap().IsGlobalUnicast() && a.Zone() 
 
 func known(a netip.Addr, which string) (netip.Addr, error) {
 	if !usable(a) {
-		return netip.Addr{}, fmt.Errorf("no %s address is known of this VM: choose another, such as interface NAME", which)
+		return netip.Addr{}, fmt.Errorf("no %s address is known of this VM: choose another (--address, or the setting address), such as interface NAME", which)
 	}
 	return a, nil
 }
@@ -121,7 +121,7 @@ func addressOf(name string) (netip.Addr, error) {
 func towardsHeads(ctx context.Context, list string) (netip.Addr, error) {
 	heads, err := comet.ParseHeads(list)
 	if err != nil {
-		return netip.Addr{}, errors.New("no address is known of this VM, and no head towards which to look: choose one, such as interface NAME")
+		return netip.Addr{}, errors.New("no address is known of this VM, and no head towards which to look: choose one (--address, or the setting address), such as interface NAME")
 	}
 	dialer := net.Dialer{Timeout: connecting}
 	var reasons []string
@@ -142,7 +142,7 @@ func towardsHeads(ctx context.Context, list string) (netip.Addr, error) {
 		}
 		reasons = append(reasons, u.Host+": it is reached from an address that other VMs cannot use")
 	}
-	return netip.Addr{}, fmt.Errorf("no address towards the heads (%s): choose one, such as interface NAME", strings.Join(reasons, "; "))
+	return netip.Addr{}, fmt.Errorf("no address towards the heads (%s): choose one (--address, or the setting address), such as interface NAME", strings.Join(reasons, "; "))
 }
 
 // cause takes off what net puts around it.

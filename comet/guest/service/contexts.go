@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/renci-nrig/comet-go/comet/guest"
 	"github.com/renci-nrig/comet-go/comet/guest/identity"
 	"github.com/renci-nrig/comet-go/comet/guest/settings"
 )
@@ -28,11 +29,10 @@ func (s *Service) contexts(self identity.Identity) (all []identity.Identity, err
 		return nil, err
 	}
 	for _, name := range names {
-		if s.Given != nil && path.Base(name) == self.InstanceID {
-			continue
-		}
 		one, err := s.read(name)
 		switch {
+		case s.Given != nil && (path.Base(name) == self.InstanceID || err == nil && sameSlice(one, self)): // flags say it anew
+		case err == nil && len(all) > 0 && sameVM(one, all[0]): // metadata says so too
 		case errors.Is(err, errOther):
 			s.log().Warn("a context is left out", slog.String("file", "/"+name), slog.Any("because", err))
 		case err != nil:
@@ -66,11 +66,14 @@ func (s *Service) further() (names []string, err error) {
 	return names, nil
 }
 
-// join leaves the context that flags name to the guest that runs on the machine already.
+// join leaves the context that flags name to the guest that runs on the machine already, once heads have shown that there is such a VM.
 func (s *Service) join(ctx context.Context, set settings.Settings) error {
 	self, err := s.search(set, identity.Identity{}).Find(ctx)
 	if err != nil {
 		return &InputError{err}
+	}
+	if err := s.visible(ctx, set, self); err != nil {
+		return err
 	}
 	if err := s.keep(self); err != nil {
 		return err
@@ -84,6 +87,27 @@ func (s *Service) join(ctx context.Context, set settings.Settings) error {
 	}
 	s.log().Info("the guest that runs on this machine takes the context up", slog.String("context", self.UserData.SliceID.String()))
 	return nil
+}
+
+// visible waits until a head answers, and returns why what it shows is nothing of the VM that flags name.
+func (s *Service) visible(ctx context.Context, set settings.Settings, self identity.Identity) error {
+	for said := false; ; said = true {
+		st, err := s.Plan(ctx)
+		switch c := contextOf(st, self); {
+		case c.Shown:
+			return nil
+		case c.Failure != guest.NoHead:
+			return err
+		}
+		if !said {
+			s.log().Warn("the guest that runs on this machine is told when a head answers", slog.Any("because", err))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(set.Every):
+		}
+	}
 }
 
 // Leave makes the machine leave the contexts that flags have named, and nothing else: a guest that was started by flags ends, and what it

@@ -56,7 +56,7 @@ func (m *measured) status(st Status) {
 		if module.State == guest.StateFailed && module.Error != "" { // and not long ago, for good
 			m.failures[module.Name]++
 		}
-		well = well && (module.State == guest.StateOK || module.State == guest.StateOff)
+		well = well && (module.State == guest.StateOK || idle(module))
 	}
 	if well && m.converged == 0 {
 		m.converged = time.Since(st.Since)
@@ -78,12 +78,12 @@ func (m *measured) text(now time.Time) []byte {
 			w.add(now.Sub(c.Heard).Seconds(), "context", c.Context)
 		}
 	}
-	w.family("comet_guest_module_ok", "gauge", "1 while a module has done all that there is to do, 0 while it has not; modules that are off are left out.")
+	w.family("comet_guest_module_ok", "gauge", "1 while a module has done all that there is to do, 0 while it has not; modules that are off, or cannot work here, are left out.")
 	w.family("comet_guest_module_count", "gauge", "How many hosts, keys, users… are in place.")
 	w.family("comet_guest_left_out", "gauge", "How many entries or elements are left out because they are wrong or hostile.")
 	w.family("comet_guest_doubted", "gauge", "How many answers of heads are not believed.")
 	for _, module := range m.last.Modules {
-		if module.State != guest.StateOff {
+		if !idle(module) {
 			w.addTo("comet_guest_module_ok", truth(module.State == guest.StateOK), "module", module.Name)
 			w.addTo("comet_guest_module_count", float64(module.Count), "module", module.Name)
 			w.addTo("comet_guest_left_out", float64(notes(module, "left out")), "module", module.Name)
@@ -114,6 +114,11 @@ func (m *measured) headsText(w *metricsText) {
 		w.addTo("comet_guest_head_attempts_total", float64(m.heads[k].attempts), "head", k.head, "class", k.class)
 		w.addTo("comet_guest_head_seconds_total", m.heads[k].seconds, "head", k.head, "class", k.class)
 	}
+}
+
+// idle reports whether a module has nothing to do with how things are.
+func idle(m guest.ModuleStatus) bool {
+	return m.State == guest.StateOff || m.State == guest.StateNotHere
 }
 
 func notes(m guest.ModuleStatus, kind string) (n int) {

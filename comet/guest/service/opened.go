@@ -82,7 +82,11 @@ func (s *Service) member(t guest.Trust, self identity.Identity) (guest.Member, e
 		return m, nil
 	}
 	t.Logger = s.log()
-	client, err := t.Connect(self.UserData, s.Root, comet.WithLogger(s.log()), comet.WithObserver(s.measured.attempt))
+	options := []comet.Option{comet.WithObserver(s.measured.attempt)}
+	if !s.errand || s.log().Enabled(context.Background(), slog.LevelInfo) {
+		options = append(options, comet.WithLogger(s.log()))
+	}
+	client, err := t.Connect(self.UserData, s.Root, options...)
 	if err != nil {
 		return m, err
 	}

@@ -27,6 +27,7 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) error {
 	if err != nil {
 		return err
 	}
+	s.log().Info("started", slog.String("version", s.Version), slog.String("root", s.Root))
 	r := &run{Service: s, set: set, reload: reload, began: time.Now()}
 	defer unlock()
 	if r.metrics, err = r.beginMetrics(ctx, set); err != nil {
@@ -159,7 +160,7 @@ func (r *run) live(ctx context.Context, self identity.Identity) (next identity.I
 	if err != nil {
 		return r.mend(ctx, self, err)
 	}
-	r.remember(self) // only now: what cannot be used must not replace what can
+	remembered := r.remember(self, o.guest.Status()) // only now: what cannot be used must not replace what can
 	r.log().Info("this VM is "+self.UserData.HostName, slog.String("context", self.UserData.SliceID.String()), slog.String("source", self.Source))
 	began := time.Now()
 	living, cancel := context.WithCancel(ctx)
@@ -187,6 +188,7 @@ func (r *run) live(ctx context.Context, self identity.Identity) (next identity.I
 			r.reread(ctx)
 			return self, true, nil
 		case st := <-passes:
+			remembered = remembered || r.remember(self, st)
 			r.tell(Status{Status: st, State: StateRunning, Source: self.Source})
 		case <-beat.C:
 			r.beat(o.guest.Status())

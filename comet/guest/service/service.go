@@ -25,6 +25,7 @@ type Service struct {
 	Notify   func(state string)                // tells systemd, as sd_notify(3) describes; may be nil
 
 	measured measured
+	errand   bool // what fails is the errand's error, and nothing else that the log needs
 }
 
 // lookAgain is how often a guest that runs asks whether it is still the same VM, at the same addresses.
@@ -38,8 +39,13 @@ func (s *Service) Once(ctx context.Context) (guest.Status, error) {
 		return guest.Status{}, err
 	}
 	defer o.close()
-	s.remember(*o.self.Load())
-	return o.guest.Once(ctx)
+	self := *o.self.Load()
+	remembered := s.remember(self, o.guest.Status())
+	st, err := o.guest.Once(ctx)
+	if !remembered {
+		s.remember(self, st)
+	}
+	return st, err
 }
 
 // Plan finds out who the VM is and says what Once would do. It writes nothing.
@@ -76,6 +82,7 @@ func (s *Service) Clean(ctx context.Context) (done []guest.Change, err error) {
 
 // begin makes the guest of the VM for one errand.
 func (s *Service) begin(ctx context.Context) (*opened, error) {
+	s.errand = true
 	set, err := s.Settings()
 	if err != nil {
 		return nil, &InputError{err}

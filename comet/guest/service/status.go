@@ -36,7 +36,7 @@ type Status struct {
 	Reason  string    `json:"reason,omitempty"` // why it is not running
 	Version string    `json:"version"`
 	PID     int       `json:"pid"`
-	Since   time.Time `json:"since"`            // when the service was started
+	Since   time.Time `json:"since,omitzero"`   // when the service was started
 	Source  string    `json:"source,omitempty"` // who said who the VM is
 	guest.Status
 }
@@ -47,6 +47,9 @@ const statusAgain = time.Minute
 // tell writes the status file, where something has changed, and tells systemd.
 func (r *run) tell(st Status) {
 	st.Version, st.PID, st.Since = r.Version, os.Getpid(), r.began.Truncate(time.Second)
+	if st.Contexts == nil { // a guest that does not know yet who the VM is; whoever reads the file goes through lists
+		st.Contexts, st.Modules = []guest.ContextStatus{}, []guest.ModuleStatus{}
+	}
 	r.measured.status(st)
 	before := r.written
 	quiet := st
@@ -67,7 +70,7 @@ func (r *run) tell(st Status) {
 
 // heardOf returns the contexts with the times of before, which change all the time.
 func heardOf(before, now Status) []guest.ContextStatus {
-	contexts := append([]guest.ContextStatus(nil), now.Contexts...)
+	contexts := slices.Clone(now.Contexts)
 	for i := range contexts {
 		if i < len(before.Contexts) {
 			contexts[i].Heard = before.Contexts[i].Heard
@@ -187,7 +190,9 @@ func ReadStatus(root string, set settings.Settings) (Status, error) {
 	defer r.Close()
 	data, err := r.ReadFile(below(set.StatusFile))
 	if err != nil {
-		return Status{State: StateStopped, Reason: "no guest has run since the machine was started"}, notThere(err)
+		never := Status{State: StateStopped, Reason: "no guest has run since the machine was started"}
+		never.Contexts, never.Modules = []guest.ContextStatus{}, []guest.ModuleStatus{}
+		return never, notThere(err)
 	}
 	if err := json.Unmarshal(data, &st); err != nil {
 		return st, fmt.Errorf("status file %s: %w", set.StatusFile, err)

@@ -37,6 +37,24 @@ func (t table) find(section, name string) (key, bool) {
 	return t.keys[i], true
 }
 
+// unknown says that something is no setting of a section, or that there is no such section.
+func (t table) unknown(section string) string {
+	var sections []string
+	for _, k := range t.keys {
+		if s := "[" + k.section + "]"; !slices.Contains(sections, s) {
+			sections = append(sections, s)
+		}
+	}
+	reason := "is no setting of [" + section + "]"
+	if !slices.Contains(sections, "["+section+"]") {
+		reason += "; sections are " + strings.Join(sections, ", ")
+	}
+	return reason
+}
+
+// moduleSection has the switches of modules.
+const moduleSection = "modules"
+
 // known are the guest's own settings, in the order in which they are shown.
 var known = table{strict: true, keys: slices.Concat([]key{
 	{"guest", "source", "where the VM learns who it is: auto, metadata, config-drive, or the path of a file; paths count from --root", "auto", source},
@@ -88,10 +106,16 @@ var old = table{keys: []key{
 	}},
 }}
 
+// stands is for which of the own settings those of the older tools stand.
+var stands = map[string]string{
+	"runtime.set-loopback-hostname": "guest.loopback", "runtime.loopback-address": "guest.loopback", "runtime.dataplane-macs-to-ignore": "interfaces.ignore",
+	"runtime.state-directory": "scripts.old-state", "logging.log-level": "guest.log-level",
+}
+
 // modules are the switches.
 func modules() (keys []key) {
 	for _, name := range guest.ModuleNames() {
-		keys = append(keys, key{"modules", name, "", "", func(s *Settings, v string) error {
+		keys = append(keys, key{section: moduleSection, name: name, set: func(s *Settings, v string) error {
 			mode, err := guest.ParseMode(v)
 			if err == nil {
 				s.Modules[name] = mode

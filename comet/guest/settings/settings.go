@@ -6,18 +6,11 @@
 package settings
 
 import (
-	"cmp"
-	"errors"
-	"fmt"
-	"io/fs"
 	"maps"
 	"net/netip"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/renci-nrig/comet-go/comet/guest"
-	"github.com/renci-nrig/comet-go/comet/internal/atomicfile"
 	"github.com/renci-nrig/comet-go/comet/orca"
 )
 
@@ -65,73 +58,16 @@ type Settings struct {
 // Load reads the settings of a machine whose files lie below root: OldFile, CloudFile, and path, or File where it is empty; what comes
 // later counts. A file that is not there says nothing, unless path names it.
 func Load(root, path string) (Settings, error) {
-	s := Defaults()
-	for _, f := range []struct {
-		file string
-		keys table
-	}{{OldFile, old}, {CloudFile, known}} {
-		if err := s.readBelow(root, f.file, f.keys); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return s, err
-		}
-	}
-	if path != "" {
-		data, err := os.ReadFile(path)
-		return s, s.take(data, err, path, known)
-	}
-	if err := s.readBelow(root, File, known); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return s, err
-	}
-	return s, nil
-}
-
-// readBelow reads a file below root, out of which no link leads; an absolute one counts from there.
-func (s *Settings) readBelow(root, file string, keys table) error {
-	r, err := os.OpenRoot(cmp.Or(root, "/"))
-	if err != nil {
-		return fmt.Errorf("root folder: %w", err)
-	}
-	defer r.Close()
-	data, err := atomicfile.Read(r, strings.TrimPrefix(file, "/"), atomicfile.ReplaceOptions{})
-	return s.take(data, err, file, keys)
-}
-
-// take takes what was read of a file.
-func (s *Settings) take(data []byte, err error, file string, keys table) error {
-	if err != nil {
-		return fmt.Errorf("settings: %w", err)
-	}
-	if err := s.set(data, keys); err != nil {
-		return fmt.Errorf("settings %s: %w", file, err)
-	}
-	return nil
+	r := newReader()
+	err := r.load(root, path)
+	return r.Settings, err
 }
 
 // Parse reads settings over the defaults. A key that is not known, or a value that makes no sense, is an *orca.LineError.
 func Parse(data []byte) (Settings, error) {
-	s := Defaults()
-	return s, s.set(data, known)
-}
-
-func (s *Settings) set(data []byte, keys table) error {
-	file, err := orca.ParseINI(data)
-	if err != nil {
-		return err
-	}
-	for _, section := range file.Sections() {
-		for _, kv := range file.Section(section) {
-			k, ok := keys.find(section, kv.Key)
-			if !ok && keys.strict {
-				return &orca.LineError{Line: kv.Line, Field: kv.Key, Reason: "is no setting of [" + section + "]"}
-			}
-			if !ok {
-				continue
-			}
-			if err := k.set(s, strings.TrimSpace(kv.Value.Reveal())); err != nil {
-				return &orca.LineError{Line: kv.Line, Field: kv.Key, Reason: err.Error()}
-			}
-		}
-	}
-	return nil
+	r := newReader()
+	err := r.set(data, "", known)
+	return r.Settings, err
 }
 
 // ModesFor returns the switch of every module. chameleon: see guest.DefaultModes.

@@ -25,6 +25,9 @@ func (p *Plan) make(ctx context.Context, stopped map[string]bool) (done []string
 		}
 		if !stopped[s.Of] && !changed[s.Of] {
 			err := s.make(ctx)
+			if err == nil && s.Own {
+				continue
+			}
 			if err == nil {
 				done = append(done, s.Text)
 				continue

@@ -38,6 +38,7 @@ type Withdrawer interface {
 type Plan struct {
 	Steps []Step    // in the order in which they are made; when one fails, those behind it that are of the same, or all where it is of nobody, are not made
 	Count int       // how many hosts, keys, users… are in place once the steps are made
+	Later int       // how many of Count only the steps put in place
 	Notes []Note    // what is left out, doubted or waited for
 	More  bool      // what has to be done after these steps is only known when they are made; the Runner then asks again
 	Retry time.Time // when what Plan failed at may succeed, where that is known and not at the next pass
@@ -48,6 +49,7 @@ func (p *Plan) Merge(other Plan) {
 	p.Steps = append(p.Steps, other.Steps...)
 	p.Notes = append(p.Notes, other.Notes...)
 	p.Count += other.Count
+	p.Later += other.Later
 	p.More = p.More || other.More
 	p.Retry = sooner(p.Retry, other.Retry)
 }
@@ -76,6 +78,7 @@ const (
 	Waiting NoteKind = "waiting"  // cannot be done yet
 	Warning NoteKind = "warning"  // done or left, but somebody should look
 	Failed  NoteKind = "failed"   // was tried, has failed, and is not tried again
+	NotHere NoteKind = "not here" // acts on the machine itself, which a root folder keeps the guest from
 )
 
 // Held is what a module says that would take something back, were it certain that it is not among what these notes say is left out.

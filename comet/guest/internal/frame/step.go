@@ -14,6 +14,7 @@ import (
 type Step struct {
 	Text string                      // what it does: one line without secrets, such as "write /etc/hosts"
 	Of   string                      // whose step it is, such as a user's: its failure stops those behind it that are of the same only
+	Own  bool                        // it notes something for the guest itself, and changes nothing that anybody else would see
 	Diff string                      // a unified diff where it changes a file that everybody may see
 	Do   func(context.Context) error // makes the change; its error need not repeat Text
 }

@@ -50,7 +50,7 @@ func (h *HostName) Plan(context.Context) (p frame.Plan, err error) {
 	for _, plan := range []func(string) ([]frame.Step, error){h.file, h.loopback, h.cloudInit, h.kernel} {
 		steps, err := plan(name)
 		if errors.Is(err, frame.ErrNeedsRoot) {
-			p.Notes = append(p.Notes, frame.Note{Kind: frame.Waiting, About: "the kernel's host name", Why: err.Error()})
+			p.Notes = append(p.Notes, frame.Note{Kind: frame.NotHere, About: "the kernel's host name", Why: err.Error()})
 		} else if err != nil {
 			return p, err
 		}

@@ -32,7 +32,7 @@ func (c *Context) Ask(ctx context.Context) error {
 		change, err := c.client.Snapshot(ctx, c.watch)
 		if err != nil {
 			if !errors.Is(ctx.Err(), context.Canceled) { // being ended is no failure of heads
-				c.fail(err)
+				c.failing(err)
 			}
 			return err
 		}

@@ -193,18 +193,26 @@ func (c *Context) news() {
 
 const sayAgain = 5 * time.Minute
 
-// fail notes that no head answered.
+// fail notes that no head answered, and logs it once in a while.
 func (c *Context) fail(err error) {
+	first := c.failing(err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.failed == nil || time.Since(c.said) > sayAgain {
+	if first || time.Since(c.said) > sayAgain {
 		c.said = time.Now()
 		c.Log.Warn("no head tells of the slice; what is known stays", slog.String("context", c.self.SliceID.String()),
 			slog.String("because", oneLine(err)))
 	}
-	c.failed = err
+}
+
+// failing notes that no head answered, and reports whether one did before.
+func (c *Context) failing(err error) (first bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	first, c.failed = c.failed == nil, err
 	c.turn++
 	c.news()
+	return first
 }
 
 // hurry is for how long after the last change members that have not reported are waited for with short pauses; some, such as LUNs, never do.

@@ -84,10 +84,10 @@ func (f *family) waits() bool {
 // ErrUnheard says that nothing is known of what heads say now.
 var ErrUnheard = errors.New("no head has told anything yet")
 
-var (
-	errDoubted = errors.New("the head shows nothing of this VM itself; what it says of the others is not believed")
-	errEmpty   = errors.New("the head shows nothing, as it does for a wrong read token; what was there stays")
-)
+// ErrDoubted says that heads show nothing of the VM itself.
+var ErrDoubted = errors.New("the head shows nothing of this VM itself; what it says of the others is not believed")
+
+var errEmpty = errors.New("the head shows nothing, as it does for a wrong read token; what was there stays")
 
 // doubt returns why what heads say of a family cannot be right, or nil.
 func (c *Context) doubt(where at, f *family) error {
@@ -98,7 +98,7 @@ func (c *Context) doubt(where at, f *family) error {
 			return errEmpty
 		}
 	case c.writes(where.family) && !own:
-		return errDoubted
+		return ErrDoubted
 	case len(f.said) == 0:
 		return errEmpty
 	}

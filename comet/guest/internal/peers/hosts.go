@@ -39,17 +39,31 @@ func (h Hosts) plan() (p frame.Plan, err error) {
 		}
 		lines = append(lines, h.staying(have, l)...)
 	}
-	p.Count = len(lines)
+	p.Count, p.Later = len(lines), missing(lines, have)
 	if len(h.groups()) == 0 && !h.machine.Ever(namesState) {
 		return p, nil // what stands there is somebody else's
 	}
 	p.Steps, err = h.machine.SetBlock(HostsBlock, lines)
 	if l.changed { // in this order: who stands in the file has its name
-		p.Steps = append([]frame.Step{{Text: "remember who has which host name", Do: func(context.Context) error {
+		p.Steps = append([]frame.Step{{Text: "remember who has which host name", Own: true, Do: func(context.Context) error {
 			return h.machine.Save(namesState, l.first)
 		}}}, p.Steps...)
 	}
 	return p, err
+}
+
+// missing counts the lines that are not among those that are there.
+func missing(lines, have []string) (n int) {
+	there := map[string]bool{}
+	for _, line := range have {
+		there[line] = true
+	}
+	for _, line := range lines {
+		if !there[line] {
+			n++
+		}
+	}
+	return n
 }
 
 // lines are those of the VMs whose address is known.

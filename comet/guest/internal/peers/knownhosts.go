@@ -60,7 +60,7 @@ func (k KnownHosts) plan() (p frame.Plan, err error) {
 			}
 		}
 	}
-	p.Count = len(lines)
+	p.Count, p.Later = len(lines), missing(lines, have)
 	p.Steps, err = k.machine.SetBlock(KnownHostsBlock, lines)
 	return p, err
 }

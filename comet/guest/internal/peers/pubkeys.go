@@ -65,14 +65,14 @@ func (k *PubKeys) plan() (p frame.Plan, err error) {
 		}
 		lines = append(slices.Clone(lines), ring.staying(have)...)
 	}
-	p.Count = len(lines)
+	p.Count, p.Later = len(lines), missing(lines, have)
 	kept := false
 	if _, err := k.machine.Load(keysState, &kept); err != nil || len(k.groups()) == 0 && !k.machine.Ever(keysState) {
 		return p, err // what stands there is somebody else's
 	}
 	p.Steps, err = k.machine.SetBlock(KeysBlock, lines)
 	if !kept && len(lines) > 0 { // in this order: what stands in the file is known to be the guest's
-		p.Steps = append([]frame.Step{{Text: "remember that the block of keys is the guest's", Do: func(context.Context) error {
+		p.Steps = append([]frame.Step{{Text: "remember that the block of keys is the guest's", Own: true, Do: func(context.Context) error {
 			return k.machine.Save(keysState, true)
 		}}}, p.Steps...)
 	}

@@ -140,6 +140,8 @@ func (p *Publish) inEach(plan *frame.Plan, in []group, what string, edit func(*k
 		switch {
 		case errors.Is(err, known.ErrUnheard):
 			plan.Notes = append(plan.Notes, frame.Note{Kind: frame.Waiting, About: g.family.String(), Why: frame.OneLine(err.Error())})
+		case errors.Is(err, known.ErrDoubted):
+			plan.Notes = append(plan.Notes, frame.Note{Kind: frame.Doubted, About: g.family.String(), Why: frame.OneLine(err.Error())})
 		case err != nil:
 			errs = append(errs, fmt.Errorf("%s: %w", g.family, err))
 		case step != nil:
@@ -151,17 +153,16 @@ func (p *Publish) inEach(plan *frame.Plan, in []group, what string, edit func(*k
 	return errors.Join(errs...)
 }
 
-// errNoPlaceHolder: only who puts down place-holders decides who is in a group.
-var errNoPlaceHolder = fmt.Errorf("no entry for this VM to fill in: %w", comet.ErrNotFound)
-
 // publish returns the step that edits the own entry of a group, nil where it is right.
 func (g group) publish(what string, edit func(*known.Context, *scope.List) error) (*frame.Step, error) {
 	value, there := g.in.Own(g.family)
 	switch {
 	case !there && g.in.Unheard(g.family) != nil:
 		return nil, g.in.Unheard(g.family)
-	case !there:
-		return nil, errNoPlaceHolder
+	case !there && g.in.Invisible() != nil:
+		return nil, known.ErrDoubted // the context says more
+	case !there: // only who puts down place-holders decides who is in a group
+		return nil, fmt.Errorf("no entry of key %s for this VM to fill in: %w", g.in.Self().ReservationID, comet.ErrNotFound)
 	}
 	change := func(l *scope.List) error { return edit(g.in, l) }
 	list, err := scope.ParseList(value)
