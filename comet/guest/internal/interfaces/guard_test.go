@@ -79,6 +79,36 @@ func TestAChangeThatCutsOffTheHeadsIsTakenBack(t *testing.T) {
 	assert.Equal(t, []string{"172.16.1.77/24", "172.16.1.20/24"}, netns.Addresses(t, "eth1"), "the ledger knows what is the guest's")
 }
 
+// What fails for good keeps nothing from being tried again.
+func TestAFailureBesideWhatWasTakenBack(t *testing.T) {
+	v := newVM(t)
+	netns.Card(t, "eth1", mac1)
+	netns.Card(t, "eth2", mac2)
+	netns.Up(t, "eth2")
+	netns.Write(t, "/proc/sys/net/ipv6/conf/eth1/disable_ipv6", "1", 0)
+	bad := true
+	v.heads.Reach = func(context.Context) error {
+		if bad && !network.Up(netns.Link(t, "eth2")) {
+			return errCutOff
+		}
+		return nil
+	}
+	v.want(ipv4(mac2, "down", ""))
+	require.ErrorIs(t, v.apply().Err, network.ErrTakenBack)
+	v.want(ipv6(mac1, "up", "2001:db8::10/64"), ipv4(mac2, "down", ""))
+	require.ErrorContains(t, v.apply().Err, "set address 2001:db8::10/64")
+	assert.True(t, network.Up(netns.Link(t, "eth2")))
+
+	bad = false
+	require.NoError(t, v.machine.Save("interfaces-taken-back", []map[string]any{{"Asked": []string{mac2 + " down"}}})) // it has rested
+	plan, err := v.guest().Plan(t.Context())
+	require.ErrorContains(t, err, mac2+" down: tried once other changes are made")
+	assert.True(t, plan.More)
+	report := v.apply()
+	require.ErrorContains(t, report.Err, "set address 2001:db8::10/64")
+	assert.False(t, network.Up(netns.Link(t, "eth2")))
+}
+
 // Where nobody answered before, as at boot, nothing can be judged: what was wanted last is applied.
 func TestWithTheHeadsAwayAChangeStays(t *testing.T) {
 	v := newVM(t)

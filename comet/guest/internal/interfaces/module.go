@@ -64,8 +64,9 @@ func (m *Module) Plan(context.Context) (frame.Plan, error) {
 	}
 	l.withdraw(orders)
 	told, err := m.managers(l, orders)
-	changes, wait := m.guard.Around(l.changes, asked, l.whole)
-	l.plan.Steps = append(told, changes...)
+	turn, wait := m.guard.Around(l.changes, asked, l.whole)
+	l.plan.Steps = told
+	l.plan.Merge(turn.Plan(l.kept))
 	l.forget(orders)
 	return l.plan, errors.Join(err, wait)
 }
@@ -82,6 +83,7 @@ type looking struct {
 
 	plan    frame.Plan
 	changes []network.Change // of links and addresses
+	kept    []string         // what is asked for and there, or will be
 }
 
 func (m *Module) look() (*looking, error) {
@@ -153,7 +155,7 @@ func (l *looking) keep(o order) {
 		l.note(frame.Warning, o.mac, "%s", note)
 	}
 	l.told = append(l.told, o.mac)
-	l.plan.Count++
+	l.kept = append(l.kept, o.String())
 	p := placeOf(link, o.mac, o.String())
 	if on := o.state == up; network.Up(link) != on {
 		l.change(p, "set "+p.text+" "+o.state, func(context.Context) error { return network.SetUp(index, on) })

@@ -31,7 +31,8 @@ type Guard struct {
 	machine *frame.Machine
 	module  string
 	heads   Heads
-	before  *before // of the change under way; nil after a start
+	before  *before  // of the change under way; nil after a start
+	tried   []string // by which elements the changes were asked for that were made last, unless some had been taken back before
 }
 
 // NewGuard returns the guard of a module.
@@ -40,36 +41,6 @@ func NewGuard(m *frame.Machine, module string, h Heads) *Guard {
 		h.Reached = h.Reach
 	}
 	return &Guard{machine: m, module: module, heads: h}
-}
-
-// Around puts changes between a step that notes how things are and one that asks whether the heads still answer. Those of elements that
-// were taken back are left out for a while, which the error says, and then come by themselves, when nothing else is left to do. asked
-// are the elements that are wanted now; where that is the whole of it, what was taken back of others is forgotten.
-func (g *Guard) Around(changes []Change, asked []string, whole bool) ([]frame.Step, error) {
-	if g.heads.Reach == nil {
-		steps, _ := merge(changes)
-		return steps, nil
-	}
-	back, err := g.takenBack()
-	if err != nil {
-		return nil, err
-	}
-	var others []string
-	if whole {
-		others = back.besides(changes, asked)
-	}
-	now, again, wait := back.without(others).sort(changes)
-	if len(now) == 0 {
-		now = again
-	}
-	var steps []frame.Step
-	if len(now) > 0 {
-		middle, touched := merge(now)
-		first := frame.Step{Text: "note how the network is, to be able to go back", Do: func(ctx context.Context) error { return g.begin(ctx, touched) }}
-		last := frame.Step{Text: "see whether the heads still answer, and go back if not", Do: g.judge}
-		steps = append(append([]frame.Step{first}, middle...), last)
-	}
-	return append(steps, g.forgetBack(others)...), wait
 }
 
 // Resume returns the step that judges a change which was cut short. While there is one, nothing else should be planned.
@@ -87,19 +58,29 @@ func (g *Guard) Resume() ([]frame.Step, error) {
 }
 
 func (g *Guard) begin(ctx context.Context, t Touched) error {
+	g.tried = nil
+	back, err := g.takenBack()
+	if err != nil {
+		return err
+	}
+	again := back.holds(t.Asked)
 	if err := g.heads.Reached(ctx); err != nil {
-		back, failed := g.takenBack()
-		if failed == nil && back.holds(t.Asked) {
-			failed = fmt.Errorf("%w, and waits for them: %w", ErrTakenBack, err)
+		if again {
+			return fmt.Errorf("%w, and waits for them: %w", ErrTakenBack, err)
 		}
-		return errors.Join(ctx.Err(), failed)
+		return ctx.Err()
 	}
 	b, err := take(t)
 	if err != nil {
 		return err
 	}
-	g.before = b
-	return g.machine.Save(g.file(), b.kept())
+	if err := g.machine.Save(g.file(), b.kept()); err != nil {
+		return err
+	}
+	if g.before = b; !again {
+		g.tried = t.Asked
+	}
+	return nil
 }
 
 func (g *Guard) judge(ctx context.Context) error {
@@ -117,7 +98,7 @@ func (g *Guard) judge(ctx context.Context) error {
 	case cause == nil:
 		return errors.Join(g.dropBack(b.Touched.Asked), g.forget(ctx))
 	}
-	cause = errors.Join(fmt.Errorf("%w: %w", ErrTakenBack, cause), g.noteBack(b.Touched.Asked, inAWhile()))
+	cause = errors.Join(fmt.Errorf("%w: %w", ErrTakenBack, cause), g.noteBack(b.Touched.Asked, inAWhile(b.Touched.Asked)))
 	if err := b.restore(); err != nil {
 		return fmt.Errorf("the heads are cut off, and going back failed: %w: %w", err, cause)
 	}

@@ -23,10 +23,18 @@ type refused struct {
 	Until time.Time // not tried again before
 }
 
-// resting is how long elements are not tried again: each time costs the contact with the heads.
-const resting = time.Hour
+// How long elements are not tried again: each time costs the contact with the heads.
+const (
+	resting = time.Hour       // what cuts off the heads by itself
+	apart   = 5 * time.Minute // several, among which there may be good ones. They are halved, so that this is not done often
+)
 
-func inAWhile() time.Time { return time.Now().Add(resting) }
+func inAWhile(asked []string) time.Time {
+	if len(setOf(asked)) > 1 {
+		return time.Now().Add(apart)
+	}
+	return time.Now().Add(resting)
+}
 
 // atOnce is for what may have been well.
 var atOnce = time.Time{}
@@ -53,41 +61,8 @@ func (t takenBack) without(asked []string) (left takenBack) {
 
 // holds reports whether any of these is among t.
 func (t takenBack) holds(asked []string) bool {
-	until := t.until()
-	return slices.ContainsFunc(asked, func(a string) bool { _, held := until[a]; return held })
-}
-
-// until says of each element when it may be tried again.
-func (t takenBack) until() map[string]time.Time {
-	all := map[string]time.Time{}
-	for _, r := range t {
-		for _, a := range r.Asked {
-			all[a] = r.Until
-		}
-	}
-	return all
-}
-
-// sort tells changes that were never taken back from those that may be tried again. The error names those that have to wait.
-func (t takenBack) sort(changes []Change) (never, again []Change, wait error) {
-	until := t.until()
-	var waiting []string
-	var next time.Time
-	for _, c := range changes {
-		at, before := until[c.Asked]
-		switch left := time.Until(at); {
-		case !before:
-			never = append(never, c)
-		case left > 0 && left <= resting: // else the clock was set
-			waiting, next = append(waiting, c.Asked), at
-		default:
-			again = append(again, c)
-		}
-	}
-	if waiting = slices.Compact(waiting); len(waiting) > 0 {
-		wait = fmt.Errorf("%s: %w; tried again after %s, or when something else is wanted", few(waiting), ErrTakenBack, next.Format(time.DateTime))
-	}
-	return never, again, wait
+	set := setOf(asked)
+	return slices.ContainsFunc(t, func(r refused) bool { return slices.ContainsFunc(r.Asked, func(a string) bool { return set[a] }) })
 }
 
 // few names the first of many.

@@ -40,7 +40,7 @@ func (l *looking) replace(o order) {
 	}
 	switch {
 	case first != nil && leads(*first, o.hop):
-		l.plan.Count++
+		l.kept = append(l.kept, o.String())
 		l.removeOwn(o)
 		return
 	case mine:
@@ -60,7 +60,7 @@ func (l *looking) replace(o order) {
 		l.note(frame.Waiting, o.network, "next hop %s %s", o.hop, why)
 		return
 	}
-	l.plan.Count++
+	l.kept = append(l.kept, o.String())
 	route := netlink.Route{Dst: network.IPNet(o.network), Gw: o.hop.AsSlice(), LinkIndex: over, Protocol: Protocol, Priority: priority(o.network)}
 	l.change(o.network, o.String(), "route "+o.String(), func() error { return netlink.RouteReplace(&route) })
 }

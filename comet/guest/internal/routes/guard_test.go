@@ -5,7 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"os"
-	"strings"
+	"regexp"
 	"testing"
 	"time"
 
@@ -77,9 +77,8 @@ func anHourLater(t *testing.T) {
 	t.Helper()
 	text, err := os.ReadFile(notes)
 	require.NoError(t, err)
-	_, until, _ := strings.Cut(string(text), `"Until":"`)
-	until, _, _ = strings.Cut(until, `"`)
-	netns.Write(t, notes, strings.ReplaceAll(string(text), until, time.Now().Add(-time.Second).Format(time.RFC3339)), 0o600)
+	over := `"Until":"` + time.Now().Add(-time.Second).Format(time.RFC3339) + `"`
+	netns.Write(t, notes, regexp.MustCompile(`"Until":"[^"]*"`).ReplaceAllString(string(text), over), 0o600)
 }
 
 // Applied where no head answers, it would stay for good: nothing that heads say could ever arrive again.
@@ -138,6 +137,35 @@ func TestWhatWasTakenBackTogether(t *testing.T) {
 	v.done()
 	v.routes("10.2.0.0/16 via 172.16.1.1"+ours, "10.3.0.0/16 via 172.16.1.1"+ours)
 }
+
+// Nobody knows which of several has cut off the heads, until each half of them has been tried without the other.
+func TestGoodRoutesAreToldFromABadOne(t *testing.T) {
+	for _, good := range [][2]string{{"10.2.0.0/16", "10.3.0.0/16"}, {"10.2.0.0/16", "203.0.113.0/24"}, {"203.0.113.0/24", "203.0.114.0/24"}} {
+		v, h := newVM(t), &head{}
+		v.heads.Reach = h.reach
+		v.want(good[0], "172.16.1.1", good[1], "172.16.1.1", bad, "172.16.1.1")
+		require.ErrorIs(t, v.apply().Err, network.ErrTakenBack)
+		report := v.apply()
+		assert.Zero(t, report.Plan.Count, "none is there")
+		v.routes()
+		for tries := 0; report.Plan.Count < 2; tries++ {
+			require.Less(t, tries, 2)
+			anHourLater(t)
+			for range 2 { // what was cut off, and what follows from it at once
+				report = v.apply()
+				require.ErrorIs(t, report.Err, network.ErrTakenBack)
+			}
+		}
+		assert.LessOrEqual(t, h.cutOff, 3)
+		was := h.cutOff
+		report = v.apply()
+		require.EqualError(t, errors.New(untilWhen.ReplaceAllString(report.Err.Error(), "")), bad+" via 172.16.1.1: "+takenBack)
+		assert.Equal(t, was, h.cutOff, "it rests alone")
+		v.routes(good[0]+" via 172.16.1.1"+ours, good[1]+" via 172.16.1.1"+ours)
+	}
+}
+
+var untilWhen = regexp.MustCompile(`; tried again after .*`)
 
 // Where the heads do not come back with what was before, they may have gone by themselves.
 func TestHeadsThatGoAwayBesideAChange(t *testing.T) {

@@ -60,7 +60,8 @@ func (m *Module) Plan(context.Context) (frame.Plan, error) {
 		l.keep(o)
 	}
 	l.withdraw(orders, whole)
-	l.plan.Steps, err = m.guard.Around(l.changes, asked, whole)
+	turn, err := m.guard.Around(l.changes, asked, whole)
+	l.plan.Merge(turn.Plan(l.kept))
 	return l.plan, err
 }
 
@@ -75,6 +76,7 @@ type looking struct {
 
 	plan    frame.Plan
 	changes []network.Change
+	kept    []string // what is asked for and there, or will be
 }
 
 func newLooking(now *network.State, heads []netip.Addr) *looking {
