@@ -28,16 +28,17 @@ func (*Guard) Name() string { return "metadata-guard" }
 
 // filter is a program that keeps packet filters.
 type filter interface {
-	// plan returns the steps to the rule, none where it is there.
+	// plan returns the steps to the rule, none where it is there. They write s before it is true.
 	plan(ctx context.Context, s state) ([]frame.Step, error)
 	// withdraw returns the steps that take the rule away.
 	withdraw(ctx context.Context) ([]frame.Step, error)
 }
 
-// state is what the guest has set. It is written before it is true.
+// state is what the guest has set.
 type state struct {
 	Filter  string // the program
-	Listing string // how it shows our table
+	Earlier string // the one before it, whose rule stays until that of Filter is set; empty when it has gone
+	Listing string // how Filter shows our table
 }
 
 const stateFile = "metadata-guard.json"
@@ -62,20 +63,55 @@ func (g *Guard) Plan(ctx context.Context) (frame.Plan, error) {
 		return frame.Plan{}, err
 	}
 	for _, program := range filters {
-		if _, err := frame.Find(program); errors.Is(err, frame.ErrNoProgram) {
-			continue
+		if installed(program) {
+			steps, err := g.set(ctx, s.by(program))
+			return frame.Plan{Steps: steps, Count: 1, More: len(steps) > 0}, err
 		}
-		var before []frame.Step
-		if s.Filter != program { // which may have been installed since
-			var err error
-			if before, err = g.takeBack(ctx, s); err != nil {
-				return frame.Plan{}, err
-			}
-		}
-		steps, err := g.filter(program).plan(ctx, s)
-		return frame.Plan{Steps: append(before, steps...), Count: 1}, err
 	}
 	return frame.Plan{Notes: []frame.Note{{Kind: frame.Waiting, About: address4, Why: "neither nft nor iptables is installed"}}}, nil
+}
+
+// by returns s with a program, which may have been installed since, or taken away.
+func (s state) by(program string) state {
+	if s.Filter != program {
+		s = state{Filter: program, Earlier: s.Filter}
+	}
+	if !installed(s.Earlier) {
+		s.Earlier = ""
+	}
+	return s
+}
+
+func installed(program string) bool {
+	_, err := frame.Find(program)
+	return program != "" && !errors.Is(err, frame.ErrNoProgram)
+}
+
+// set plans the rule. That of an earlier program is kept until the new one is there, which the kernel may refuse.
+func (g *Guard) set(ctx context.Context, s state) ([]frame.Step, error) {
+	steps, err := g.filter(s.Filter).plan(ctx, s)
+	if s.Earlier == "" {
+		return steps, err
+	}
+	earlier := g.filter(s.Earlier)
+	if err != nil || len(steps) > 0 {
+		kept, failed := earlier.plan(ctx, s)
+		return append(of(s.Earlier, kept), of(s.Filter, steps)...), errors.Join(err, failed)
+	}
+	if steps, err = earlier.withdraw(ctx); err != nil {
+		return steps, err
+	}
+	s.Earlier = ""
+	forget := func(context.Context) error { return g.machine.Save(stateFile, s) }
+	return append(steps, frame.Step{Text: "note that only " + s.Filter + " has the rule", Own: true, Do: forget}), nil
+}
+
+// of makes steps those of a program, whose failure does not stop those of another.
+func of(program string, steps []frame.Step) []frame.Step {
+	for i := range steps {
+		steps[i].Of = program
+	}
+	return steps
 }
 
 // Withdraw plans the end of the rule where the guest has set one.
@@ -88,18 +124,17 @@ func (g *Guard) Withdraw(ctx context.Context) (plan frame.Plan, err error) {
 	if err != nil || !found {
 		return plan, err
 	}
-	if plan.Steps, err = g.takeBack(ctx, s); err != nil {
-		return plan, err
+	for _, program := range []string{s.Filter, s.Earlier} {
+		if !installed(program) {
+			continue
+		}
+		steps, err := g.filter(program).withdraw(ctx)
+		if err != nil {
+			return plan, err
+		}
+		plan.Steps = append(plan.Steps, steps...)
 	}
 	forget, err := g.machine.Remove(g.machine.State(stateFile))
 	plan.Steps = append(plan.Steps, forget...)
 	return plan, err
-}
-
-// takeBack returns the steps that take away what the guest has set, none where the program is not there any more.
-func (g *Guard) takeBack(ctx context.Context, s state) ([]frame.Step, error) {
-	if _, err := frame.Find(s.Filter); errors.Is(err, frame.ErrNoProgram) {
-		return nil, nil
-	}
-	return g.filter(s.Filter).withdraw(ctx)
 }

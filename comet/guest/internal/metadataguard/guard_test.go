@@ -208,6 +208,35 @@ func TestAnotherPacketFilterTakesOver(t *testing.T) {
 	assert.True(t, tells(nobody))
 }
 
+// A kernel may refuse the one that is preferred: then what is there stays, and is set again where it has gone, as by a reboot.
+func TestAPacketFilterThatTheKernelRefuses(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	m := frametest.Machine(t)
+	metadata(t)
+	nft, iptables := needs.Program(t, "nft", "nftables"), needs.Program(t, "iptables", "iptables")
+	before := run(t, iptables, "-S")
+	require.NoError(t, os.Rename(nft, nft+"-later"))
+	apply(t, m, frame.On)
+	frametest.Write(t, nft, "#!/bin/sh\necho Operation not supported >&2; exit 1\n", 0o755)
+	for range 2 {
+		r := frame.NewRunner(m, 0, 0)
+		r.Add(metadataguard.New(m), frame.On)
+		reports, err := r.Apply(t.Context())
+		require.NoError(t, err)
+		require.ErrorContains(t, reports[0].Err, "not supported")
+		assert.False(t, tells(nobody))
+		run(t, iptables, "-F", "OUTPUT")
+	}
+	require.NoError(t, os.Rename(nft+"-later", nft))
+	apply(t, m, frame.On)
+	assert.False(t, tells(nobody))
+	assert.Equal(t, before, run(t, iptables, "-S"))
+	apply(t, m, frame.Off)
+	assert.True(t, tells(nobody))
+}
+
 func hide(t *testing.T, program string) {
 	t.Helper()
 	path, err := frame.Find(program)

@@ -49,7 +49,7 @@ func (i iptables) plan(ctx context.Context, s state) (steps []frame.Step, err er
 		step := i.machine.Exec(r.command("-I"))
 		set := step.Do
 		step.Do = func(ctx context.Context) error {
-			if err := i.machine.Save(stateFile, state{Filter: "iptables"}); err != nil {
+			if err := i.machine.Save(stateFile, s); err != nil {
 				return err
 			}
 			return set(ctx)

@@ -35,12 +35,14 @@ func (n nft) plan(ctx context.Context, s state) ([]frame.Step, error) {
 	if err != nil || now != "" && s.Filter == "nft" && s.Listing == ruleset+now {
 		return nil, err
 	}
-	return []frame.Step{{Text: "set the table " + table + " of nftables: only root may ask " + address4, Do: n.set}}, nil
+	return []frame.Step{{Text: "set the table " + table + " of nftables: only root may ask " + address4,
+		Do: func(ctx context.Context) error { return n.set(ctx, s) }}}, nil
 }
 
 // set sets the table and keeps how nft shows it: each version has its own way, so it is compared with itself.
-func (n nft) set(ctx context.Context) error {
-	if err := n.machine.Save(stateFile, state{Filter: "nft"}); err != nil {
+func (n nft) set(ctx context.Context, s state) error {
+	s.Listing = ""
+	if err := n.machine.Save(stateFile, s); err != nil {
 		return err
 	}
 	if _, err := n.machine.Run(ctx, frame.Command{Program: "nft", Args: []string{"-f", "-"}, Stdin: []byte(ruleset)}); err != nil {
@@ -50,7 +52,8 @@ func (n nft) set(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return n.machine.Save(stateFile, state{Filter: "nft", Listing: ruleset + now})
+	s.Listing = ruleset + now
+	return n.machine.Save(stateFile, s)
 }
 
 // list returns our table as nft shows it, nothing where there is none.
