@@ -20,8 +20,9 @@ type answer struct {
 }
 
 const (
-	lookup   = 2 * time.Second // what a name server gets
-	lookedUp = 5 * time.Minute // how long the address of a head's name is believed to be the same
+	lookup    = 2 * time.Second  // what a name server gets
+	lookedUp  = 5 * time.Minute  // how long the address of a head's name is believed to be the same
+	lookAgain = 10 * time.Second // when it is asked again where it did not know all: the network may just come up
 )
 
 // headAddresses are the addresses of heads as far as they are known. They are kept, since a machine that starts has no name server yet.
@@ -32,8 +33,8 @@ type headAddresses struct {
 
 	mu    sync.Mutex
 	found []netip.Addr
-	at    time.Time
-	news  bool // found is not on disk
+	next  time.Time // when names are looked up again
+	news  bool      // found is not on disk
 }
 
 // addressFile has what was found.
@@ -86,28 +87,30 @@ func (a *headAddresses) add(list string) {
 func (a *headAddresses) get() []netip.Addr {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.names) > 0 && time.Since(a.at) > lookedUp {
+	if len(a.names) > 0 && !time.Now().Before(a.next) {
 		a.look()
 	}
 	return append(append([]netip.Addr(nil), a.fixed...), a.found...)
 }
 
-// look asks the name server; where it does not answer, what was found before stays.
+// look asks the name server; where it does not know all, what was found before stays.
 func (a *headAddresses) look() {
 	ctx, cancel := context.WithTimeout(context.Background(), lookup)
 	defer cancel()
-	a.at = time.Now()
 	var found []netip.Addr
+	a.next = time.Now().Add(lookedUp)
 	for _, name := range a.names {
 		addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", name)
 		if err != nil {
-			return
+			a.next = time.Now().Add(lookAgain)
+			addrs = a.found
 		}
 		for _, addr := range addrs {
 			found = append(found, addr.Unmap())
 		}
 	}
 	slices.SortFunc(found, netip.Addr.Compare)
+	found = slices.Compact(found)
 	a.news = a.news || !slices.Equal(found, a.found)
 	a.found = found
 }

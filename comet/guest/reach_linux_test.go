@@ -2,12 +2,17 @@ package guest_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -61,6 +66,32 @@ func TestTheAddressesOfHeadsAreKept(t *testing.T) {
 	assert.Equal(t, found, s.boot(self, m.root).Heads().Known())
 	self.CometHost = unknown + ",https://other.onion:8111"
 	assert.Empty(t, s.boot(self, m.root).Heads().Known(), "they are of other heads")
+}
+
+// A machine that starts has no name server yet; what a head must not be cut off by comes just then.
+func TestNamesOfHeadsAreSoonLookedUpAgain(t *testing.T) {
+	s := newSlice(t)
+	s.placeHolders("own", "own", "all")
+	self := s.userData("own", "own", "all")
+	self.CometHost = "https://head.example:8111,https://localhost:8111"
+	heads := s.boot(self, "").Heads()
+	var asked atomic.Int32
+	before := net.DefaultResolver
+	t.Cleanup(func() { net.DefaultResolver = before })
+	synctest.Test(t, func(t *testing.T) {
+		net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+			asked.Add(1)
+			return nil, errors.New("no network yet")
+		}}
+		known := func() int32 {
+			assert.Contains(t, heads.Known(), netip.MustParseAddr("127.0.0.1"), "which needs no name server")
+			return asked.Swap(0)
+		}
+		assert.NotZero(t, known())
+		assert.Zero(t, known(), "not each time")
+		time.Sleep(10 * time.Second)
+		assert.NotZero(t, known())
+	})
 }
 
 func TestCleanGivesInterfacesBack(t *testing.T) {
