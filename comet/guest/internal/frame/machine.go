@@ -25,7 +25,7 @@ type Machine struct {
 	real     bool
 	instance string
 	woken    chan struct{}
-	systemd  atomic.Int64 // its version, once asked
+	systemd  atomic.Bool // is there, and new enough for units
 }
 
 // Open returns the machine whose files lie below root, / where it is empty. The state is that of one instance: a name that is safe

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// unitsSince is the version of systemd from which on systemd-run knows all that Unit asks of it: --wait came with 232, --pipe with 235,
-// --collect and output into a file with 236.
-const unitsSince = 236
+// unitsSince is the version of systemd from which on it confines the guest as comet-guest.service says, by SystemCallFilter=@system-service.
+// All that Unit asks of systemd-run is older.
+const unitsSince = 239
 
 // Booted reports whether systemd runs the machine, as sd_booted(3) has it.
 func Booted() bool {
@@ -17,21 +17,26 @@ func Booted() bool {
 	return err == nil
 }
 
-// Units reports whether a program can become a unit of systemd, which neither the end of the guest ends nor what confines the guest
-// confines. Where systemd does not run the machine, or is too old for that, programs that go on are sessions of their own.
-func (m *Machine) Units(ctx context.Context) bool {
-	if !Booted() {
-		return false
+// Units reports whether a program becomes a unit of systemd, which neither the end of the guest ends nor what confines the guest
+// confines. Where systemd does not run the machine, programs that go on are sessions of their own. Where it does, and is too old, the
+// error says so: what confines the guest would hold them, and nobody else would see what they mount.
+func (m *Machine) Units(ctx context.Context) (bool, error) {
+	if !Booted() || m.systemd.Load() {
+		return m.systemd.Load(), nil
 	}
-	if m.systemd.Load() == 0 {
-		var version int64
-		out, err := m.Run(ctx, Command{Program: "systemd-run", Args: []string{"--version"}})
-		if _, scanned := fmt.Sscanf(string(out), "systemd %d", &version); err != nil || scanned != nil {
-			return false
-		}
-		m.systemd.Store(version)
+	var version int
+	out, err := m.Run(ctx, Command{Program: "systemd-run", Args: []string{"--version"}})
+	if err == nil {
+		_, err = fmt.Sscanf(string(out), "systemd %d", &version)
 	}
-	return m.systemd.Load() >= unitsSince
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("needs systemd %d or later, and cannot find out which it is: %w", unitsSince, err)
+	case version < unitsSince:
+		return false, fmt.Errorf("needs systemd %d or later: this is %d", unitsSince, version)
+	}
+	m.systemd.Store(true)
+	return true, nil
 }
 
 // Unit is the command that runs a program as a unit of systemd, with more options of systemd-run. It goes by itself when it ends. In

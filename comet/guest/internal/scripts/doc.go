@@ -12,8 +12,8 @@
 // input and the umask 022.
 //
 // Between the guest and a script stands a few lines of shell that the guest may leave behind: it ends, is upgraded or killed, and
-// its successor finds the script by its process, or how it ended by a file. Where systemd runs the machine, from version 236 on, this is a
-// transient unit, free of the guest's own confinement; elsewhere it is a session of its own. Programs that a script leaves running stay.
+// its successor finds the script by its process, or how it ended by a file. Where systemd runs the machine, this is a transient
+// unit, free of the guest's own confinement; with one before version 239 scripts wait. Elsewhere it is a session of its own. Programs that a script leaves running stay.
 //
 // Of scripts that older guest tools have run, which leave the script itself as a mark, it is noted that they ran before.
 package scripts

@@ -49,10 +49,14 @@ func (s *Scripts) begin(w script) frame.Step {
 			return err
 		}
 		r.Boot = boot()
-		if !s.NoUnits && s.machine.Units(ctx) {
+		units, err := s.units(ctx)
+		if err != nil {
+			return err
+		}
+		if units {
 			r.Unit = "comet-script-" + slug(w.name) + "-" + w.hash[:8] + ".service"
 		}
-		err := s.update(r, func(have *record) {
+		err = s.update(r, func(have *record) {
 			runs := have.Runs
 			if have.State != running { // else it has not begun
 				runs++
@@ -69,6 +73,14 @@ func (s *Scripts) begin(w script) frame.Step {
 		s.watch(r)
 		return nil
 	}}
+}
+
+// units reports whether scripts become units of systemd; the error, that none can be started.
+func (s *Scripts) units(ctx context.Context) (bool, error) {
+	if s.NoUnits {
+		return false, nil
+	}
+	return s.machine.Units(ctx)
 }
 
 // clear makes room for a run of a script. The output of the one before is kept as NAME.log.1.

@@ -51,7 +51,7 @@ func (s *Scripts) After(waits func() (why string)) { s.waits = waits }
 func (*Scripts) Name() string { return "scripts" }
 
 // Plan looks how far the scripts are, and begins at most one.
-func (s *Scripts) Plan(context.Context) (frame.Plan, error) {
+func (s *Scripts) Plan(ctx context.Context) (frame.Plan, error) {
 	if err := s.machine.Needs(); err != nil {
 		return frame.Plan{}, err
 	}
@@ -81,16 +81,25 @@ func (s *Scripts) Plan(context.Context) (frame.Plan, error) {
 			plan.More = true
 		case busy != "":
 			plan.Notes = append(plan.Notes, w.waiting("comes after script "+frame.OneLine(busy)))
-		case s.waits() != "":
-			busy = w.name
-			plan.Notes = append(plan.Notes, w.waiting(s.waits()))
 		default:
 			busy = w.name
+			if why := s.keeps(ctx); why != "" {
+				plan.Notes = append(plan.Notes, w.waiting(why))
+				continue
+			}
 			plan.Steps = append(plan.Steps, s.begin(w))
 			plan.More = true // so that what is reported is that it runs
 		}
 	}
 	return plan, nil
+}
+
+// keeps says what keeps a script from being begun.
+func (s *Scripts) keeps(ctx context.Context) (why string) {
+	if _, err := s.units(ctx); err != nil {
+		return frame.OneLine(err.Error())
+	}
+	return s.waits()
 }
 
 // Wait returns when no script is running any more.

@@ -81,6 +81,9 @@ func (l *looking) first(ctx context.Context, o order, d device, k disk) error {
 	if err != nil {
 		return err
 	}
+	if l.confined(ctx, o) {
+		return nil
+	}
 	l.plan.Steps = append(l.plan.Steps, l.format(o, d, k, "make "+o.fsType))
 	l.plan.More = true
 	return nil
@@ -127,6 +130,7 @@ func (l *looking) resume(ctx context.Context, o order, d device, k disk) error {
 		l.plan.More = true
 	case !o.format:
 		l.leave(o, k, "holds a part of "+d.FSType+", and none is to be made any more")
+	case l.confined(ctx, o):
 	default:
 		l.plan.Steps = append(l.plan.Steps, l.format(o, d, k, "make "+o.fsType+" once more"))
 		l.plan.More = true

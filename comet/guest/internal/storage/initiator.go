@@ -81,5 +81,19 @@ func (s *Storage) restart(ctx context.Context) error {
 // booted reports whether the daemons here are systemd's.
 func (s *Storage) booted() bool { return !s.NoUnits && frame.Booted() }
 
-// units reports whether programs that outlive the guest become units of systemd.
-func (s *Storage) units(ctx context.Context) bool { return !s.NoUnits && s.machine.Units(ctx) }
+// units reports whether programs that outlive the guest become units of systemd; the error, that they cannot be started at all.
+func (s *Storage) units(ctx context.Context) (bool, error) {
+	if s.NoUnits {
+		return false, nil
+	}
+	return s.machine.Units(ctx)
+}
+
+// confined reports that what a disk needs would be shut in with the guest, and says so.
+func (l *looking) confined(ctx context.Context, o order) bool {
+	_, err := l.storage.units(ctx)
+	if err != nil {
+		l.say(frame.Waiting, o.about(), err.Error())
+	}
+	return err != nil
+}

@@ -113,12 +113,16 @@ func (s *Storage) start(ctx context.Context, o order, d device, k disk, again bo
 
 // background starts a program that the end of the guest does not end: a unit of systemd, or a session of its own.
 func (s *Storage) background(ctx context.Context, name, output string, command []string) (*exec.Cmd, error) {
+	units, err := s.units(ctx)
+	if err != nil {
+		return nil, err
+	}
 	log, err := os.OpenFile(output, os.O_WRONLY|os.O_APPEND|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	if s.units(ctx) {
+	if units {
 		run := frame.Unit(name, []string{"--wait", "--property=StandardOutput=file:" + output, "--property=StandardError=inherit"}, command)
 		program, err := frame.Find(run.Program)
 		if err != nil {

@@ -59,6 +59,9 @@ func (l *looking) mounted(ctx context.Context, o order, d device, k disk) error 
 		l.say(frame.Warning, o.about(), err.Error())
 		return nil
 	}
+	if l.confined(ctx, o) {
+		return nil
+	}
 	c, err := s.probe(ctx, k)
 	if err != nil {
 		return err
@@ -76,6 +79,10 @@ func (l *looking) mounted(ctx context.Context, o order, d device, k disk) error 
 }
 
 func (s *Storage) mount(ctx context.Context, o order, d device, k disk) error {
+	units, err := s.units(ctx)
+	if err != nil {
+		return err
+	}
 	if err := k.still(); err != nil {
 		return fmt.Errorf("%s %w", k.path, err)
 	}
@@ -86,7 +93,7 @@ func (s *Storage) mount(ctx context.Context, o order, d device, k disk) error {
 		return err
 	}
 	args := []string{"-t", d.FSType, "-o", options, "--", k.path, o.mount}
-	if !s.units(ctx) {
+	if !units {
 		_, err := s.machine.Run(ctx, frame.Command{Program: "mount", Args: args})
 		return err
 	}

@@ -10,7 +10,10 @@ import (
 // transport has the kernel's part of iSCSI loaded. iscsiadm would do that itself, and fail below a guest that must not load modules: where
 // systemd runs the machine, a unit does it.
 func (s *Storage) transport(ctx context.Context) error {
-	if s.loaded || !s.units(ctx) {
+	if s.loaded {
+		return nil
+	}
+	if units, _ := s.units(ctx); !units { // also where systemd is too old: the module may be there
 		return nil
 	}
 	modprobe, err := frame.Find("modprobe")
