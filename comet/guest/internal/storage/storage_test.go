@@ -229,6 +229,24 @@ func TestDisksThatAreNotWantedAnyMore(t *testing.T) {
 	assert.ElementsMatch(t, []string{"/srv/dev0", "/srv/dev1"}, v.mounts())
 }
 
+// Each step that logs out leaves in the ledger what others have noted there.
+func TestADiskOfTwoTargetsThatIsNotWantedAnyMore(t *testing.T) {
+	v := newVM(t)
+	v.disk(target, 1, 8)
+	v.disk(target2, 1, 8)
+	v.want(v.element("dev0", 1))
+	v.done()
+	require.Contains(t, v.read(ledger), `"logins":["`+target+`","`+target2+`"]`)
+	v.want()
+	plan, err := v.module.Plan(t.Context())
+	require.NoError(t, err)
+	require.Len(t, plan.Steps, 2)
+	for _, s := range plan.Steps {
+		require.NoError(t, s.Do(t.Context()))
+	}
+	assert.NotContains(t, v.read(ledger), `"logins"`)
+}
+
 // A disk that has moved is another one as long as it is mounted where it was.
 func TestADiskThatMoves(t *testing.T) {
 	v := newVM(t)
