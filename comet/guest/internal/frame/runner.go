@@ -125,7 +125,7 @@ func (r *Runner) each(ctx context.Context, apply func(context.Context, *running)
 		if m.slow() {
 			err = release()
 		} else if unlock == nil {
-			if unlock, err = r.machine.Lock(ctx); err == nil {
+			if unlock, err = r.machine.lock(ctx, lockFile); err == nil {
 				r.mend()
 			}
 		}
