@@ -19,15 +19,15 @@ import (
 // Clean takes away what makes a machine this VM of this slice, before an image is made of it: the guest's blocks, its state and what
 // cloud-init has brought for it, both with tokens in it, root's SSH keys where the guest has made them, what attaches disks at boot, what
 // keeps programs of the distribution from its network interfaces, and what keeps cloud-init from naming the next VM. It returns what it did,
-// in order. What was applied to the machine itself, such as users, stays. It waits for a guest that is making a pass; none that runs may
-// make another afterwards.
+// in order. What was applied to the machine itself, such as users, stays. It waits for a guest that is making a pass, and for Once to
+// return; none that runs may make another pass afterwards.
 func Clean(ctx context.Context, root string, log *slog.Logger) (done []Change, err error) {
 	m, err := frame.Open(root, "clean", log)
 	if err != nil {
 		return nil, err
 	}
 	defer m.Close()
-	unlock, err := m.Lock(ctx)
+	unlock, err := m.LockAll(ctx)
 	if err != nil {
 		return nil, err
 	}

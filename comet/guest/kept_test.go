@@ -179,20 +179,33 @@ func TestTheGuestsOwnFilesStayBelowTheRoot(t *testing.T) {
 
 // While a guest makes a pass nothing is cleaned under it.
 func TestCleaningWaitsForAPass(t *testing.T) {
+	for _, name := range []string{"lock", ".lock-storage"} {
+		t.Run(name, func(t *testing.T) { cleaningWaits(t, name) })
+	}
+}
+
+// flock takes the lock of a file of the state, as another guest would.
+func flock(m *machine, name string) (unlock func()) {
+	m.Helper()
+	lock, err := os.OpenFile(filepath.Join(m.root, "var/lib/comet-guest", name), os.O_RDWR|os.O_CREATE, 0o600)
+	require.NoError(m, err)
+	m.Cleanup(func() { _ = lock.Close() })
+	require.NoError(m, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX))
+	return func() { require.NoError(m, lock.Close()) }
+}
+
+func cleaningWaits(t *testing.T, name string) {
 	s := newSlice(t)
 	m := s.vm()
 	s.peer("1", "a", "10.0.0.2", "all")
 	m.pass()
-	lock, err := os.Open(filepath.Join(m.root, "var/lib/comet-guest/lock"))
-	require.NoError(t, err)
-	defer lock.Close()
-	require.NoError(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX))
+	unlock := flock(m, name)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	_, err = guest.Clean(ctx, m.root, slog.New(slog.DiscardHandler))
+	_, err := guest.Clean(ctx, m.root, slog.New(slog.DiscardHandler))
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	assert.NotEmpty(t, m.file(hosts))
-	require.NoError(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_UN))
+	unlock()
 	_, err = guest.Clean(t.Context(), m.root, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	assert.Empty(t, m.file(hosts))

@@ -71,7 +71,9 @@ func (g *Guest) tell(st Status, err error) {
 		if m.State != StateFailed {
 			m.err = nil // it only needs what it cannot have here
 		}
-		g.failed(m.Name, m.err)
+		if !m.before { // else it has been logged
+			g.failed(m.Name, m.err)
+		}
 		for _, n := range m.Notes {
 			g.note(m.Name, n)
 		}

@@ -64,10 +64,11 @@ type ModuleStatus struct {
 	Done  []Change    `json:"done,omitempty"`  // what the last pass changed
 	Plan  []Change    `json:"plan,omitempty"`  // what there is to do
 	Notes []Note      `json:"notes,omitempty"` // what is left out, doubted, waited for
-	Error string      `json:"error,omitempty"`
-	Retry time.Time   `json:"retry,omitzero"` // when what failed is tried again
+	Error string      `json:"error,omitempty"` // while it is pending because it is at work again: at what it failed before
+	Retry time.Time   `json:"retry,omitzero"`  // when what failed is tried again
 
-	err error
+	err    error
+	before bool // err was told before
 }
 
 // Note is something that people should know, and that is not an error of the module.
@@ -185,7 +186,7 @@ func (g *Guest) report(reports []frame.Report) Status {
 }
 
 func moduleStatus(r frame.Report) ModuleStatus {
-	m := ModuleStatus{Name: r.Module, Mode: r.Mode, State: stateOf(r), Count: r.Plan.Count, Notes: r.Plan.Notes, Retry: r.Retry, err: r.Err}
+	m := ModuleStatus{Name: r.Module, Mode: r.Mode, State: stateOf(r), Count: r.Plan.Count, Notes: r.Plan.Notes, Retry: r.Retry, err: r.Err, before: r.Before}
 	if r.Mode == Observe {
 		m.Count -= r.Plan.Later
 	}
@@ -212,7 +213,7 @@ func stateOf(r frame.Report) ModuleState {
 		return StateUnknown
 	case errors.Is(r.Err, frame.ErrNeedsRoot):
 		return StateNotHere
-	case r.Err != nil, has(frame.Failed):
+	case r.Err != nil && !r.Before, has(frame.Failed):
 		return StateFailed
 	case has(frame.Doubted):
 		return StateDoubted

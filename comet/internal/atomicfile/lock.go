@@ -22,37 +22,43 @@ const lockPoll = 50 * time.Millisecond // there is no waiting for flock that a c
 // The function it returns gives the lock up; further calls of it do nothing and return the same.
 func Lock(ctx context.Context, path string) (unlock func() error, err error) {
 	f, err := os.OpenFile(path, lockFlags, 0o600)
-	return lock(ctx, path, f, err)
+	return lock(ctx, path, f, unix.LOCK_EX, err)
 }
 
 // LockBelow is Lock for a file called name, a path below root. Nothing outside the root is opened or made, whatever links there are.
 func LockBelow(ctx context.Context, root *os.Root, name string) (unlock func() error, err error) {
 	f, err := root.OpenFile(name, lockFlags, 0o600)
-	return lock(ctx, filepath.Join(root.Name(), name), f, err)
+	return lock(ctx, filepath.Join(root.Name(), name), f, unix.LOCK_EX, err)
+}
+
+// ShareBelow is LockBelow for those who may have the lock at the same time as each other, but not together with one who has it by LockBelow.
+func ShareBelow(ctx context.Context, root *os.Root, name string) (unlock func() error, err error) {
+	f, err := root.OpenFile(name, lockFlags, 0o600)
+	return lock(ctx, filepath.Join(root.Name(), name), f, unix.LOCK_SH, err)
 }
 
 const lockFlags = os.O_RDWR | os.O_CREATE | unix.O_NOFOLLOW | unix.O_NONBLOCK
 
 // lock takes the lock of what was opened.
-func lock(ctx context.Context, path string, f *os.File, err error) (unlock func() error, _ error) {
+func lock(ctx context.Context, path string, f *os.File, how int, err error) (unlock func() error, _ error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", path, plain(err))
 	}
-	if err := waitForLock(ctx, f); err != nil {
+	if err := waitForLock(ctx, f, how); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	return sync.OnceValue(f.Close), nil
 }
 
-func waitForLock(ctx context.Context, f *os.File) error {
+func waitForLock(ctx context.Context, f *os.File, how int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	ticker := time.NewTicker(lockPoll)
 	defer ticker.Stop()
 	for {
-		err := flock(f)
+		err := flock(f, how)
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return err
 		}
@@ -64,10 +70,10 @@ func waitForLock(ctx context.Context, f *os.File) error {
 	}
 }
 
-// flock locks the whole file without waiting: EWOULDBLOCK where somebody else has it.
-func flock(f *os.File) error {
+// flock locks the whole file, LOCK_SH or LOCK_EX, without waiting: EWOULDBLOCK where somebody else has it.
+func flock(f *os.File, how int) error {
 	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
 		if !errors.Is(err, unix.EINTR) {
 			return err
 		}

@@ -92,3 +92,31 @@ func TestLockBelow(t *testing.T) {
 	require.ErrorContains(t, err, filepath.Join(dir, "link"))
 	assert.NoFileExists(t, filepath.Join(outside, "lock"))
 }
+
+func TestSharedLocks(t *testing.T) {
+	root, err := os.OpenRoot(t.TempDir())
+	require.NoError(t, err)
+	defer root.Close()
+	var unlocks []func() error
+	for range 2 {
+		unlock, err := atomicfile.ShareBelow(t.Context(), root, "lock")
+		require.NoError(t, err)
+		unlocks = append(unlocks, unlock)
+	}
+	for _, unlock := range unlocks {
+		_, err = atomicfile.LockBelow(moment(t), root, "lock")
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.NoError(t, unlock())
+	}
+	unlock, err := atomicfile.LockBelow(t.Context(), root, "lock")
+	require.NoError(t, err)
+	_, err = atomicfile.ShareBelow(moment(t), root, "lock")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.NoError(t, unlock())
+}
+
+func moment(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	t.Cleanup(cancel)
+	return ctx
+}

@@ -106,7 +106,7 @@ func tidy(dir *os.Root, base string) {
 
 // claimed locks a new file. Between its making and this a sweep of another process may have taken it for a leftover.
 func claimed(f *os.File) bool {
-	if errors.Is(flock(f), unix.EWOULDBLOCK) { // other errors: a file system without locks
+	if errors.Is(flock(f, unix.LOCK_EX), unix.EWOULDBLOCK) { // other errors: a file system without locks
 		return false
 	}
 	var st unix.Stat_t
@@ -145,7 +145,7 @@ func removeLeftover(dir *os.Root, name string) {
 		return
 	}
 	defer f.Close()
-	if flock(f) != nil {
+	if flock(f, unix.LOCK_EX) != nil {
 		return
 	}
 	// Before it was locked another may have swept it, and made a new one of the same name. Who holds the lock is alone in removing it.

@@ -2,17 +2,13 @@ package frame
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-
-	"github.com/renci-nrig/comet-go/comet/internal/atomicfile"
 )
 
 // StateFolder is where the guest keeps its state, below the root; nobody but root may look into it.
@@ -68,34 +64,6 @@ func (m *Machine) Needs() error {
 		return fmt.Errorf("%w, as root", ErrNeedsRoot)
 	}
 	return nil
-}
-
-const (
-	lockFile = "lock"
-	slowLock = ".lock-" // with the name of a slow module, which others do not wait for; no instance has such a name
-)
-
-// IsLock tells locks from what else is in StateFolder.
-func IsLock(name string) bool { return name == lockFile || strings.HasPrefix(name, slowLock) }
-
-// Lock keeps other guests away from this machine, and waits for one that is at it.
-func (m *Machine) Lock(ctx context.Context) (unlock func() error, err error) {
-	return m.lock(ctx, lockFile)
-}
-
-// lock keeps other guests away from what a lock stands for.
-func (m *Machine) lock(ctx context.Context, name string) (unlock func() error, err error) {
-	unlock, err = atomicfile.LockBelow(ctx, m.root, StateFolder+"/"+name)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := m.MakeFolder(StateFolder, 0o700); err != nil {
-			return nil, fmt.Errorf("state folder: %w", err)
-		}
-		unlock, err = atomicfile.LockBelow(ctx, m.root, StateFolder+"/"+name)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("wait for other guests on this machine: %w", err)
-	}
-	return unlock, nil
 }
 
 var errNoJSON = errors.New("is not what the guest has written there; look at it, and move it away to begin anew")

@@ -86,6 +86,7 @@ type Report struct {
 	Done   []string  // the texts of the steps that were made
 	Err    error     // why it stopped, now or when what is pausing failed
 	Retry  time.Time // when what failed is tried again; zero: at the next pass
+	Before bool      // what came of it before is told once more, since it is at work again
 }
 
 // Plan lets every module look, and changes nothing.
@@ -101,16 +102,16 @@ func (r *Runner) Plan(ctx context.Context) (reports []Report) {
 // Apply lets every module look and makes the steps that it plans, but for those that observe. Other guests on this machine wait
 // meanwhile. The error says that no more could be tried; what modules failed at is in the reports.
 func (r *Runner) Apply(ctx context.Context) ([]Report, error) {
-	return r.each(ctx, func(ctx context.Context, m *running) (Report, error) {
+	return r.each(ctx, func(ctx context.Context, m *running) Report {
 		if m.slow() {
 			return r.alone(ctx, m)
 		}
-		return r.apply(ctx, m), nil
+		return r.apply(ctx, m)
 	})
 }
 
 // each takes the modules in their order, those that are not slow while no other guest on this machine works.
-func (r *Runner) each(ctx context.Context, apply func(context.Context, *running) (Report, error)) (reports []Report, err error) {
+func (r *Runner) each(ctx context.Context, apply func(context.Context, *running) Report) (reports []Report, err error) {
 	var unlock func() error
 	release := func() error {
 		if unlock == nil {
@@ -124,18 +125,14 @@ func (r *Runner) each(ctx context.Context, apply func(context.Context, *running)
 		if m.slow() {
 			err = release()
 		} else if unlock == nil {
-			if unlock, err = r.machine.Lock(ctx); err == nil {
+			if unlock, err = r.machine.lock(ctx, lockFile); err == nil {
 				r.mend()
 			}
 		}
 		if err != nil {
 			return reports, err
 		}
-		report, err := apply(ctx, m)
-		if err != nil {
-			return reports, err
-		}
-		reports = append(reports, report)
+		reports = append(reports, apply(ctx, m))
 	}
 	return reports, nil
 }

@@ -16,24 +16,25 @@ type Slow interface {
 
 func (m *running) slow() bool { _, is := m.Module.(Slow); return is }
 
-// alone lets a slow module work while no other guest's does: each has a lock of its own, so that nothing else waits for it.
-func (r *Runner) alone(ctx context.Context, m *running) (report Report, err error) {
+// alone lets a slow module work while no other guest's does: each has a lock of its own, so that nothing else waits for it. One that
+// cannot be had is a failure of that module.
+func (r *Runner) alone(ctx context.Context, m *running) (report Report) {
 	unlock, err := r.machine.lock(ctx, slowLock+m.Name())
 	if err != nil {
-		return report, err
+		m.note(err)
+		return Report{Module: m.Name(), Mode: m.mode, Err: err}
 	}
-	defer func() { err = errors.Join(err, unlock()) }()
-	return r.apply(ctx, m), nil
+	defer func() { report.Err = errors.Join(report.Err, unlock()) }()
+	return r.apply(ctx, m)
 }
 
 // aside is what is known of a slow module that works beside the others.
 type aside struct {
 	ended chan struct{} // closed at the end of its work; nil: it is not at work
 	now   Report        // once it has ended
-	err   error
-	last  Report // what came of it before
-	once  bool   // it has ended since the Runner began
-	again bool   // a pass came while it was at work, which may have seen something new
+	last  Report        // what came of it before
+	once  bool          // it has ended since the Runner began
+	again bool          // a pass came while it was at work, which may have seen something new
 }
 
 // moment is how long a pass waits for a slow module.
@@ -44,18 +45,18 @@ const moment = 200 * time.Millisecond
 // context is theirs as well; End waits for them.
 func (r *Runner) Pass(ctx context.Context) ([]Report, error) {
 	first := ""
-	return r.each(ctx, func(ctx context.Context, m *running) (report Report, err error) {
+	return r.each(ctx, func(ctx context.Context, m *running) Report {
 		switch {
 		case first != "" && m.mode != Off:
-			return m.waiting("comes after " + first + ", which is at work"), nil
+			return m.waiting("comes after " + first + ", which is at work")
 		case !m.slow():
-			return r.apply(ctx, m), nil
+			return r.apply(ctx, m)
 		}
-		report, err = r.beside(ctx, m)
+		report := r.beside(ctx, m)
 		if !m.aside.once {
 			first = m.Name()
 		}
-		return report, err
+		return report
 	})
 }
 
@@ -63,7 +64,7 @@ func (r *Runner) Pass(ctx context.Context) ([]Report, error) {
 func (r *Runner) End() { r.aside.Wait() }
 
 // beside begins with a slow module where it is not at work, and returns what came of it.
-func (r *Runner) beside(ctx context.Context, m *running) (Report, error) {
+func (r *Runner) beside(ctx context.Context, m *running) Report {
 	a := &m.aside
 	if a.ended != nil {
 		select {
@@ -71,7 +72,7 @@ func (r *Runner) beside(ctx context.Context, m *running) (Report, error) {
 			return r.ended(a)
 		default:
 			a.again = true
-			return m.waiting("is at work"), nil
+			return m.waiting("is at work")
 		}
 	}
 	r.begin(ctx, m)
@@ -81,7 +82,7 @@ func (r *Runner) beside(ctx context.Context, m *running) (Report, error) {
 	case <-time.After(moment):
 		ended := a.ended
 		r.aside.Go(func() { <-ended; r.machine.Wake() })
-		return m.waiting("is at work"), nil
+		return m.waiting("is at work")
 	}
 }
 
@@ -90,25 +91,25 @@ func (r *Runner) begin(ctx context.Context, m *running) {
 	m.aside.ended = ended
 	r.aside.Go(func() {
 		defer close(ended)
-		m.aside.now, m.aside.err = r.alone(ctx, m)
+		m.aside.now = r.alone(ctx, m)
 	})
 }
 
 // ended takes up what came of a slow module. What it has done is told once.
-func (r *Runner) ended(a *aside) (Report, error) {
+func (r *Runner) ended(a *aside) Report {
 	if a.again {
 		r.machine.Wake()
 	}
 	report := a.now
 	*a = aside{last: a.now, once: true}
 	a.last.Done = nil
-	return report, a.err
+	return report
 }
 
 // waiting is what came of a module before, with a note.
 func (m *running) waiting(why string) Report {
 	report := m.aside.last
-	report.Module, report.Mode = m.Name(), m.mode
+	report.Module, report.Mode, report.Before = m.Name(), m.mode, true
 	report.Plan.Notes = append(report.Plan.Notes[:len(report.Plan.Notes):len(report.Plan.Notes)], Note{Kind: Waiting, About: m.Name(), Why: why})
 	return report
 }

@@ -2,7 +2,10 @@ package frame_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -15,6 +18,7 @@ import (
 type portal struct {
 	looks chan chan struct{} // each is closed to let one look end
 	steps []frame.Step
+	err   error
 }
 
 func (*portal) Name() string { return "portal" }
@@ -33,7 +37,7 @@ func (p *portal) Plan(ctx context.Context) (frame.Plan, error) {
 	}
 	steps := p.steps
 	p.steps = nil
-	return frame.Plan{Steps: steps, Count: 7}, nil
+	return frame.Plan{Steps: steps, Count: 7}, p.err
 }
 
 // quick is a module that says how often it was asked.
@@ -92,6 +96,58 @@ func TestASlowModuleKeepsNoOtherWaiting(t *testing.T) {
 	r.End()
 	_, err = r.Pass(ctx)
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// A lock that cannot be had is an error of its module, and stops no other.
+func TestASlowModuleWhoseLockCannotBeHad(t *testing.T) {
+	root := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(root, frame.StateFolder, ".lock-portal"), 0o700))
+	m, err := frame.Open(root, "vm", slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	defer m.Close()
+	behind := &quick{name: "behind"}
+	r := frame.NewRunner(m, 0, 0)
+	r.Add(&portal{}, frame.On)
+	r.Add(behind, frame.On)
+	for n, pass := range []func(context.Context) ([]frame.Report, error){r.Apply, r.Pass} {
+		reports, err := pass(t.Context())
+		require.NoError(t, err)
+		require.Len(t, reports, 2)
+		assert.Equal(t, "portal", reports[0].Module)
+		assert.Equal(t, frame.On, reports[0].Mode)
+		assert.ErrorContains(t, reports[0].Err, ".lock-portal")
+		assert.NotZero(t, r.Failing("portal"))
+		assert.Equal(t, n+1, behind.looks)
+	}
+}
+
+// While a module is at work again, its error of before is told as such.
+func TestASlowModuleThatHasFailedIsAtWorkAgain(t *testing.T) {
+	m, err := frame.Open(t.TempDir(), "vm", slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	defer m.Close()
+	slow := &portal{looks: make(chan chan struct{}), err: errors.New("broken")}
+	r := frame.NewRunner(m, 0, 0)
+	r.Add(slow, frame.On)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer r.End()
+	defer cancel()
+	pass := func() frame.Report {
+		reports, err := r.Pass(ctx)
+		require.NoError(t, err)
+		return reports[0]
+	}
+	assert.True(t, pass().Before)
+	close(<-slow.looks)
+	<-m.Woken()
+	report := pass()
+	require.ErrorContains(t, report.Err, "broken")
+	assert.False(t, report.Before)
+	for range 2 {
+		report = pass()
+		require.ErrorContains(t, report.Err, "broken")
+		assert.True(t, report.Before)
+	}
 }
 
 // Apply takes its time, and waits for another guest's slow module. Others of that guest do not wait for it.

@@ -90,7 +90,7 @@ func (l *looking) first(ctx context.Context, o order, d device, k disk) error {
 }
 
 // resume plans what becomes of a disk whose file system was begun, by this guest or one before it. What is on the disk does not tell
-// whether mkfs has ended: only one that was seen to end well counts, and every other is done again.
+// whether mkfs has ended: only one that has left its mark counts, and every other is done again, unless somebody has used what it made.
 func (l *looking) resume(ctx context.Context, o order, d device, k disk) error {
 	s, w := l.storage, l.storage.work(o)
 	under, err := w.under(), error(nil)
@@ -104,7 +104,7 @@ func (l *looking) resume(ctx context.Context, o order, d device, k disk) error {
 		l.say(frame.Waiting, o.about(), d.FSType+" is being made")
 		if !w.under() {
 			l.step(o, "watch how "+d.FSType+" is made on "+o.name, func(context.Context) error {
-				s.watch(o, func() (bool, error) { return false, s.unlocked(o.name) }) // nobody tells how it ends
+				s.watch(o, d, k, func() error { return s.unlocked(o.name) })
 				return nil
 			})
 		}
@@ -114,19 +114,24 @@ func (l *looking) resume(ctx context.Context, o order, d device, k disk) error {
 		l.leave(o, k, "is not the disk on which "+d.FSType+" was begun")
 		return nil
 	}
-	if err := w.failure(o); err != nil {
+	well := marked(s.machine, d)
+	if err := w.failure(o); err != nil && !well {
 		l.plan.Merge(frame.Plan{Retry: w.retry})
 		return err
 	}
 	c, err := s.begun(ctx, d, k)
+	if err == nil && c != nil && !well {
+		err = k.unused()
+	}
 	switch {
-	case errors.Is(err, errElse):
+	case errors.Is(err, errElse), errors.Is(err, errUsed):
 		l.leave(o, k, err.Error())
 	case err != nil:
 		return err
-	case c != nil && w.endedWell():
-		d.State, d.FSType = made, c.fsType
-		l.plan.Steps = append(l.plan.Steps, s.note("note that "+o.name+" has its "+d.FSType, d))
+	case well && c == nil:
+		l.leave(o, k, "does not hold the "+d.FSType+" any more that was made there")
+	case well:
+		l.step(o, "note that "+o.name+" has its "+d.FSType, func(context.Context) error { return s.finish(s.machine, d, k) })
 		l.plan.More = true
 	case !o.format:
 		l.leave(o, k, "holds a part of "+d.FSType+", and none is to be made any more")

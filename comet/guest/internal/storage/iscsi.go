@@ -141,7 +141,7 @@ func (s *Storage) attach(ctx context.Context, o order, all []order) error {
 		return failed // it may be there
 	}
 	d.Targets = in
-	return errors.Join(err, s.save(d))
+	return errors.Join(err, s.saveLogins(d))
 }
 
 // enter returns those targets in which there is a session, also one that it has begun; failed is why others have none.
@@ -177,7 +177,7 @@ func (s *Storage) login(ctx context.Context, o order, d *device, at offer) error
 	}
 	d.Logins = append(without(d.Logins, at.target), at.target)
 	d.Manual = false
-	if err := s.save(*d); err != nil {
+	if err := s.saveLogins(*d); err != nil {
 		return err
 	}
 	_, err := s.machine.Run(ctx, onNode(at, "--login"))
@@ -185,7 +185,7 @@ func (s *Storage) login(ctx context.Context, o order, d *device, at offer) error
 		return nil
 	}
 	d.Logins = without(d.Logins, at.target)
-	err = errors.Join(err, s.record(ctx, o, at, "manual"), s.save(*d)) // the next boot does not try
+	err = errors.Join(err, s.record(ctx, o, at, "manual"), s.saveLogins(*d)) // the next boot does not try
 	if status(err) == loginRefused {
 		return fmt.Errorf("the target %s refuses targetChapUser or targetChapSecret: %w", at.target, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
+	"github.com/renci-nrig/comet-go/comet/internal/atomicfile"
 )
 
 // ledger is what the guest remembers of its own doing. It is synced before whatever it tells of.
@@ -41,6 +42,10 @@ const (
 	found  state = "found"  // it was there before
 )
 
+func (d device) same(other device) bool {
+	return d.Name == other.Name && d.Portal == other.Portal && d.LUN == other.LUN
+}
+
 // matches reports whether a disk is the one that the ledger tells of.
 func (d device) matches(k disk) bool { return d.Link == k.link && d.Size == k.size && d.WWID == k.wwid }
 
@@ -59,16 +64,6 @@ func (l *ledger) find(o order) device {
 	return device{Name: o.name, Portal: o.portal, LUN: o.lun}
 }
 
-// put replaces what the ledger has on a disk.
-func (l *ledger) put(d device) {
-	is := func(have device) bool { return have.Name == d.Name && have.Portal == d.Portal && have.LUN == d.LUN }
-	if i := slices.IndexFunc(l.Devices, is); i >= 0 {
-		l.Devices[i] = d
-		return
-	}
-	l.Devices = append(l.Devices, d)
-}
-
 // taken returns the targets of other orders that would be for the same disk but for them.
 func (l *ledger) taken(o order, all []order) (targets []string) {
 	for _, other := range all {
@@ -83,15 +78,45 @@ func (l *ledger) taken(o order, all []order) (targets []string) {
 
 // update changes the ledger on disk.
 func (s *Storage) update(change func(*ledger)) error {
-	l, err := s.load()
+	if err := s.machine.MakeFolder(s.machine.State(""), 0o700); err != nil {
+		return err
+	}
+	return rewrite(s.machine, change)
+}
+
+// rewrite changes a ledger while nobody else does: a mkfs may end, and be noted, while a step is made.
+func rewrite(m *frame.Machine, change func(*ledger)) error {
+	unlock, err := atomicfile.LockBelow(context.Background(), m.Root(), m.State("storage.lock"))
 	if err != nil {
 		return err
 	}
+	defer unlock()
+	var l ledger
+	if _, err := m.Load(ledgerFile, &l); err != nil {
+		return err
+	}
 	change(&l)
-	return s.machine.Save(ledgerFile, l)
+	return m.Save(ledgerFile, l)
 }
 
-func (s *Storage) save(d device) error { return s.update(func(l *ledger) { l.put(d) }) }
+// change changes what the ledger has on a disk, or the beginning of it.
+func (s *Storage) change(d device, how func(*device)) error {
+	return s.update(func(l *ledger) {
+		i := slices.IndexFunc(l.Devices, d.same)
+		if i < 0 {
+			i, l.Devices = len(l.Devices), append(l.Devices, device{Name: d.Name, Portal: d.Portal, LUN: d.LUN})
+		}
+		how(&l.Devices[i])
+	})
+}
+
+// save replaces what the ledger has on a disk.
+func (s *Storage) save(d device) error { return s.change(d, func(have *device) { *have = d }) }
+
+// saveLogins replaces what the ledger has on the way to a disk.
+func (s *Storage) saveLogins(d device) error {
+	return s.change(d, func(have *device) { have.Targets, have.Logins, have.Manual = d.Targets, d.Logins, d.Manual })
+}
 
 // note is the step that writes something into the ledger and does no more.
 func (s *Storage) note(text string, d device) frame.Step {

@@ -88,13 +88,16 @@ func (l *looking) logOut(d device, target string) frame.Step {
 		if err := s.notAtBoot(ctx, d.Portal, target); err != nil {
 			return err
 		}
-		if d.Manual = true; !busy {
+		if !busy {
 			_, err := s.machine.Run(ctx, onNode(offer{portal: d.Portal, target: target}, "--logout"))
 			if err != nil && status(err) != noRecords {
 				return err
 			}
-			d.Logins = without(d.Logins, target)
 		}
-		return s.save(d)
+		return s.change(d, func(have *device) {
+			if have.Manual = true; !busy {
+				have.Logins = without(have.Logins, target)
+			}
+		})
 	}}
 }

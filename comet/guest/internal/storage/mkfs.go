@@ -3,7 +3,6 @@ package storage
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
+	"github.com/renci-nrig/comet-go/comet/internal/atomicfile"
 )
 
 // format is the step that gives a disk its file system. The journal comes first; d has the choice of a crash where there was one.
@@ -22,6 +22,9 @@ func (l *looking) format(o order, d device, k disk, text string) frame.Step {
 		have, err := s.load()
 		if err != nil {
 			return err
+		}
+		if have.find(o).State != d.State { // a mkfs has ended since
+			return atomicfile.ErrChanged
 		}
 		if twin := l.twin(have, o, k, ""); twin != "" {
 			return fmt.Errorf("%s is the disk of %s, by another way", k.path, twin)
@@ -56,7 +59,10 @@ func (s *Storage) untouched(ctx context.Context, d device, k disk) error {
 	if d.State != making {
 		return s.blank(ctx, k)
 	}
-	_, err = s.begun(ctx, d, k)
+	c, err := s.begun(ctx, d, k)
+	if err == nil && c != nil {
+		err = k.unused()
+	}
 	return err
 }
 
@@ -90,7 +96,8 @@ func (s *Storage) start(ctx context.Context, o order, d device, k disk, again bo
 			return err
 		}
 	}
-	command := append([]string{flock, "--exclusive", "--timeout", "2", s.path(o.name + ".lock"), mkfs}, makers[d.FSType].withUUID(d.UUID)...)
+	command := []string{flock, "--exclusive", "--timeout", "2", s.path(o.name + ".lock"), shell, "-c", marking, "comet-mkfs", s.path(markFile(d)), d.UUID, k.path}
+	command = append(append(command, mkfs), makers[d.FSType].withUUID(d.UUID)...)
 	if again {
 		command = append(command, makers[d.FSType].again...)
 	}
@@ -98,16 +105,7 @@ func (s *Storage) start(ctx context.Context, o order, d device, k disk, again bo
 	if err != nil {
 		return err
 	}
-	s.watch(o, func() (bool, error) {
-		err := cmd.Wait()
-		if err == nil {
-			err = s.whole(d, k)
-		}
-		if err != nil {
-			return false, fmt.Errorf("mkfs.%s: %w; what it said is in %s", d.FSType, err, s.path(o.name+".log"))
-		}
-		return true, nil
-	})
+	s.watch(o, d, k, cmd.Wait)
 	return nil
 }
 
@@ -135,20 +133,4 @@ func (s *Storage) background(ctx context.Context, name, output string, command [
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	return cmd, cmd.Start()
-}
-
-// whole makes sure that a mkfs that has ended well has made what it was to make, and that it is on the disk.
-func (s *Storage) whole(d device, k disk) error {
-	c, err := s.probe(context.Background(), k)
-	if err == nil && (c == nil || c.uuid != d.UUID) {
-		err = errors.New("there is no such file system")
-	}
-	if err != nil {
-		return err
-	}
-	f, err := os.Open(k.path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

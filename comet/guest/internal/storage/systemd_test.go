@@ -3,6 +3,7 @@ package storage_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -21,7 +22,8 @@ func TestWhereSystemdRuns(t *testing.T) {
 	systemctl := netns.Program(t, "systemctl")
 	modprobe := netns.Program(t, "modprobe")
 	standIn(t, "systemd-run", `[ "$1" != --version ] || { echo "systemd 252 (252.38)"; exit; }
-echo "$@" >>`+v.world+`/units; while [ "$1" != -- ]; do shift; done; shift; exec "$@"`)
+echo "$@" >>`+v.world+`/units; while [ "$1" != -- ]; do shift; done; shift
+for word; do shift; set -- "$@" "$(printf %s "$word" | sed 's/[$][$]/$/g')"; done; exec "$@"`)
 	v.want(v.element("dev0", 1))
 	v.done()
 	assert.Equal(t, []string{"/srv/dev0"}, v.mounts())
@@ -32,9 +34,10 @@ echo "$@" >>`+v.world+`/units; while [ "$1" != -- ]; do shift; done; shift; exec
 	log := "/var/lib/comet-guest/vm/storage/dev0"
 	assert.Equal(t, common+"comet-iscsi-tcp.service --wait --pipe -- /usr/sbin/modprobe -q iscsi_tcp\n"+
 		common+"comet-mkfs-dev0.service --wait --property=StandardOutput=file:"+log+".log --property=StandardError=inherit -- "+
-		"/usr/bin/flock --exclusive --timeout 2 "+log+".lock /usr/sbin/mkfs.ext4 -U "+v.uuid(disk)+" -- "+disk+"\n"+
+		"/usr/bin/flock --exclusive --timeout 2 "+log+".lock /bin/sh -c SCRIPT comet-mkfs "+log+".made "+v.uuid(disk)+" "+disk+
+		" /usr/sbin/mkfs.ext4 -U "+v.uuid(disk)+" -- "+disk+"\n"+
 		common+"comet-mount-dev0.service --wait --pipe -- /usr/bin/mount -t ext4 -o _netdev,nofail -- "+disk+" /srv/dev0\n",
-		v.read(filepath.Join(v.world, "units")))
+		regexp.MustCompile(`-c umask .* comet-mkfs `).ReplaceAllString(v.read(filepath.Join(v.world, "units")), "-c SCRIPT comet-mkfs "))
 }
 
 // EL7, Ubuntu 18.04 and Debian 9 have a systemd that would shut mounts in with the guest: it would count what nobody else sees.

@@ -98,6 +98,19 @@ func (v *vm) restart() {
 	v.module.Look(filepath.Join(v.world, "by-path"), 200*time.Millisecond)
 }
 
+// reopen is another guest once this one is closed.
+func (v *vm) reopen() {
+	v.Helper()
+	require.NoError(v, v.machine.Close())
+	var err error
+	v.machine, err = frame.Open("/", "vm", slog.New(slog.DiscardHandler))
+	require.NoError(v, err)
+	v.restart()
+}
+
+// ledger is what the guest remembers of its own doing.
+const ledger = "/var/lib/comet-guest/vm/storage.json"
+
 // unmount takes everything off /srv, and /srv with it.
 func (v *vm) unmount() {
 	for _, at := range append(v.mounts(), "/srv") {

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"slices"
@@ -17,14 +18,13 @@ import (
 type work struct {
 	options []string
 	done    chan struct{}
-	well    bool  // once it is done: it was seen to end well
 	err     error // once it is done
 	retry   time.Time
 	times   int // that it failed in a row
 }
 
-// watch waits for the end of a mkfs in the background.
-func (s *Storage) watch(o order, wait func() (well bool, err error)) {
+// watch waits for the end of a mkfs in the background, and notes how that was.
+func (s *Storage) watch(o order, d device, k disk, wait func() error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := &work{options: o.options, done: make(chan struct{})}
@@ -33,7 +33,11 @@ func (s *Storage) watch(o order, wait func() (well bool, err error)) {
 	}
 	s.works[o.name] = w
 	go func() {
-		if w.well, w.err = wait(); w.err != nil {
+		if w.err = wait(); w.err == nil {
+			w.err = s.ended(d, k)
+		}
+		if w.err != nil {
+			w.err = fmt.Errorf("mkfs.%s: %w; what it said is in %s", d.FSType, w.err, s.path(o.name+".log"))
 			w.retry = time.Now().Add(min(time.Minute<<min(w.times, 10), time.Hour))
 			w.times++
 		}
@@ -60,9 +64,6 @@ func (w *work) under() bool {
 		return true
 	}
 }
-
-// endedWell reports whether it was seen to do so.
-func (w *work) endedWell() bool { return w != nil && !w.under() && w.well }
 
 // failure is why a mkfs that is done has failed; nothing once it may be tried again, or with other options.
 func (w *work) failure(o order) error {

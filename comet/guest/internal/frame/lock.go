@@ -1,0 +1,77 @@
+package frame
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/renci-nrig/comet-go/comet/internal/atomicfile"
+)
+
+const (
+	lockFile = "lock"
+	slowLock = ".lock-"  // with the name of a slow module, which others do not wait for; no instance has such a name
+	stayLock = ".locked" // of those who must not lose the state under them, who do not wait for each other
+)
+
+// IsLock tells locks from what else is in StateFolder.
+func IsLock(name string) bool {
+	return name == lockFile || name == stayLock || strings.HasPrefix(name, slowLock)
+}
+
+// lock keeps other guests away from what a lock stands for.
+func (m *Machine) lock(ctx context.Context, name string) (unlock func() error, err error) {
+	return m.locked(ctx, name, atomicfile.LockBelow)
+}
+
+// Stay keeps LockAll waiting, and nobody else.
+func (m *Machine) Stay(ctx context.Context) (unlock func() error, err error) {
+	return m.locked(ctx, stayLock, atomicfile.ShareBelow)
+}
+
+func (m *Machine) locked(ctx context.Context, name string, lock func(context.Context, *os.Root, string) (func() error, error)) (unlock func() error, err error) {
+	unlock, err = lock(ctx, m.root, path.Join(StateFolder, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := m.MakeFolder(StateFolder, 0o700); err != nil {
+			return nil, fmt.Errorf("state folder: %w", err)
+		}
+		unlock, err = lock(ctx, m.root, path.Join(StateFolder, name))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("wait for other guests on this machine: %w", err)
+	}
+	return unlock, nil
+}
+
+// LockAll keeps all other guests away from this machine and from the state, and waits for those that are at it, slow modules included.
+func (m *Machine) LockAll(ctx context.Context) (unlock func() error, err error) {
+	var unlocks []func() error
+	unlock = func() (err error) {
+		for _, one := range unlocks {
+			err = errors.Join(err, one())
+		}
+		return err
+	}
+	names := []string{stayLock}
+	entries, err := fs.ReadDir(m.root.FS(), StateFolder)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), slowLock) {
+			names = append(names, e.Name())
+		}
+	}
+	for _, name := range append(names, lockFile) {
+		one, err := m.lock(ctx, name)
+		if err != nil {
+			return nil, errors.Join(err, unlock())
+		}
+		unlocks = append(unlocks, one)
+	}
+	return unlock, nil
+}
