@@ -8,6 +8,7 @@ import (
 
 	urfave "github.com/urfave/cli/v2"
 
+	"github.com/renci-nrig/comet-go/cmd/internal/cli"
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/guest"
 )
@@ -106,6 +107,9 @@ func (s summary) Unwrap() error { return s.error }
 
 // summed is the error of a pass in few words, with what to do.
 func summed(st guest.Status, err error) error {
+	if errors.Is(err, guest.ErrHeadless) {
+		return summary{guest.ErrHeadless.Error(), cli.Input(err)}
+	}
 	parts := failing(st)
 	for _, m := range st.Modules {
 		if m.State == guest.StateFailed && m.Error != "" {
