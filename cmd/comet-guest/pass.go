@@ -110,7 +110,7 @@ func once(c *urfave.Context) error {
 	if in := inPlace(st); in != "" {
 		fmt.Fprintln(c.App.Writer, in)
 	}
-	return summed(st, err)
+	return summed(c, st, err)
 }
 
 // inPlace counts what other VMs have brought, as far as it was looked at.
@@ -167,7 +167,7 @@ func plan(c *urfave.Context) error {
 	}
 	switch err := errors.Join(err, st.Err()); {
 	case err != nil:
-		return summed(st, err)
+		return summed(c, st, err)
 	case st.Changes():
 		return cli.ErrWouldChange
 	}

@@ -133,7 +133,12 @@ func unshown(c *urfave.Context, list string, t guest.Told) error {
 	case errors.Is(why, guest.ErrHeadless):
 		return cli.Input(why)
 	}
-	return fmt.Errorf("%s: %w", list, why)
+	look := placesOf(c, c.IsSet("slice"))
+	at := look.unitRead
+	if list == "hosts" || list == "pubkeys" {
+		at = look.sliceRead
+	}
+	return summary{fmt.Sprintf("%s: %v: look at %s", list, why, at), why}
 }
 
 func printScript(c *urfave.Context, scripts []scope.Script) error {

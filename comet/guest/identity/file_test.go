@@ -90,7 +90,7 @@ func TestFlagsAlone(t *testing.T) {
 	self := found(t, identity.Given{UserData: given()})
 	assert.Equal(t, given(), self.UserData)
 	assert.Regexp(t, `^slice-1-vm-0-[0-9a-f]{16}$`, self.InstanceID)
-	assert.Equal(t, "settings", self.Source)
+	assert.Equal(t, "flags", self.Source)
 
 	other := given()
 	other.SliceID = scope.MustName("slice/2", "any", "vm-0").Context

@@ -84,7 +84,7 @@ func (unshown) Unwrap() error { return comet.ErrNotFound }
 type invisible struct{ slice, key string }
 
 func (i *invisible) Error() string {
-	return fmt.Sprintf("slice %s shows no entry of key %s: wrong key, wrong read token, or the slice was deleted", i.slice, i.key)
+	return fmt.Sprintf("slice %s shows no entry of key %s: wrong key, group or read token, or the slice was deleted", i.slice, i.key)
 }
 
 func (*invisible) Unwrap() error { return comet.ErrNotFound }
