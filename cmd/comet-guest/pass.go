@@ -169,7 +169,7 @@ func plan(c *urfave.Context) error {
 	case err != nil:
 		return summed(c, st, err)
 	case st.Changes():
-		return cli.ErrWouldChange
+		return summary{"something would change; nothing was changed", cli.ErrWouldChange}
 	}
 	return nil
 }
@@ -189,7 +189,11 @@ func printPlan(c *urfave.Context, st guest.Status, err error) {
 	printNotHere(c, st)
 	printNotes(c, st)
 	notHere := func(m guest.ModuleStatus) bool { return m.State == guest.StateNotHere }
-	if err == nil && st.Err() == nil && !st.Changes() && !slices.ContainsFunc(st.Modules, notHere) {
+	switch {
+	case err != nil || st.Err() != nil || st.Changes():
+	case slices.ContainsFunc(st.Modules, notHere):
+		fmt.Fprintln(c.App.Writer, "nothing else would change")
+	default:
 		fmt.Fprintln(c.App.Writer, "nothing would change")
 	}
 }

@@ -77,6 +77,9 @@ func showCommand() *urfave.Command {
 }
 
 func show(c *urfave.Context) error {
+	if !c.Args().Present() {
+		return cli.Usage("", "say what to show: %s", strings.Join(showNames(), ", "))
+	}
 	args, err := cli.Args(c, "WHAT")
 	if err != nil {
 		return err

@@ -78,7 +78,7 @@ func printNotHere(c *urfave.Context, st guest.Status) {
 		switch {
 		case m.State != guest.StateNotHere:
 		case len(m.Told) > 0:
-			fmt.Fprintf(c.App.Writer, "%s: not looked at below --root; it is told of %s: comet-guest show %s\n", m.Name, someOf(m.Told), m.Name)
+			fmt.Fprintf(c.App.Writer, "%s: not looked at below --root; it is told of %s: comet-guest show --root %s %s\n", m.Name, someOf(m.Told), c.String("root"), m.Name)
 		default:
 			others = append(others, m.Name)
 		}

@@ -1,7 +1,9 @@
 package guest_test
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -78,4 +80,17 @@ func notes(m *machine) (lines []string) {
 		lines = append(lines, n.About+": "+n.Why)
 	}
 	return lines
+}
+
+// A key that is wrong is logged as what it is, once, and not module by module.
+func TestAWrongKeyIsLoggedAsSuch(t *testing.T) {
+	s := newSlice(t)
+	s.placeHolders("own", "own", "all")
+	m := s.boot(s.userData("typo", "own", "all"), "")
+	r := m.start()
+	require.Eventually(t, func() bool { return strings.Contains(m.log.String(), "shows no entry of key typo") }, time.Minute, time.Millisecond)
+	r.end()
+	require.NoError(t, <-r.ended)
+	assert.Equal(t, 1, strings.Count(m.log.String(), "shows no entry of key typo"))
+	assert.NotContains(t, m.log.String(), "doubted: ")
 }
