@@ -97,7 +97,7 @@ func TestFlagsAlone(t *testing.T) {
 	assert.NotEqual(t, self.InstanceID, found(t, identity.Given{UserData: other}).InstanceID)
 
 	other.ReservationID = scope.Key{}
-	assert.Contains(t, refused(t, identity.Given{UserData: other}), "settings: must be mended: the slice and the VM's key in it are needed")
+	assert.Contains(t, refused(t, identity.Given{UserData: other}), "flags: must be mended: the slice and the VM's key in it are needed")
 	other = given()
 	other.Slice.Tokens.Read = scope.MustToken("hunter2 ;")
 	assert.Contains(t, refused(t, identity.Given{UserData: other}), "given: slicecometreadtoken: cannot be written to user data")
