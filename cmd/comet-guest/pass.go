@@ -110,7 +110,7 @@ func once(c *urfave.Context) error {
 	if in := inPlace(st); in != "" {
 		fmt.Fprintln(c.App.Writer, in)
 	}
-	return summed(st, err)
+	return summed(c, st, err)
 }
 
 // inPlace counts what other VMs have brought, as far as it was looked at.
@@ -167,9 +167,9 @@ func plan(c *urfave.Context) error {
 	}
 	switch err := errors.Join(err, st.Err()); {
 	case err != nil:
-		return summed(st, err)
+		return summed(c, st, err)
 	case st.Changes():
-		return cli.ErrWouldChange
+		return summary{"something would change; nothing was changed", cli.ErrWouldChange}
 	}
 	return nil
 }
@@ -189,7 +189,11 @@ func printPlan(c *urfave.Context, st guest.Status, err error) {
 	printNotHere(c, st)
 	printNotes(c, st)
 	notHere := func(m guest.ModuleStatus) bool { return m.State == guest.StateNotHere }
-	if err == nil && st.Err() == nil && !st.Changes() && !slices.ContainsFunc(st.Modules, notHere) {
+	switch {
+	case err != nil || st.Err() != nil || st.Changes():
+	case slices.ContainsFunc(st.Modules, notHere):
+		fmt.Fprintln(c.App.Writer, "nothing else would change")
+	default:
 		fmt.Fprintln(c.App.Writer, "nothing would change")
 	}
 }

@@ -77,6 +77,9 @@ func showCommand() *urfave.Command {
 }
 
 func show(c *urfave.Context) error {
+	if !c.Args().Present() {
+		return cli.Usage("", "say what to show: %s", strings.Join(showNames(), ", "))
+	}
 	args, err := cli.Args(c, "WHAT")
 	if err != nil {
 		return err
@@ -96,7 +99,8 @@ func show(c *urfave.Context) error {
 		return err
 	}
 	t, self, err := s.Told(c.Context)
-	if err = told(err); err != nil && t.Before.IsZero() && !c.Bool(oldFlag.Name) {
+	table := shows[i].rows(t)
+	if err = cmp.Or(told(err), unshown(c, args[0], t)); err != nil && (t.Before.IsZero() || len(table.Rows) == 0) && !c.Bool(oldFlag.Name) {
 		return err // nothing was known either
 	}
 	if err != nil {
@@ -117,10 +121,27 @@ func show(c *urfave.Context) error {
 	case c.IsSet("script"):
 		return cmp.Or(printScript(c, t.Scripts), err)
 	}
-	if failed := cli.Print(c, shows[i].data(t), func() cli.Table { return shows[i].rows(t) }); failed != nil {
+	if failed := cli.Print(c, shows[i].data(t), func() cli.Table { return table }); failed != nil {
 		return failed
 	}
 	return err
+}
+
+// unshown is why nobody knows now what is in a list. The older tools never said so.
+func unshown(c *urfave.Context, list string, t guest.Told) error {
+	why := t.Unshown[list]
+	switch {
+	case why == nil || c.Bool(oldFlag.Name):
+		return nil
+	case errors.Is(why, guest.ErrHeadless):
+		return cli.Input(why)
+	}
+	look := placesOf(c, c.IsSet("slice"))
+	at := look.unitRead
+	if list == "hosts" || list == "pubkeys" {
+		at = look.sliceRead
+	}
+	return summary{fmt.Sprintf("%s: %v: look at %s", list, why, at), why}
 }
 
 func printScript(c *urfave.Context, scripts []scope.Script) error {

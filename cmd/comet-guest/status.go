@@ -137,6 +137,9 @@ func waitFor(c *urfave.Context, set settings.Settings, goals []goal) (service.St
 		if err != nil {
 			return st, err
 		}
+		if err := possible(st, goals); err != nil {
+			return st, err
+		}
 		missing := lacking(st, goals)
 		if missing == "" {
 			return st, nil
@@ -150,6 +153,27 @@ func waitFor(c *urfave.Context, set settings.Settings, goals []goal) (service.St
 		case <-ticks.C:
 		}
 	}
+}
+
+// possible is an error where a module that is to be waited for does not count any more than it does now.
+func possible(st service.Status, goals []goal) error {
+	for _, g := range goals {
+		m := st.Module(g.module)
+		why := ""
+		switch {
+		case st.State != service.StateRunning || m.Count >= g.count:
+		case m.State == guest.StateOff:
+			why = "off"
+		case m.State == guest.StateNotHere:
+			why = "not here"
+		case m.Mode == guest.Observe:
+			why = "only observed"
+		}
+		if why != "" {
+			return cli.Usage("", "%s is %s: it will never be counted", g.module, why)
+		}
+	}
+	return nil
 }
 
 // lacking says what is not well yet, empty where nothing is.

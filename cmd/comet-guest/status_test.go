@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/renci-nrig/comet-go/cmd/internal/cli"
 	"github.com/renci-nrig/comet-go/comet/guest"
 	"github.com/renci-nrig/comet-go/comet/guest/service"
 )
@@ -40,5 +41,26 @@ func TestWhatIsWaitedFor(t *testing.T) {
 				assert.EqualError(t, verdict(st), tt.verdict)
 			}
 		})
+	}
+}
+
+// Nobody waits for what is never counted.
+func TestWhatIsNotWaitedFor(t *testing.T) {
+	for want, m := range map[string]guest.ModuleStatus{
+		"":                                       {State: guest.StatePending},
+		"users is off: it will never be counted": {State: guest.StateOff},
+		"users is not here: it will never be counted":      {State: guest.StateNotHere},
+		"users is only observed: it will never be counted": {State: guest.StatePending, Mode: guest.Observe, Count: 1},
+	} {
+		m.Name = "users"
+		st := service.Status{State: service.StateRunning, Status: guest.Status{Modules: []guest.ModuleStatus{m}}}
+		err := possible(st, []goal{{"users", 2}})
+		if want == "" {
+			assert.NoError(t, err)
+		} else {
+			assert.ErrorContains(t, err, want)
+			assert.Equal(t, cli.ExitInput, cli.Code(err))
+		}
+		assert.NoError(t, possible(st, []goal{{"users", 0}}))
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	urfave "github.com/urfave/cli/v2"
 
+	"github.com/renci-nrig/comet-go/cmd/internal/cli"
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/guest"
 )
@@ -76,7 +78,7 @@ func printNotHere(c *urfave.Context, st guest.Status) {
 		switch {
 		case m.State != guest.StateNotHere:
 		case len(m.Told) > 0:
-			fmt.Fprintf(c.App.Writer, "%s: not looked at below --root; it is told of %s: comet-guest show %s\n", m.Name, someOf(m.Told), m.Name)
+			fmt.Fprintf(c.App.Writer, "%s: not looked at below --root; it is told of %s: comet-guest show --root %s %s\n", m.Name, someOf(m.Told), c.String("root"), m.Name)
 		default:
 			others = append(others, m.Name)
 		}
@@ -105,8 +107,11 @@ func (s summary) Error() string { return s.text }
 func (s summary) Unwrap() error { return s.error }
 
 // summed is the error of a pass in few words, with what to do.
-func summed(st guest.Status, err error) error {
-	parts := failing(st)
+func summed(c *urfave.Context, st guest.Status, err error) error {
+	if errors.Is(err, guest.ErrHeadless) {
+		return summary{guest.ErrHeadless.Error(), cli.Input(err)}
+	}
+	parts := failing(c, st)
 	for _, m := range st.Modules {
 		if m.State == guest.StateFailed && m.Error != "" {
 			parts = append(parts, m.Name+" has failed")
@@ -119,21 +124,41 @@ func summed(st guest.Status, err error) error {
 }
 
 // failing says of each context that fails what to do about it.
-func failing(st guest.Status) (parts []string) {
-	for _, c := range st.Contexts {
-		switch c.Failure {
+func failing(c *urfave.Context, st guest.Status) (parts []string) {
+	for _, of := range st.Contexts {
+		look := placesOf(c, of.Context == c.String("slice"))
+		switch of.Failure {
 		case "":
 		case guest.NoHead:
-			parts = append(parts, "no head of "+c.Context+" is reached, and what was known before holds: look at --comethost and at the network")
-		case guest.Refused:
-			parts = append(parts, "heads of "+c.Context+" are not trusted, or refuse: look at --cacert, --server-name and the tokens")
+			parts = append(parts, "no head of "+of.Context+" is reached, and what was known before holds: look at "+look.heads+" and at the network")
+		case guest.Refused: // which of reading is about trust alone
+			parts = append(parts, "heads of "+of.Context+" are not trusted: look at "+look.trust)
 		case guest.Invisible:
-			parts = append(parts, "heads show nothing of this VM: look at --key and at the read token")
+			parts = append(parts, "heads show nothing of this VM: look at "+look.vm)
 		default:
-			parts = append(parts, "heads of "+c.Context+" do not answer as they should")
+			parts = append(parts, "heads of "+of.Context+" do not answer as they should")
 		}
 	}
 	return parts
+}
+
+// places are where it stands what a context goes by.
+type places struct{ heads, trust, vm, sliceRead, unitRead string }
+
+// placesOf names the flags of a context that they give, else fields of the user data, and the file where one is named.
+func placesOf(c *urfave.Context, given bool) places {
+	if given {
+		const read = "the read token"
+		return places{"--comethost", "--cacert and --server-name", "--slice, --key, --group and at the read token", read, read}
+	}
+	in := " in " + cmp.Or(c.String("user-data"), "the user data")
+	return places{
+		heads:     "comethost" + in,
+		trust:     "cometcacert and cometservername" + in + ", at --cacert and at /" + guest.DefaultCA,
+		vm:        "slice_id, reservation_id, comethostsgroupwrite, cometpubkeysgroupwrite and slicecometreadtoken" + in,
+		sliceRead: "slicecometreadtoken" + in,
+		unitRead:  "cometreadtoken" + in,
+	}
 }
 
 // errorOf is the error of a context, as its status tells it, with the exit code that it stands for.

@@ -131,7 +131,7 @@ func (g *Guest) Close() error { return g.machine.Close() }
 // Plan asks a head and says what Once would do. It changes nothing.
 func (g *Guest) Plan(ctx context.Context) (Status, error) {
 	err := g.ask(ctx)
-	return g.report(g.runner.Plan(ctx)), err
+	return g.report(g.runner.Plan(ctx)), errors.Join(g.headed(), err)
 }
 
 // Once asks a head, makes one pass, and waits for what it has started. What fails stops nothing else; the error joins all that did.
@@ -148,7 +148,15 @@ func (g *Guest) Once(ctx context.Context) (st Status, err error) {
 		err = g.runner.Wait(ctx)
 	}
 	g.remember(true)
-	return st, errors.Join(asked, err, st.Err())
+	return st, errors.Join(g.headed(), asked, err, st.Err())
+}
+
+// headed is an error where the user data should name some.
+func (g *Guest) headed() error {
+	if g.headless {
+		return ErrHeadless
+	}
+	return nil
 }
 
 // ask asks a head of each context. What one answers that shows nothing of this VM is an error that matches comet.ErrNotFound.

@@ -56,21 +56,27 @@ func newSliceAt(t *testing.T, heads *comettest.Heads) *slice {
 
 func (s *slice) tokens() scope.Tokens { return scope.Tokens{Read: s.read, Write: s.write} }
 
+func (s *slice) name(family, key string) scope.Name {
+	name := scope.MustName("slice", family, key)
+	name.Context = s.id
+	return name
+}
+
 // put writes an entry, as its controller or VM does.
 func (s *slice) put(family, key, value string) {
 	s.Helper()
-	_, err := s.client.Write(s.Context(), scope.MustName("slice", family, key), s.tokens(), []byte(value))
+	_, err := s.client.Write(s.Context(), s.name(family, key), s.tokens(), []byte(value))
 	require.NoError(s, err)
 }
 
 func (s *slice) remove(family, key string) {
 	s.Helper()
-	require.NoError(s, s.client.Delete(s.Context(), scope.MustName("slice", family, key), s.tokens()))
+	require.NoError(s, s.client.Delete(s.Context(), s.name(family, key), s.tokens()))
 }
 
 func (s *slice) value(family, key string) string {
 	s.Helper()
-	e, err := s.client.Read(s.Context(), scope.MustName("slice", family, key), s.read)
+	e, err := s.client.Read(s.Context(), s.name(family, key), s.read)
 	require.NoError(s, err)
 	return string(e.Value)
 }

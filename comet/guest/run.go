@@ -64,6 +64,7 @@ func resting(pass time.Duration) time.Duration { return min(4*pass, 400*time.Mil
 // tell logs what a pass changed, and once what is wrong.
 func (g *Guest) tell(st Status, err error) {
 	g.failed("", err)
+	invisible := g.sayInvisible(st)
 	for _, m := range st.Modules {
 		for _, c := range m.Done {
 			g.Logger.Info(c.Text, slog.String("module", m.Name))
@@ -75,9 +76,24 @@ func (g *Guest) tell(st Status, err error) {
 			g.failed(m.Name, m.err)
 		}
 		for _, n := range m.Notes {
-			g.note(m.Name, n)
+			if !invisible || n.Why != known.ErrDoubted.Error() && n.Why != known.ErrEmpty.Error() {
+				g.note(m.Name, n)
+			}
 		}
 	}
+}
+
+// sayInvisible logs of each context that heads show nothing of this VM, which is why its modules doubt, and reports whether there is one.
+func (g *Guest) sayInvisible(st Status) (any bool) {
+	for _, c := range st.Contexts {
+		if c.Failure != Invisible {
+			g.hush("", c.Context)
+			continue
+		}
+		any = true
+		g.say(slog.LevelWarn, "", c.Context, c.Error)
+	}
+	return any
 }
 
 // failed logs why a module, or the pass itself, has failed.

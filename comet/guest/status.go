@@ -177,6 +177,7 @@ func (g *Guest) report(reports []frame.Report) Status {
 	}
 	for _, r := range reports {
 		m := moduleStatus(r)
+		m.Notes = slices.Concat(m.Notes, g.unshownNote(r))
 		if m.State == StateNotHere {
 			m.Told = g.toldOf(m.Name)
 		}

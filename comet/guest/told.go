@@ -22,7 +22,9 @@ type Told struct {
 	Hosts      []scope.Host      `json:"hosts,omitempty"`
 	PubKeys    []string          `json:"pubkeys,omitempty"`
 	Notes      []Note            `json:"notes,omitempty"`
-	Before     time.Time         `json:"-"` // with an error: when this was kept; zero where nothing was known
+	Before     time.Time         `json:"-"` // with an error, here or of a list: when this was kept; zero where nothing was known
+
+	Unshown map[string]error `json:"-"` // by list, such as "hosts": why nobody knows now what is in it
 }
 
 // Told asks a head of each context what the VM is told. With an error, it is what was known before.
@@ -36,7 +38,8 @@ func (g *Guest) Told(ctx context.Context) (t Told, err error) {
 		tell(g.storage, &t.Storage, &t.Notes),
 		tell(g.routes, &t.Routes, &t.Notes),
 		tell(g.scripts, &t.Scripts, &t.Notes))
-	if err != nil {
+	t.Unshown = g.unshown()
+	if err != nil || len(t.Unshown) > 0 {
 		t.Before = g.before
 	}
 	return t, err

@@ -51,8 +51,8 @@ const aboutSlice = "\n\nA slice file is JSON or YAML. groups (all), type, proper
 const aboutMetadata = "\n\nWith --metadata-dir there is, for each VM:\n\n" +
 	"   HOSTNAME.metadata.json    a body for the OpenStack API that sets an instance's metadata\n" +
 	"   HOSTNAME.heat.yaml        the block metadata of a server in a Heat template\n" +
-	"   HOSTNAME.cloud-init.yaml  user data that brings the CA, installs the guest and starts it\n" +
-	"   HOSTNAME.user-data.ini    the same without an installation, for comet-guest --user-data\n\n" +
+	"   HOSTNAME.cloud-init.yaml  user data that brings the CA, tokens and settings, and starts the guest that the image has; --guest-url installs it\n" +
+	"   HOSTNAME.user-data.ini    for comet-guest --user-data\n\n" +
 	"cloud-init puts the CA into /etc/comet/ca.pem, what the guest is told into " + orca.GuestUserData + ", and settings\n" +
 	"into " + orca.GuestSettings + ": where the guest is told who it is, the publicIp that a slice file has for its VM as\n" +
 	"the address to publish, and that the guest keeps the slice's names and keys and nothing else of the machine. What\n" +

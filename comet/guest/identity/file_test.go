@@ -90,14 +90,14 @@ func TestFlagsAlone(t *testing.T) {
 	self := found(t, identity.Given{UserData: given()})
 	assert.Equal(t, given(), self.UserData)
 	assert.Regexp(t, `^slice-1-vm-0-[0-9a-f]{16}$`, self.InstanceID)
-	assert.Equal(t, "settings", self.Source)
+	assert.Equal(t, "flags", self.Source)
 
 	other := given()
 	other.SliceID = scope.MustName("slice/2", "any", "vm-0").Context
 	assert.NotEqual(t, self.InstanceID, found(t, identity.Given{UserData: other}).InstanceID)
 
 	other.ReservationID = scope.Key{}
-	assert.Contains(t, refused(t, identity.Given{UserData: other}), "settings: must be mended: the slice and the VM's key in it are needed")
+	assert.Contains(t, refused(t, identity.Given{UserData: other}), "flags: must be mended: the slice and the VM's key in it are needed")
 	other = given()
 	other.Slice.Tokens.Read = scope.MustToken("hunter2 ;")
 	assert.Contains(t, refused(t, identity.Given{UserData: other}), "given: slicecometreadtoken: cannot be written to user data")

@@ -9,11 +9,11 @@ import (
 	"github.com/renci-nrig/comet-go/scope"
 )
 
-// Given is what flags or settings say, for a VM without any metadata. The slice and the VM's key in it, its ReservationID, are needed.
+// Given is what flags say, for a VM without any metadata. The slice and the VM's key in it, its ReservationID, are needed.
 type Given struct{ UserData orca.UserData }
 
 // Name says that nothing is asked.
-func (g Given) Name() string { return "settings" }
+func (g Given) Name() string { return "flags" }
 
 // Look returns what is given. The key need not be unique beyond the slice, so the slice is part of the ID.
 func (g Given) Look(context.Context) (Identity, error) {

@@ -30,6 +30,9 @@ func (i Identity) Marshal() []byte {
 	return append(data, '\n')
 }
 
+// olderGiven is what older guests called Given.
+const olderGiven = "settings"
+
 // Parse reads what Marshal wrote. Errors do not quote it.
 func Parse(data []byte) (Identity, error) {
 	var s state
@@ -46,5 +49,8 @@ func Parse(data []byte) (Identity, error) {
 		return Identity{}, fmt.Errorf("kept identity: text: %w", err)
 	}
 	i.InstanceID, i.Source, i.Machine, i.Public, i.Private = s.InstanceID, s.Source, s.Machine, s.Public, s.Private
+	if s.Source == olderGiven {
+		i.Source = Given{}.Name()
+	}
 	return i, nil
 }

@@ -72,19 +72,23 @@ func (m *measured) text(now time.Time) []byte {
 	w.add(1, "version", m.last.Version)
 	w.family("comet_guest_running", "gauge", "1 while the guest knows who the VM is and works.")
 	w.add(truth(m.last.State == StateRunning))
-	w.family("comet_guest_heard_age_seconds", "gauge", "How long ago a head of a context answered last.")
+	w.family("comet_guest_heard_age_seconds", "gauge", "How long ago a head of a context answered last, or, where none ever did, the guest was started.")
 	for _, c := range m.last.Contexts {
-		if !c.Heard.IsZero() {
-			w.add(now.Sub(c.Heard).Seconds(), "context", c.Context)
+		heard := c.Heard
+		if heard.IsZero() {
+			heard = m.last.Since
 		}
+		w.add(now.Sub(heard).Seconds(), "context", c.Context)
 	}
-	w.family("comet_guest_module_ok", "gauge", "1 while a module has done all that there is to do, 0 while it has not; modules that are off, or cannot work here, are left out.")
+	w.family("comet_guest_module_ok", "gauge", "1 while a module has done all that there is to do, 0 while it has not; modules that are off, only observe, or cannot work here, are left out.")
 	w.family("comet_guest_module_count", "gauge", "How many hosts, keys, users… are in place.")
 	w.family("comet_guest_left_out", "gauge", "How many entries or elements are left out because they are wrong or hostile.")
 	w.family("comet_guest_doubted", "gauge", "How many answers of heads are not believed.")
 	for _, module := range m.last.Modules {
 		if !idle(module) {
-			w.addTo("comet_guest_module_ok", truth(module.State == guest.StateOK), "module", module.Name)
+			if module.Mode != guest.Observe {
+				w.addTo("comet_guest_module_ok", truth(module.State == guest.StateOK), "module", module.Name)
+			}
 			w.addTo("comet_guest_module_count", float64(module.Count), "module", module.Name)
 			w.addTo("comet_guest_left_out", float64(notes(module, "left out")), "module", module.Name)
 			w.addTo("comet_guest_doubted", float64(notes(module, "doubted")), "module", module.Name)

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/renci-nrig/comet-go/comet/guest"
 	"github.com/renci-nrig/comet-go/comet/guest/service"
 	"github.com/renci-nrig/comet-go/comet/guest/settings"
 )
@@ -86,6 +87,26 @@ func (w *world) logged() (*service.Service, *buffer) {
 	s := w.service()
 	s.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	return s, log
+}
+
+// What is only observed is never done, and a guest that no head has ever told anything has waited since its start.
+func TestMetricsOfAGuestThatOnlyLooksAndHearsNothing(t *testing.T) {
+	w := newWorld(t)
+	w.set(func(s *settings.Settings) {
+		s.MetricsFile = "/metrics/comet.prom"
+		s.Modules["hosts"] = guest.Observe
+	}, nil)
+	w.tell(w.ini(w.self("own")))
+	w.heads.Stop(0)
+	s, _ := w.logged()
+	r := w.start(s)
+	got := parse(t, w.written("comet_guest_module_ok{module=\"pubkeys\"} 0\n"))
+	assert.NotContains(t, got, [3]string{"comet_guest_module_ok", "module", "hosts"})
+	assert.Contains(t, got, [3]string{"comet_guest_module_count", "module", "hosts"})
+	age := [3]string{"comet_guest_heard_age_seconds", "context", w.self("own").SliceID.String()}
+	require.Contains(t, got, age)
+	assert.InDelta(t, 30, got[age], 31)
+	r.stop()
 }
 
 func TestMetricsAreServedAndWritten(t *testing.T) {

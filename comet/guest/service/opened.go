@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
@@ -127,6 +128,9 @@ func (s *Service) authority(set settings.Settings) (f tlsconfig.Files, err error
 	defer root.Close()
 	text, err := atomicfile.Read(root, below(f.CA), atomicfile.ReplaceOptions{})
 	f.CA, f.CAText = filepath.Join(s.Root, f.CA), string(text)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%s: no such file", f.CA)
+	}
 	return f, err
 }
 

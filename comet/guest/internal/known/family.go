@@ -87,7 +87,8 @@ var ErrUnheard = errors.New("no head has told anything yet")
 // ErrDoubted says that heads show nothing of the VM itself.
 var ErrDoubted = errors.New("the head shows nothing of this VM itself; what it says of the others is not believed")
 
-var errEmpty = errors.New("the head shows nothing, as it does for a wrong read token; what was there stays")
+// ErrEmpty says that heads show nothing at all.
+var ErrEmpty = errors.New("the head shows nothing, as it does for a wrong read token; what was there stays")
 
 // doubt returns why what heads say of a family cannot be right, or nil.
 func (c *Context) doubt(where at, f *family) error {
@@ -95,12 +96,12 @@ func (c *Context) doubt(where at, f *family) error {
 	switch {
 	case where.token == c.unit && where.token != c.slice, !isGroup(where.family):
 		if !own {
-			return errEmpty
+			return ErrEmpty
 		}
 	case c.writes(where.family) && !own:
 		return ErrDoubted
 	case len(f.said) == 0:
-		return errEmpty
+		return ErrEmpty
 	}
 	return nil
 }

@@ -2,8 +2,11 @@ package known
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/renci-nrig/comet-go/comet"
+	"github.com/renci-nrig/comet-go/scope"
 )
 
 // Shown reports whether a head has ever shown something of the context that could be believed: the VM's own entry, or, where it only
@@ -24,13 +27,9 @@ func (c *Context) Shown() bool {
 func (c *Context) Invisible() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	heard, writes := false, false
-	for where := range c.families {
-		writes = writes || c.writes(where.family)
-	}
+	heard := false
 	for where, f := range c.families {
-		_, own := f.said[c.self.ReservationID]
-		if own || !writes && isGroup(where.family) && len(f.said) > 0 {
+		if c.shows(where, f) {
 			return nil
 		}
 		heard = heard || isGroup(where.family) && f.said != nil
@@ -41,10 +40,51 @@ func (c *Context) Invisible() error {
 	return &invisible{c.self.SliceID.String(), c.self.ReservationID.String()}
 }
 
+// shows reports whether heads show something now that they show for the right token alone: the VM's own entry, or, where it only reads,
+// another's.
+func (c *Context) shows(where at, f *family) bool {
+	_, own := f.said[c.self.ReservationID]
+	writes := func(where at) bool { return c.writes(where.family) }
+	return own || isGroup(where.family) && len(f.said) > 0 && !slices.ContainsFunc(slices.Collect(maps.Keys(c.families)), writes)
+}
+
+// Unshown is an error that matches comet.ErrNotFound where heads answer and show nothing at all under the read token that shows this
+// family: neither it nor another one. It may not be there yet, or the token is wrong; heads do not tell which.
+func (c *Context) Unshown(family scope.Family) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	token := c.slice
+	if !isGroup(family) {
+		token = c.unit
+	}
+	heard := false
+	for where, f := range c.families {
+		if where.token != token {
+			continue
+		}
+		if c.shows(where, f) {
+			return nil
+		}
+		heard = heard || f.said != nil
+	}
+	if !heard {
+		return nil
+	}
+	return unshown{}
+}
+
+type unshown struct{}
+
+func (unshown) Error() string {
+	return "nothing is shown under this read token: not there, or the token is wrong"
+}
+
+func (unshown) Unwrap() error { return comet.ErrNotFound }
+
 type invisible struct{ slice, key string }
 
 func (i *invisible) Error() string {
-	return fmt.Sprintf("slice %s shows no entry of key %s: wrong key, wrong read token, or the slice was deleted", i.slice, i.key)
+	return fmt.Sprintf("slice %s shows no entry of key %s: wrong key, group or read token, or the slice was deleted", i.slice, i.key)
 }
 
 func (*invisible) Unwrap() error { return comet.ErrNotFound }

@@ -44,7 +44,8 @@ type listing struct {
 	first    map[string]string // who has which name
 	changed  bool              // first is not what is kept on disk
 	notes    []frame.Note
-	sure     bool // who is not in it is gone
+
+	sure, believed bool // as in filling
 }
 
 // seen is what a listing depends on.
@@ -52,6 +53,7 @@ type seen struct {
 	turn    int
 	foreign string
 	first   string
+	former  bool
 }
 
 func (d *Directory) groups() []group {
@@ -70,19 +72,25 @@ func (d *Directory) list() (listing, error) {
 	if _, err := d.machine.Load(namesState, &first); err != nil {
 		return listing{}, err
 	}
-	s := seen{turn: turns(d.contexts), foreign: string(foreign), first: fingerprint(first)}
+	whose, err := holds(d.machine, HostsBlock, d.groups())
+	if err != nil {
+		return listing{}, err
+	}
+	s := seen{turn: turns(d.contexts), foreign: string(foreign), first: fingerprint(first), former: whose.former()}
 	if !d.fresh || s != d.seen {
-		d.now, d.seen, d.fresh = d.make(foreign, first), s, true
+		d.now, d.seen, d.fresh = d.make(foreign, first, s.former), s, true
 	}
 	return d.now, nil
 }
 
-func (d *Directory) make(foreign []byte, first map[string]string) (l listing) {
+// make makes the listing. former: the VM has left the slices whose names are those that were first.
+func (d *Directory) make(foreign []byte, first map[string]string, former bool) (l listing) {
 	n := names{domain: d.ownDomain(), own: d.ownNames(), heads: d.headNames(), taken: foreignNames(foreign), first: first}
 	all := claims{}
-	l.sure = answers(d.groups(), &l.notes, func(g group, p known.Peer) {
+	l.sure, l.believed = answers(d.groups(), &l.notes, func(g group, p known.Peer) {
 		each(p, g.family, &l.notes, func(h scope.Host) error { return n.hear(all, who(g.in, p.Key), p.Modified, h) })
 	})
+	l.sure = l.sure || l.believed && former
 	l.accepted, l.first = n.decide(all, l.sure, &l.notes)
 	l.changed = fingerprint(l.first) != fingerprint(first)
 	return l

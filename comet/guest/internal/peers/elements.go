@@ -68,9 +68,10 @@ func groups(contexts []*known.Context, familyOf func(string) (scope.Family, erro
 	return all
 }
 
-// answers asks what is known of each group, and notes what is in doubt or not heard yet. sure: what no group shows is gone.
-func answers(groups []group, notes *[]frame.Note, take func(group, known.Peer)) (sure bool) {
-	sure = true
+// answers asks what is known of each group, and notes what is in doubt or not heard yet. sure: what no group shows is gone. believed: no
+// group is in doubt.
+func answers(groups []group, notes *[]frame.Note, take func(group, known.Peer)) (sure, believed bool) {
+	sure, believed = true, true
 	for _, g := range groups {
 		a := g.in.Group(g.family)
 		if a.Doubt != nil {
@@ -80,12 +81,13 @@ func answers(groups []group, notes *[]frame.Note, take func(group, known.Peer)) 
 			}
 			*notes = append(*notes, frame.Note{Kind: kind, About: g.family.String(), Why: frame.OneLine(a.Doubt.Error())})
 		}
+		believed = believed && a.Doubt == nil
 		sure = sure && a.Doubt == nil && a.Settled
 		for _, p := range a.Peers {
 			take(g, p)
 		}
 	}
-	return sure
+	return sure, believed
 }
 
 // turns changes whenever any of the contexts may have something new.

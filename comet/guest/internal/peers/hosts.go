@@ -18,7 +18,7 @@ func (Hosts) Name() string { return "hosts" }
 
 // Plan makes the block hold the VMs of all groups, sorted. In doubt it loses nothing.
 func (h Hosts) Plan(context.Context) (frame.Plan, error) {
-	return h.hosts.Get(h.machine, turns(h.contexts), []string{HostsBlock.File, h.machine.State(namesState)}, h.plan)
+	return h.hosts.Get(h.machine, turns(h.contexts), []string{HostsBlock.File, h.machine.State(namesState), heldFile}, h.plan)
 }
 
 func (h Hosts) plan() (p frame.Plan, err error) {
@@ -30,26 +30,20 @@ func (h Hosts) plan() (p frame.Plan, err error) {
 	if err != nil {
 		return p, err
 	}
-	p.Notes = l.notes
-	lines := l.lines()
-	if !l.sure {
-		if len(lines) == 0 {
-			p.Count = len(have)
-			return p, nil
-		}
-		lines = append(lines, h.staying(have, l)...)
+	whose, err := holds(h.machine, HostsBlock, h.groups())
+	if err != nil {
+		return p, err
 	}
-	p.Count, p.Later = len(lines), missing(lines, have)
+	p.Notes = l.notes
 	if len(h.groups()) == 0 && !h.machine.Ever(namesState) {
 		return p, nil // what stands there is somebody else's
 	}
-	p.Steps, err = h.machine.SetBlock(HostsBlock, lines)
-	if l.changed { // in this order: who stands in the file has its name
-		p.Steps = append([]frame.Step{{Text: "remember who has which host name", Own: true, Do: func(context.Context) error {
+	if l.changed && (l.sure || len(l.lines()) > 0) { // in this order: who stands in the file has its name
+		p.Steps = []frame.Step{{Text: "remember who has which host name", Own: true, Do: func(context.Context) error {
 			return h.machine.Save(namesState, l.first)
-		}}}, p.Steps...)
+		}}}
 	}
-	return p, err
+	return p, whose.plan(&p, filling{l.lines(), have, h.staying(have, l), l.sure, l.believed})
 }
 
 // missing counts the lines that are not among those that are there.

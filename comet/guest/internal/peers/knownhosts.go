@@ -24,7 +24,7 @@ const maxHostKeys = 8
 
 // Plan makes the block hold the host keys of the VMs whose name is accepted, sorted. In doubt it loses nothing.
 func (k KnownHosts) Plan(context.Context) (frame.Plan, error) {
-	files := []string{KnownHostsBlock.File, HostsBlock.File, k.machine.State(namesState)}
+	files := []string{KnownHostsBlock.File, HostsBlock.File, k.machine.State(namesState), heldFile}
 	return k.knownHosts.Get(k.machine, turns(k.contexts), files, k.plan)
 }
 
@@ -47,22 +47,23 @@ func (k KnownHosts) plan() (p frame.Plan, err error) {
 			lines = append(lines, name+" "+key)
 		}
 	}
-	if !l.sure {
-		if len(lines) == 0 {
-			p.Count = len(have)
-			return p, nil
-		}
-		for _, line := range have {
-			name, key, _ := strings.Cut(line, " ")
-			canonical, err := sshkey.Canonical(key)
-			if err == nil && canonical == key && l.accepted[name].hostKeys == "" && k.peersName(name) {
-				lines = append(lines, line)
-			}
+	whose, err := holds(k.machine, KnownHostsBlock, k.groups())
+	if err != nil {
+		return p, err
+	}
+	return p, whose.plan(&p, filling{lines, have, k.staying(have, l), l.sure, l.believed})
+}
+
+// staying returns the lines that stand there and that nobody contradicts.
+func (k KnownHosts) staying(have []string, l listing) (stay []string) {
+	for _, line := range have {
+		name, key, _ := strings.Cut(line, " ")
+		canonical, err := sshkey.Canonical(key)
+		if err == nil && canonical == key && l.accepted[name].hostKeys == "" && k.peersName(name) {
+			stay = append(stay, line)
 		}
 	}
-	p.Count, p.Later = len(lines), missing(lines, have)
-	p.Steps, err = k.machine.SetBlock(KnownHostsBlock, lines)
-	return p, err
+	return stay
 }
 
 // hostKeys returns a peer's host keys in canonical form.

@@ -31,10 +31,10 @@ type PubKeys struct {
 
 // keyring is the keys of the other VMs.
 type keyring struct {
-	lines []string
-	types map[string]bool // type and base64 of each
-	notes []frame.Note
-	sure  bool
+	lines          []string
+	types          map[string]bool // type and base64 of each
+	notes          []frame.Note
+	sure, believed bool // as in filling
 }
 
 // NewPubKeys returns the module for the contexts' VMs.
@@ -47,7 +47,7 @@ func (*PubKeys) Name() string { return "pubkeys" }
 
 // Plan makes the block hold the keys of all groups, sorted. In doubt it loses nothing.
 func (k *PubKeys) Plan(context.Context) (frame.Plan, error) {
-	return k.settled.Get(k.machine, turns(k.contexts), []string{KeysBlock.File, k.machine.State(keysState)}, k.plan)
+	return k.settled.Get(k.machine, turns(k.contexts), []string{KeysBlock.File, k.machine.State(keysState), heldFile}, k.plan)
 }
 
 func (k *PubKeys) plan() (p frame.Plan, err error) {
@@ -56,27 +56,21 @@ func (k *PubKeys) plan() (p frame.Plan, err error) {
 	if err != nil {
 		return p, err
 	}
-	p.Notes = ring.notes
-	lines := ring.lines
-	if !ring.sure {
-		if len(lines) == 0 {
-			p.Count = len(have)
-			return p, nil
-		}
-		lines = append(slices.Clone(lines), ring.staying(have)...)
+	h, err := holds(k.machine, KeysBlock, k.groups())
+	if err != nil {
+		return p, err
 	}
-	p.Count, p.Later = len(lines), missing(lines, have)
+	p.Notes = ring.notes
 	kept := false
 	if _, err := k.machine.Load(keysState, &kept); err != nil || len(k.groups()) == 0 && !k.machine.Ever(keysState) {
 		return p, err // what stands there is somebody else's
 	}
-	p.Steps, err = k.machine.SetBlock(KeysBlock, lines)
-	if !kept && len(lines) > 0 { // in this order: what stands in the file is known to be the guest's
-		p.Steps = append([]frame.Step{{Text: "remember that the block of keys is the guest's", Own: true, Do: func(context.Context) error {
+	if !kept && len(ring.lines) > 0 { // in this order: what stands in the file is known to be the guest's
+		p.Steps = []frame.Step{{Text: "remember that the block of keys is the guest's", Own: true, Do: func(context.Context) error {
 			return k.machine.Save(keysState, true)
-		}}}, p.Steps...)
+		}}}
 	}
-	return p, err
+	return p, h.plan(&p, filling{ring.lines, have, ring.staying(have), ring.sure, ring.believed})
 }
 
 // Lines returns the keys of the other VMs that are known, one in each line.
@@ -98,7 +92,7 @@ func (k *PubKeys) read() keyring {
 func (k *PubKeys) make() keyring {
 	r := keyring{types: map[string]bool{}}
 	lines := map[string]bool{}
-	r.sure = answers(k.groups(), &r.notes, func(g group, p known.Peer) {
+	r.sure, r.believed = answers(k.groups(), &r.notes, func(g group, p known.Peer) {
 		each(p, g.family, &r.notes, func(e scope.PubKey) error {
 			if e.ElementKey() == "" {
 				return nil // not filled in yet

@@ -99,16 +99,43 @@ func (p *Publish) planKey(plan *frame.Plan) error {
 	if len(p.pubKeys()) == 0 {
 		return nil
 	}
-	line, steps, err := sshkey.Own(p.Machine, p.KeyKind, "root@"+scope.CanonicalHostName(p.Contexts[0].Self().HostName))
+	line, steps, err := p.key()
 	if err != nil {
 		return err
 	}
 	if line == "" {
-		plan.Steps, plan.More = append(plan.Steps, steps...), true
-		return nil
+		plan.Steps = append(plan.Steps, steps...)
+		return p.planNewKey(plan)
 	}
 	return p.inEach(plan, p.pubKeys(), "root's SSH key", func(_ *known.Context, l *scope.List) error { return setKey(l, line) })
 }
+
+// key is root's SSH key, or how it is made.
+func (p *Publish) key() (line string, steps []frame.Step, err error) {
+	return sshkey.Own(p.Machine, p.KeyKind, "root@"+scope.CanonicalHostName(p.Contexts[0].Self().HostName))
+}
+
+// planNewKey plans to publish a key that steps before make: whatever it is, it is another than those in the entries.
+func (p *Publish) planNewKey(plan *frame.Plan) error {
+	made := false
+	set := func(_ *known.Context, l *scope.List) error {
+		if !made {
+			return setKey(l, "new")
+		}
+		line, _, err := p.key()
+		if err == nil && line == "" {
+			err = errNoKey
+		}
+		if err != nil {
+			return err
+		}
+		return setKey(l, line)
+	}
+	defer func() { made = true }()
+	return p.inEach(plan, p.pubKeys(), "the new key", set)
+}
+
+var errNoKey = errors.New("root's SSH key is not there: it was removed after it was made")
 
 // setKey puts the VM's key into its own element: the one that has it, else one that waits to be filled in, else the first, which has the
 // key of before.
