@@ -48,7 +48,10 @@ func neucad(c *urfave.Context) error {
 	case "stop":
 		return told(local().Stop(c.Context))
 	case "restart":
-		return cmp.Or(told(local().Stop(c.Context)), start(nil, []string{"run"}))
+		if err := local().Stop(c.Context); err != nil {
+			return told(err)
+		}
+		return start(nil, []string{"run"})
 	}
 	return cli.Usage(neucadUsage, "%q is none of them", args[0])
 }

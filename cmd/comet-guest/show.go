@@ -108,7 +108,10 @@ func show(c *urfave.Context) error {
 		if errors.Is(err, comet.ErrNotFound) {
 			says = "the head shows nothing of this VM"
 		}
-		fmt.Fprintf(c.App.ErrWriter, "%s; this is what was known at %s\n", says, t.Before.Local().Format(time.DateTime))
+		if !t.Before.IsZero() {
+			says += "; this is what was known at " + t.Before.Local().Format(time.DateTime)
+		}
+		fmt.Fprintln(c.App.ErrWriter, says)
 	}
 	for _, n := range t.Notes {
 		if strings.HasPrefix(n.About, shows[i].name) {

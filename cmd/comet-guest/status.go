@@ -22,8 +22,9 @@ func statusCommand() *urfave.Command {
 		Usage: "say how things are, or wait until they are well",
 		Description: "Shows what the running guest says of itself and of its modules. With --wait it waits until heads have answered and every module has\n" +
 			"done all that there is to do, or, with --for, until as many hosts, pubkeys, users… are in place; it exits with 7 when --timeout is\n" +
-			"over before. It exits with 1 when a module has failed, as by a script that ended with another status than 0, or no guest runs, and\n" +
-			"with 5, 4 or 3 when no head is reached, or none is trusted, or what heads show is nothing of this VM.\n\n" +
+			"over before. It exits with 1 when a module has failed, as by a script that ended with another status than 0, or does not believe\n" +
+			"what it is told, or no guest runs, and with 5, 4 or 3 when no head is reached, or none is trusted, or what heads show is nothing of\n" +
+			"this VM.\n\n" +
 			"Hosts and pubkeys count the other VMs: for a slice of N give N-1. Users, interfaces, routes, storage and scripts count what is in\n" +
 			"place, or has ended well, of what the VM is told; publish counts own entries, known-hosts keys.\n\n" +
 			"   comet-guest status --wait --for hosts=2 --timeout 5m",
@@ -87,8 +88,11 @@ func verdict(st service.Status) error {
 		}
 	}
 	for _, m := range st.Modules {
-		if m.State == guest.StateFailed {
+		switch m.State {
+		case guest.StateFailed:
 			return fmt.Errorf("%s has failed: %s", m.Name, m.Because())
+		case guest.StateDoubted:
+			return fmt.Errorf("%s is in doubt: %s", m.Name, m.Because())
 		}
 	}
 	return nil

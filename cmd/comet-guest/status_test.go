@@ -26,6 +26,8 @@ func TestWhatIsWaitedFor(t *testing.T) {
 		"nobody has said anything": {heard, guest.ModuleStatus{State: guest.StateUnknown, Error: "not known yet"}, "m is unknown: not known yet", ""},
 		"something is under way":   {heard, guest.ModuleStatus{State: guest.StatePending}, "m is pending", ""},
 		"it is tried again":        {heard, guest.ModuleStatus{State: guest.StateFailed, Error: "broken"}, "m is failed: broken", "m has failed: broken"},
+		"what heads say is not believed": {heard, guest.ModuleStatus{State: guest.StateDoubted, Notes: []guest.Note{{Kind: "doubted", About: "hostsall", Why: "it is empty"}}},
+			"m is doubted: hostsall: it is empty", "m is in doubt: hostsall: it is empty"},
 		"a script failed, another goes on": {heard, guest.ModuleStatus{State: guest.StateFailed, Notes: []guest.Note{failed, running}},
 			"m is failed: script a: ended with status 3", "m has failed: script a: ended with status 3"},
 		"the last script failed": {heard, guest.ModuleStatus{State: guest.StateFailed, Notes: []guest.Note{failed}},

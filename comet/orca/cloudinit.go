@@ -38,7 +38,8 @@ const (
 const maxUserData = 65535
 
 // CloudInit writes user data for cloud-init that gives a VM its user data u and the CA of the heads, installs the guest and starts it
-// anew: one that the image has may have begun already, with nobody to say who the VM is. It has tokens in it. What a VM could not use is an error: no CA, a package that is not fetched safely, more than OpenStack takes.
+// anew: one that the image has may have begun already, with nobody to say who the VM is. It has tokens in it. What a VM could not use is an
+// error: no CA, a package that is not fetched safely, more than OpenStack takes.
 func (i Install) CloudInit(u UserData) ([]byte, error) {
 	fetch, err := i.script()
 	if err != nil {

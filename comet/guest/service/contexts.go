@@ -7,14 +7,13 @@ import (
 	"io/fs"
 	"log/slog"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/renci-nrig/comet-go/comet/guest"
 	"github.com/renci-nrig/comet-go/comet/guest/identity"
-	"github.com/renci-nrig/comet-go/comet/guest/settings"
 )
 
 // contexts returns all that the VM takes part in: what its metadata says first, and then what guests were told by flags.
@@ -41,10 +40,29 @@ func (s *Service) contexts(self identity.Identity) (all []identity.Identity, err
 			all = append(all, one)
 		}
 	}
-	if s.Given != nil { // what flags say now, not what they said before
+	switch { // what flags say now, not what they said before
+	case s.Given == nil:
+	case len(all) > 0 && sameVM(all[0], self):
+		all[0] = withAccess(all[0], self)
+	default:
 		all = append(all, self)
 	}
 	return all, nil
+}
+
+// withAccess returns the VM as metadata has it, with what flags say of its slice: the tokens, and groups beside those that it is in.
+func withAccess(main, self identity.Identity) identity.Identity {
+	told, given := main.UserData.Slice, self.UserData.Slice
+	given.HostsRead = united(told.HostsRead, given.HostsRead)
+	given.HostsWrite = united(told.HostsWrite, given.HostsWrite)
+	given.PubKeysRead = united(told.PubKeysRead, given.PubKeysRead)
+	given.PubKeysWrite = united(told.PubKeysWrite, given.PubKeysWrite)
+	main.UserData.Slice = given
+	return main
+}
+
+func united(a, b []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(a, b))))
 }
 
 // further returns the files of the contexts that guests were told of by flags.
@@ -66,52 +84,9 @@ func (s *Service) further() (names []string, err error) {
 	return names, nil
 }
 
-// join leaves the context that flags name to the guest that runs on the machine already, once heads have shown that there is such a VM.
-func (s *Service) join(ctx context.Context, set settings.Settings) error {
-	self, err := s.search(set, identity.Identity{}).Find(ctx)
-	if err != nil {
-		return &InputError{err}
-	}
-	if err := s.visible(ctx, set, self); err != nil {
-		return err
-	}
-	if err := s.keep(self); err != nil {
-		return err
-	}
-	st, err := ReadStatus(s.Root, set)
-	if err == nil {
-		err = st.signal(unix.SIGHUP)
-	}
-	if err != nil {
-		return fmt.Errorf("tell the guest that runs of the context: %w", err)
-	}
-	s.log().Info("the guest that runs on this machine takes the context up", slog.String("context", self.UserData.SliceID.String()))
-	return nil
-}
-
-// visible waits until a head answers, and returns why what it shows is nothing of the VM that flags name.
-func (s *Service) visible(ctx context.Context, set settings.Settings, self identity.Identity) error {
-	for said := false; ; said = true {
-		st, err := s.Plan(ctx)
-		switch c := contextOf(st, self); {
-		case c.Shown:
-			return nil
-		case c.Failure != guest.NoHead:
-			return err
-		}
-		if !said {
-			s.log().Warn("the guest that runs on this machine is told when a head answers", slog.Any("because", err))
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(set.Every):
-		}
-	}
-}
-
 // Leave makes the machine leave the contexts that flags have named, and nothing else: a guest that was started by flags ends, and what it
-// wrote stays as it is; another that runs goes on without them. Where soon, other flags follow at once, which tell that guest.
+// wrote stays as it is; another that runs goes on without them, and what waits to tell it of them gives up. Where soon, other flags follow
+// at once, which tell that guest.
 func (s *Service) Leave(ctx context.Context, soon bool) error {
 	set, err := s.Settings()
 	if err != nil {
@@ -129,15 +104,15 @@ func (s *Service) Leave(ctx context.Context, soon bool) error {
 	if err := s.forget(); err != nil {
 		return err
 	}
-	if st, err = ReadStatus(s.Root, set); err != nil || st.State == StateStopped || soon {
+	if st, err = ReadStatus(s.Root, set); err != nil || soon {
 		return err
 	}
 	return st.signal(unix.SIGHUP)
 }
 
-// signal sends a signal to the guest. One that has just ended needs none.
+// signal sends a signal to the guest that runs. Where none does, the process of that number may be anybody's.
 func (s Status) signal(signal unix.Signal) error {
-	if s.PID <= 0 { // which would be our own processes
+	if s.State == StateStopped || s.PID <= 0 { // which would be our own processes
 		return nil
 	}
 	if err := unix.Kill(s.PID, signal); !errors.Is(err, unix.ESRCH) {

@@ -86,22 +86,48 @@ func contextOf(st guest.Status, self identity.Identity) guest.ContextStatus {
 // keep keeps who the VM is, for a start at which nobody says so. What flags say becomes one of the further contexts, which every guest of
 // this machine serves: the blocks that they write are the same.
 func (s *Service) keep(self identity.Identity) error {
-	name := identityFile
-	if s.Given != nil {
-		name = path.Join(contextsFolder, self.InstanceID)
+	folder, err := s.keepsIn()
+	if err != nil {
+		return err
 	}
+	defer folder.Close()
+	return s.keepThere(folder, self)
+}
+
+// keepsIn opens the folder in which it is kept who the VM is, making it.
+func (s *Service) keepsIn() (folder *os.Root, err error) {
+	folders := []string{frame.StateFolder}
+	if s.Given != nil {
+		folders = append(folders, contextsFolder)
+	}
+	root, err := openRoot(s.Root)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	for _, name := range folders {
+		if err = frame.MakeFolder(root, name, 0o700); err != nil {
+			return nil, fmt.Errorf("keep who the VM is: %w", err)
+		}
+	}
+	if folder, err = root.OpenRoot(folders[len(folders)-1]); err != nil {
+		return nil, fmt.Errorf("keep who the VM is: %w", err)
+	}
+	return folder, nil
+}
+
+func (s *Service) keepThere(folder *os.Root, self identity.Identity) error {
 	root, err := openRoot(s.Root)
 	if err != nil {
 		return err
 	}
 	defer root.Close()
-	self.Machine = identity.Machine(root)
-	for _, folder := range []string{frame.StateFolder, path.Dir(name)} {
-		if err := frame.MakeFolder(root, folder, 0o700); err != nil {
-			return fmt.Errorf("keep who the VM is: %w", err)
-		}
+	name := path.Base(identityFile)
+	if s.Given != nil {
+		name = self.InstanceID
 	}
-	_, err = atomicfile.Replace(root, name, self.Marshal(), atomicfile.ReplaceOptions{New: &atomicfile.Options{Mode: 0o600}, NoLinks: true})
+	self.Machine = identity.Machine(root)
+	_, err = atomicfile.Replace(folder, name, self.Marshal(), atomicfile.ReplaceOptions{New: &atomicfile.Options{Mode: 0o600}, NoLinks: true})
 	if err == nil && s.Given != nil {
 		err = s.replace(root, self)
 	}

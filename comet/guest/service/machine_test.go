@@ -12,9 +12,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/guest/identity"
 	"github.com/renci-nrig/comet-go/comet/guest/service"
 	"github.com/renci-nrig/comet-go/comet/guest/settings"
+	"github.com/renci-nrig/comet-go/scope"
 )
 
 // putFile writes a file of the machine.
@@ -154,6 +156,30 @@ func TestACleanRefusesWhileAGuestRuns(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, w.file(identityAt))
 	assert.NotContains(t, w.file("etc/hosts"), "peer")
+}
+
+// Flags may name the VM of which metadata has told. It is one context then, with the tokens that flags give, and the machine's own state.
+func TestFlagsMayNameTheVMItself(t *testing.T) {
+	w := newWorld(t)
+	u := w.self("own")
+	u.Slice.Tokens = scope.NewTokens() // of before
+	w.tell(w.ini(u))
+	st, err := w.service().Once(t.Context())
+	require.ErrorIs(t, err, comet.ErrNotFound)
+	instance := st.Instance
+
+	w.put("hostsmore", "own", scope.Encode(scope.Host{HostName: "own"}))
+	w.put("hostsmore", "further", scope.Encode(scope.Host{HostName: "further", IP: "10.0.0.3"}))
+	u = w.self("own")
+	u.Slice.HostsRead, u.Slice.HostsWrite = []string{"more"}, []string{"more"}
+	s := w.service()
+	s.Given = &identity.Given{UserData: u}
+	st, err = s.Once(t.Context())
+	require.NoError(t, err)
+	require.Len(t, st.Contexts, 1)
+	assert.Equal(t, instance, st.Instance)
+	assert.Contains(t, w.file("etc/hosts"), "10.0.0.2\tpeer\n")
+	assert.Contains(t, w.file("etc/hosts"), "10.0.0.3\tfurther\n")
 }
 
 // What flags have begun ends, and nothing else: the guest of the machine itself goes on.

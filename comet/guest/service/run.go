@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/renci-nrig/comet-go/comet/guest"
 	"github.com/renci-nrig/comet-go/comet/guest/identity"
 	"github.com/renci-nrig/comet-go/comet/guest/settings"
 )
@@ -160,60 +159,11 @@ func (r *run) live(ctx context.Context, self identity.Identity) (next identity.I
 	if err != nil {
 		return r.mend(ctx, self, err)
 	}
-	remembered := r.remember(self, o.guest.Status()) // only now: what cannot be used must not replace what can
+	l := &life{run: r, o: o, of: self, since: time.Now()}
+	l.remembered = r.remember(self, o.guest.Status()) // only now: what cannot be used must not replace what can
 	r.log().Info("this VM is "+self.UserData.HostName, slog.String("context", self.UserData.SliceID.String()), slog.String("source", self.Source))
-	began := time.Now()
-	living, cancel := context.WithCancel(ctx)
-	passes := make(chan guest.Status, 1)
-	ended := make(chan error, 1)
-	go func() { ended <- o.guest.Run(living, func(st guest.Status) { latest(passes, st) }) }()
-	found := r.find(living, self)
-	defer func() {
-		cancel()
-		if found != nil {
-			for range found { // it ends with living
-			}
-		}
-		err = errors.Join(err, <-ended, o.close())
-	}()
-	again := time.NewTicker(lookAgain)
-	defer again.Stop()
-	beat := r.heartbeat()
-	defer beat.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return self, true, nil
-		case <-r.reload:
-			r.reread(ctx)
-			return self, true, nil
-		case st := <-passes:
-			remembered = remembered || r.remember(self, st)
-			r.tell(Status{Status: st, State: StateRunning, Source: self.Source})
-		case <-beat.C:
-			r.beat(o.guest.Status())
-		case <-again.C:
-			if found == nil { // nobody is being asked
-				found = r.find(living, self)
-			}
-		case now, ok := <-found:
-			if !ok {
-				found = nil
-				continue
-			}
-			if !same(self, now) {
-				if wait := leastLife - time.Since(began); wait > 0 && ctx.Err() == nil {
-					select {
-					case <-ctx.Done():
-					case <-time.After(wait):
-					}
-				}
-				r.log().Info("the VM is told something new of itself", slog.String("source", now.Source))
-				return now, true, nil
-			}
-			o.self.Store(&now)
-		}
-	}
+	next, err = l.serve(ctx)
+	return next, true, err
 }
 
 // mend waits until what says who the VM is, or the settings, have changed, after they could not be used.
@@ -240,32 +190,4 @@ func (r *run) mend(ctx context.Context, self identity.Identity, err error) (iden
 		}
 		return self, true, nil
 	}
-}
-
-// same reports whether two identities say the same but for addresses.
-func same(a, b identity.Identity) bool {
-	return a.InstanceID == b.InstanceID && a.OpenStack == b.OpenStack && said(a) == said(b)
-}
-
-// said is what an identity says of the VM. OpenStack's metadata has more in it, some of it another each time: a random seed.
-func said(i identity.Identity) string {
-	if i.OpenStack {
-		if text, err := i.UserData.INI(); err == nil {
-			return string(text)
-		}
-	}
-	return i.Text.Reveal()
-}
-
-// leastLife is how long a guest runs at least before another identity takes its place, so that a source that says something else each
-// time does not keep the machine busy.
-const leastLife = 10 * time.Second
-
-// latest puts a value into a channel of one, in the place of one that nobody took.
-func latest[T any](c chan T, v T) {
-	select {
-	case <-c:
-	default:
-	}
-	c <- v
 }

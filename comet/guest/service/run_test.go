@@ -4,9 +4,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -104,6 +106,57 @@ func TestChangedUserDataIsTakenUp(t *testing.T) {
 		return len(st.Contexts) == 1 && st.Contexts[0].Key == "renamed" && knows(2)(st)
 	})
 	assert.Equal(t, "renamed", st.Instance)
+	r.stop()
+}
+
+// A guest that is soon to be another VM's hears all the same.
+func TestTheGuestHearsWhileItMayNotChangeYet(t *testing.T) {
+	w := newWorld(t)
+	w.tell(w.ini(w.self("own")))
+	s, log := w.logged()
+	r := w.start(s)
+	w.status(knows(1))
+	w.member("renamed")
+	w.tell(w.ini(w.self("renamed")))
+	r.reload <- struct{}{}
+	require.Eventually(t, func() bool { return strings.Contains(log.String(), "something new of itself") }, waitFor, tick)
+	w.set(nil, errors.New("no such setting"))
+	r.reload <- struct{}{}
+	require.Eventually(t, func() bool { return w.refused.Load() > 0 }, waitFor, tick)
+	assert.NotContains(t, log.String(), "this VM is renamed")
+	r.stop()
+}
+
+// A module that fails is tried again with each pass, and is no news each time.
+func TestWhatFailsOnIsNoNews(t *testing.T) {
+	defer http.DefaultClient.CloseIdleConnections()
+	w := newWorld(t)
+	w.tell(w.ini(w.self("own")))
+	w.set(func(s *settings.Settings) { s.MetricsListen = "127.0.0.1:0" }, nil)
+	require.NoError(t, os.MkdirAll(filepath.Join(w.root, "etc/hosts/a-folder"), 0o755))
+	told := systemd(t, "")
+	s, log := w.logged()
+	s.Notify = service.Systemd()
+	r := w.start(s)
+	for !strings.Contains(hear(t, told, "STATUS="), "hosts failed") {
+	}
+	url := served(t, log, 1)
+	failures := func(more float64) {
+		first := -1.0
+		require.Eventually(t, func() bool {
+			now := parse(t, scrape(t, url))[[3]string{"comet_guest_failures_total", "module", "hosts"}]
+			if first < 0 {
+				first = now
+			}
+			return now >= first+more
+		}, waitFor, tick)
+	}
+	failures(5) // by then all else has come to rest
+	for len(told) > 0 {
+		<-told
+	}
+	failures(10)
+	assert.Less(t, len(told), 5)
 	r.stop()
 }
 

@@ -53,7 +53,7 @@ func (r *run) tell(st Status) {
 	r.measured.status(st)
 	before := r.written
 	quiet := st
-	quiet.At, quiet.Contexts = before.At, heardOf(before, quiet)
+	quiet.At, quiet.Contexts, quiet.Modules = before.At, heardOf(before, quiet), retryOf(before, quiet)
 	if reflect.DeepEqual(before, quiet) && time.Since(before.At) < statusAgain {
 		return
 	}
@@ -77,6 +77,17 @@ func heardOf(before, now Status) []guest.ContextStatus {
 		}
 	}
 	return contexts
+}
+
+// retryOf returns the modules with the times of before, which each pass of a module that fails puts off.
+func retryOf(before, now Status) []guest.ModuleStatus {
+	modules := slices.Clone(now.Modules)
+	for i := range modules {
+		if i < len(before.Modules) {
+			modules[i].Retry = before.Modules[i].Retry
+		}
+	}
+	return modules
 }
 
 // line is the status in one line.

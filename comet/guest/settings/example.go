@@ -32,6 +32,7 @@ func Example() []byte {
 
 func modulesText() string {
 	return "# Each is on, off, or observe: it then says what it would do, and does nothing. What a module has made before it was switched off\n" +
-		"# stays; only metadata-guard takes its rule back. README.md beside the package's copyright says how to take back the rest.\n" +
+		"# stays, but for the rule of metadata-guard, and the files of interfaces that keep networkd and NetworkManager from them: NetworkManager\n" +
+		"# may then take the addresses away. README.md beside the package's copyright says how to take back the rest.\n" +
 		"# Where OpenStack's metadata says who the VM is, as on Chameleon, or flags do (--slice), these are off by default:\n# " + strings.Join(guest.ORCAOnly(), ", ") + "\n"
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/renci-nrig/comet-go/comet"
@@ -95,19 +96,32 @@ func setHost(l *scope.List, own scope.Host) error {
 	return nil
 }
 
+// planKey makes no key before there is an entry for it: of a VM that heads do not know nothing is to stay.
 func (p *Publish) planKey(plan *frame.Plan) error {
-	if len(p.pubKeys()) == 0 {
+	in := p.pubKeys()
+	if len(in) == 0 {
 		return nil
 	}
 	line, steps, err := p.key()
 	if err != nil {
 		return err
 	}
-	if line == "" {
+	if line == "" && slices.ContainsFunc(in, group.waits) {
 		plan.Steps = append(plan.Steps, steps...)
 		return p.planNewKey(plan)
 	}
-	return p.inEach(plan, p.pubKeys(), "root's SSH key", func(_ *known.Context, l *scope.List) error { return setKey(l, line) })
+	return p.inEach(plan, in, "root's SSH key", func(_ *known.Context, l *scope.List) error {
+		if line == "" { // the entry has just come: the next pass makes the key
+			return nil
+		}
+		return setKey(l, line)
+	})
+}
+
+// waits reports whether there is an entry for the VM to fill in.
+func (g group) waits() bool {
+	_, there := g.in.Own(g.family)
+	return there
 }
 
 // key is root's SSH key, or how it is made.

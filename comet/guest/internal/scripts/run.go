@@ -17,7 +17,8 @@ import (
 )
 
 // wrapper runs a script and leaves how it ended in .exit. Its arguments are the folder, the hash, how many blocks of output are kept and
-// where, and the command. The first cat fails at the bound of its file, the second one reads on. A program that the script leaves running keeps the pipe open, and something has to read it; but nobody waits for it.
+// where, and the command. The first cat fails at the bound of its file, the second one reads on. A program that the script leaves running
+// keeps the pipe open, and something has to read it; but nobody waits for it.
 const wrapper = `umask 077
 cd "$1" && rm -f .out && mkfifo .out && echo "$2" >.began || exit
 hash=$2

@@ -1,0 +1,111 @@
+package service_test
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/renci-nrig/comet-go/comet/guest/identity"
+	"github.com/renci-nrig/comet-go/comet/guest/service"
+	"github.com/renci-nrig/comet-go/comet/guest/settings"
+)
+
+// joining is a guest that runs, and a process with flags beside it that waits for heads which are away.
+type joining struct {
+	*running
+	second  *world // the other slice, on other heads
+	hangups chan os.Signal
+	end     context.CancelFunc
+	ended   chan error
+}
+
+func newJoining(t *testing.T) *joining {
+	t.Helper()
+	w := newWorld(t)
+	w.tell(w.ini(w.self("own")))
+	j := &joining{running: w.start(w.service()), second: newWorld(t), hangups: make(chan os.Signal, 1), ended: make(chan error, 1)}
+	signal.Notify(j.hangups, syscall.SIGHUP) // to the guest that runs: here, to this process
+	t.Cleanup(func() { signal.Stop(j.hangups) })
+	w.status(knows(1))
+	j.second.member("far")
+	j.second.heads.Stop(0)
+	log := &buffer{}
+	s := w.service()
+	s.Given, s.Log = &identity.Given{UserData: j.second.self("far")}, slog.New(slog.NewTextHandler(log, nil))
+	ctx, cancel := context.WithCancel(t.Context())
+	j.end = cancel
+	go func() { j.ended <- s.Run(ctx, nil) }()
+	require.Eventually(t, func() bool { return strings.Contains(log.String(), "is told when a head answers") }, waitFor, tick)
+	return j
+}
+
+// kept is what is kept of what flags have said.
+func (j *joining) kept() (names []string) {
+	entries, err := os.ReadDir(filepath.Join(j.root, contextsAt))
+	if !os.IsNotExist(err) {
+		require.NoError(j, err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func TestFlagsThatHeadsHaveNotProvenAreNotRemembered(t *testing.T) {
+	j := newJoining(t)
+	j.end() // as Ctrl-C does
+	require.NoError(t, <-j.ended)
+	assert.Empty(t, j.kept())
+	assert.Empty(t, j.hangups)
+	j.stop()
+}
+
+func TestFlagsCountWhenTheirHeadsAreBack(t *testing.T) {
+	j := newJoining(t)
+	j.second.heads.Restart(0)
+	require.NoError(t, <-j.ended)
+	<-j.hangups
+	assert.Equal(t, []string{"slice-far"}, j.kept())
+	j.end()
+	j.stop()
+}
+
+// What is left while it is waited for is not taken up afterwards.
+func TestAContextIsLeftBeforeItsHeadsAnswer(t *testing.T) {
+	j := newJoining(t)
+	require.NoError(t, j.service().Leave(t.Context(), false))
+	<-j.hangups
+	require.NoError(t, <-j.ended)
+	j.second.heads.Restart(0)
+	assert.Empty(t, j.kept())
+	assert.Empty(t, j.hangups)
+	j.end()
+	j.stop()
+}
+
+// The number of a guest that has ended may be another process's by now: it is this one's here.
+func TestNobodyIsSignalledWhereNoGuestRuns(t *testing.T) {
+	w := newWorld(t)
+	s := w.service()
+	s.Given = &identity.Given{UserData: w.self("own")}
+	r := w.start(s)
+	w.status(knows(1))
+	r.stop()
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	require.NoError(t, w.service().Stop(t.Context()))
+	require.NoError(t, w.service().Leave(t.Context(), false))
+	assert.Empty(t, signals)
+	st, err := service.ReadStatus(w.root, settings.Settings{StatusFile: "/run/status.json"})
+	require.NoError(t, err)
+	assert.Equal(t, os.Getpid(), st.PID)
+}
