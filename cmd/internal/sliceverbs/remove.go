@@ -76,13 +76,13 @@ func remove(c *urfave.Context, do func(context.Context, *controller.Controller) 
 	deleted, err := do(ctx, ctl)
 	end()
 	if err != nil {
-		return fmt.Errorf("%w; %d entries were removed: %s", few{err}, deleted.Removed, toDo(err))
+		return fmt.Errorf("%w; %d entries were removed: %s", few{err}, deleted.Removed, hint(err))
 	}
 	return cli.Say(c, shownDeleted{id, deleted.Removed, deleted.Absent}, fmt.Sprintf("slice %s: %s", id, deleted))
 }
 
-// toDo says how the rest may go.
-func toDo(err error) string {
+// hint says how the rest may go.
+func hint(err error) string {
 	if errors.Is(err, comet.ErrNoWriteToken) && !errors.Is(err, comet.ErrUnavailable) && !errors.Is(err, context.Canceled) {
 		return "the rest takes the token file of whoever put it there"
 	}
