@@ -61,13 +61,22 @@ func (h *Head) refusal(v *visit, err error) answer {
 	if refused, ok := errors.AsType[*refusal](err); ok {
 		return refused.answer()
 	}
-	if v.Context().Err() != nil {
-		h.log.DebugContext(v.Context(), "client left", "call", v.call, "remote", v.RemoteAddr)
-		return (&refusal{codeLeft, "The client left", "client left"}).answer() // for logs and metrics: nobody reads it
-	}
 	h.log.ErrorContext(v.Context(), "store failed", "call", v.call, "remote", v.RemoteAddr, "error", err)
 	return (&refusal{http.StatusInternalServerError, "The head's store failed; whether a change was made is unknown", "store failed"}).answer()
 }
+
+// left reports whether there is no answer because the client did not wait for it. Then none is sent, and the connection ends: over TLS
+// a client says that it leaves before it closes, and what came back at that moment it might take for the head's answer.
+func (h *Head) left(v *visit, err error) bool {
+	if _, answered := errors.AsType[*refusal](err); answered || v.Context().Err() == nil && !errors.Is(err, errCutShort) {
+		return false
+	}
+	h.log.DebugContext(v.Context(), "client left", "call", v.call, "remote", v.RemoteAddr)
+	return true
+}
+
+// errCutShort is for a body that ends before it is whole, as that of a client does which leaves.
+var errCutShort = errors.New("the body was cut short")
 
 // codeLeft is what logs and metrics show of requests whose client did not wait for the answer, as web servers have it: those are no
 // failures of the head.

@@ -59,7 +59,7 @@ func (c clocked) watch(ctx context.Context, since uint64, more string, tokens ..
 	go func() {
 		defer close(w.done)
 		recorder := httptest.NewRecorder()
-		c.head.ServeHTTP(recorder, r)
+		answered(c.head, recorder, r)
 		w.answer = answer{code: recorder.Code, header: recorder.Header(), raw: recorder.Body.String()}
 		if json.Unmarshal(recorder.Body.Bytes(), &w.answer) == nil && w.answer.code == http.StatusOK {
 			json.Unmarshal(w.answer.Value, &w.value)

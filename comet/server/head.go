@@ -93,7 +93,8 @@ func New(store Store, opts ...Option) *Head {
 	return h
 }
 
-// ServeHTTP answers one call. Every answer but /openapi.json is the protocol's JSON envelope.
+// ServeHTTP answers one call. Every answer but /openapi.json is the protocol's JSON envelope. Where the client has left it panics with
+// [http.ErrAbortHandler], which ends the connection.
 func (h *Head) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	v := &visit{Request: r, began: time.Now(), call: "unknown"}
 	if len(r.TransferEncoding) > 0 {
@@ -110,6 +111,8 @@ func (h *Head) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case errors.Is(err, errNotModified):
 		a.code = http.StatusNotModified
 		w.WriteHeader(a.code)
+	case err != nil && h.left(v, err):
+		a.code = codeLeft
 	case err != nil:
 		a = h.refusal(v, err)
 		fallthrough
@@ -117,4 +120,7 @@ func (h *Head) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.send(w)
 	}
 	h.end(v, a)
+	if a.code == codeLeft {
+		panic(http.ErrAbortHandler)
+	}
 }

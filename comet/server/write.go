@@ -77,6 +77,8 @@ func readBody(w http.ResponseWriter, v *visit, what string, most int) ([]byte, e
 		return nil, &refusal{http.StatusRequestEntityTooLarge, fmt.Sprintf("The %s is longer than %d bytes", what, most), what + " too long"}
 	}
 	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, errCutShort
 	case err != nil:
 		return nil, bad("The request body could not be read to its end", "unreadable body")
 	case len(body) == 0:

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -106,10 +107,7 @@ func TestAScriptEndsWhileThereIsNoGuest(t *testing.T) {
 func cutShort(t *testing.T, v *vm) {
 	t.Helper()
 	require.NoError(t, unix.Mkfifo("/root/first", 0o600))
-	plan, err := v.module.Plan(t.Context())
-	require.NoError(t, err)
-	require.Len(t, plan.Steps, 1)
-	require.NoError(t, plan.Steps[0].Do(t.Context()))
+	require.NoError(t, v.tryFirst())
 	pid, err := strconv.Atoi(strings.TrimSpace(frametest.Read(t, "/root/first")))
 	require.NoError(t, err)
 	group, err := syscall.Getpgid(pid)
@@ -190,12 +188,9 @@ func TestAJournalWithoutAScript(t *testing.T) {
 	}
 	v := newVM(t)
 	v.want(script("first", "echo fine"))
-	plan, err := v.module.Plan(t.Context())
-	require.NoError(t, err)
-	require.Len(t, plan.Steps, 1)
-	hidden := hide(t, "/bin/sh")
-	require.Error(t, plan.Steps[0].Do(t.Context()))
-	hidden()
+	back := hide(t, "/bin/sh")
+	require.Error(t, v.tryFirst())
+	back()
 
 	v.restart()
 	r := v.run()
@@ -203,14 +198,79 @@ func TestAJournalWithoutAScript(t *testing.T) {
 	assert.Equal(t, "fine\n", output(t, "first"))
 
 	v.want(script("second", "echo fine"))
-	plan, err = v.module.Plan(t.Context())
-	require.NoError(t, err)
-	hidden = hide(t, "/bin/sh")
-	require.Error(t, plan.Steps[0].Do(t.Context()))
-	hidden()
+	back = hide(t, "/bin/sh")
+	require.Error(t, v.tryFirst())
+	back()
 	reboot(t)
 	v.restart()
 	assert.Contains(t, about(v.run().Plan.Notes), "script second: was cut short")
+}
+
+// A guest that is killed while it starts a script may leave a process that is not yet to be known as the script's. The next guest starts
+// the script, and one of the two processes finds it begun: the script runs once, whichever comes first.
+func TestAScriptThatIsStartedTwiceRunsOnce(t *testing.T) {
+	for _, first := range []string{"its own", "the other"} {
+		t.Run(first, func(t *testing.T) {
+			if !frametest.Inside(t) {
+				return
+			}
+			v := newVM(t)
+			require.NoError(t, unix.Mkfifo("/root/begun", 0o600))
+			require.NoError(t, unix.Mkfifo("/root/more", 0o600))
+			v.want(script("first", "echo ran >>/root/ran; if mkdir /root/once; then echo begun >/root/begun; read x </root/more; fi"))
+			other := v.startOf()
+			plan, err := v.module.Plan(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, []string{"run script first"}, frametest.Texts(plan))
+			start := []func() error{func() error { return plan.Steps[0].Do(t.Context()) }, other.Start}
+			if first == "the other" {
+				slices.Reverse(start)
+			}
+			require.NoError(t, start[0]())
+			frametest.Read(t, "/root/begun")
+			require.NoError(t, start[1]())
+			if first == "its own" {
+				_ = other.Wait()
+			}
+			frametest.Write(t, "/root/more", "more\n", 0)
+			r := v.run()
+			assert.Empty(t, about(r.Plan.Notes))
+			assert.Equal(t, 1, r.Plan.Count)
+			assert.Equal(t, "ran\n", frametest.Read(t, "/root/ran"))
+			if first == "the other" {
+				require.NoError(t, other.Wait())
+			}
+		})
+	}
+}
+
+// startOf returns how the first script is started, and leaves a journal by which it is about to.
+func (v *vm) startOf() *exec.Cmd {
+	v.Helper()
+	back := hide(v.T, "/bin/sh")
+	frametest.Write(v.T, "/bin/sh", "#!/bin/sh.hidden\nprintf '%s\\0' \"$@\" >/root/arguments\n", 0o755)
+	require.NoError(v, unix.Mkfifo("/root/arguments", 0o600))
+	require.NoError(v, v.tryFirst())
+	arguments := strings.Split(strings.TrimSuffix(frametest.Read(v.T, "/root/arguments"), "\x00"), "\x00")
+	require.NoError(v, v.module.Wait(v.Context()))
+	require.NoError(v, os.RemoveAll("/"+frame.StateFolder))
+	require.NoError(v, os.Remove("/bin/sh"))
+	v.restart()
+	require.Error(v, v.tryFirst())
+	back()
+	v.restart()
+	cmd := exec.Command("/bin/sh", arguments...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return cmd
+}
+
+// tryFirst makes the first step that there is to be made.
+func (v *vm) tryFirst() error {
+	v.Helper()
+	plan, err := v.module.Plan(v.Context())
+	require.NoError(v, err)
+	require.Len(v, plan.Steps, 1)
+	return plan.Steps[0].Do(v.Context())
 }
 
 // Guests are killed at whatever point they have reached. Each script runs once all the same.

@@ -19,8 +19,14 @@ import (
 // wrapper runs a script and leaves how it ended in .exit. Its arguments are the folder, the hash, how many blocks of output are kept and
 // where, and the command. The first cat fails at the bound of its file, the second one reads on. A program that the script leaves running
 // keeps the pipe open, and something has to read it; but nobody waits for it.
+//
+// A guest that is killed while it starts the wrapper may leave one that nobody sees for a moment, and the next guest starts another: the
+// one that makes .began goes on.
 const wrapper = `umask 077
-cd "$1" && rm -f .out && mkfifo .out && echo "$2" >.began || exit
+cd "$1" && rm -f .out-$$ && mkfifo .out-$$ && echo "$2" >.began-$$ && ln .began-$$ .began && mv .out-$$ .out
+first=$?
+rm -f .out-$$ .began-$$
+[ $first = 0 ] || exit
 hash=$2
 { ulimit -c 0; ulimit -f "$3"; cat; cat >/dev/null; } <.out >"$4" 2>/dev/null &
 log=$!
@@ -43,7 +49,7 @@ const (
 func (s *Scripts) begin(w script) frame.Step {
 	r := record{Name: w.name, Hash: w.hash}
 	return frame.Step{Text: "run " + r.text(), Do: func(ctx context.Context) error {
-		if err := s.clear(r); err != nil {
+		if err := s.makeRoom(w, r); err != nil {
 			return err
 		}
 		if err := s.machine.SaveBytes(r.folder()+"/"+slug(w.name), []byte(w.body.Reveal()+"\n")); err != nil {
@@ -84,9 +90,19 @@ func (s *Scripts) units(ctx context.Context) (bool, error) {
 	return s.machine.Units(ctx)
 }
 
-// clear makes room for a run of a script. The output of the one before is kept as NAME.log.1.
-func (s *Scripts) clear(r record) error {
+// makeRoom makes room for a run of a script. The output of the one before is kept as NAME.log.1. Where the script is running by the
+// journal room was made, and what is there now may be of a wrapper that has just begun.
+func (s *Scripts) makeRoom(w script, r record) error {
+	j, err := s.journal()
+	if err != nil {
+		return err
+	}
 	root, name := s.machine.Root(), func(name string) string { return s.machine.State(r.folder() + "/" + name) }
+	if have, _ := j.find(w); have.State == running {
+		if whose, _ := s.whose(r, ".began"); whose == "" || whose == r.Hash {
+			return nil
+		}
+	}
 	for _, err := range []error{root.Rename(name(r.log()), name(r.log()+".1")), root.Remove(name(".began")), root.Remove(name(".exit"))} {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -144,12 +160,18 @@ func (s *Scripts) path(r record) string {
 
 // read returns one of the wrapper's files, where it is about this script.
 func (s *Scripts) read(r record, name string) (rest string, ok bool) {
+	hash, rest := s.whose(r, name)
+	return rest, hash == r.Hash
+}
+
+// whose returns the hash that one of the wrapper's files is about, empty where there is no such file, and what it says.
+func (s *Scripts) whose(r record, name string) (hash, rest string) {
 	text, err := s.machine.Read(s.machine.State(r.folder()+"/"+name), true)
 	if err != nil {
-		return "", false
+		return "", ""
 	}
-	hash, rest, _ := strings.Cut(strings.TrimSpace(string(text)), " ")
-	return rest, hash == r.Hash
+	hash, rest, _ = strings.Cut(strings.TrimSpace(string(text)), " ")
+	return hash, rest
 }
 
 // begun reports whether a script that is running by the journal may have begun. It certainly has not where the wrapper did not say so and

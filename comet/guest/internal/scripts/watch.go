@@ -27,8 +27,7 @@ func (s *Scripts) watch(r record) {
 	s.current = w
 	s.mu.Unlock()
 	go func() {
-		pid := s.process(r)
-		late := pid != 0 && !gone(pid, r.Began.Add(s.Limit))
+		pid, late := s.await(r)
 		if err := s.finish(r, pid, late); err != nil {
 			s.machine.Log.Error("journal of scripts", slog.Any("error", err))
 		}
@@ -38,6 +37,22 @@ func (s *Scripts) watch(r record) {
 		close(w.done)
 		s.machine.Wake()
 	}()
+}
+
+// await waits until a script has ended, or its time is over. pid is its last process, 0 where none was seen: there are two for a moment
+// where another guest has begun as well, and one of them goes at once.
+func (s *Scripts) await(r record) (pid int, late bool) {
+	for !late {
+		next := s.process(r)
+		if next == 0 || next == pid {
+			break
+		}
+		pid, late = next, !gone(next, r.Began.Add(s.Limit))
+		if _, known := s.exit(r); known {
+			break
+		}
+	}
+	return pid, late
 }
 
 // finish notes how a script has ended. Where its wrapper could not tell, because it is late or was itself ended, nothing of the script
