@@ -12,6 +12,7 @@ import (
 
 	"github.com/renci-nrig/comet-go/comet/comettest"
 	"github.com/renci-nrig/comet-go/scope"
+	"github.com/renci-nrig/comet-go/testdata/programs"
 	"github.com/renci-nrig/comet-go/tlsconfig"
 )
 
@@ -24,14 +25,13 @@ func BenchmarkCommand(b *testing.B) {
 	if command == "" {
 		b.Skip("TEST_CLIENT names no command")
 	}
-	bin := filepath.Join(b.TempDir(), "cometctl")
-	text, err := exec.Command("go", "build", "-o", bin, "./cometctl").CombinedOutput()
-	require.NoError(b, err, "%s", text)
+	bin := b.TempDir()
+	require.NoError(b, programs.Build(bin, "./cometctl"))
 	tokens := scope.NewTokens()
 	env := append(headOfCommands(b), "COMET_READ_TOKEN="+tokens.Read.Reveal(), "COMET_WRITE_TOKEN="+tokens.Write.Reveal(),
 		"CONTEXT="+scope.NewToken().Reveal(), "FAMILY=hostsall", "KEY=vm")
 	run := func(line string) float64 {
-		c := exec.Command("sh", "-c", line, bin) // $0 is cometctl
+		c := exec.Command("sh", "-c", line, filepath.Join(bin, "cometctl")) // $0 is cometctl
 		c.Env = append(os.Environ(), env...)
 		start := time.Now()
 		_, err := c.CombinedOutput() // which may have tokens in it

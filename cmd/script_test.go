@@ -18,15 +18,15 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
+
+	"github.com/renci-nrig/comet-go/testdata/programs"
 )
 
 // TestScripts runs every file of testdata against freshly built binaries.
 func TestScripts(t *testing.T) {
 	sources(t)
 	bin := t.TempDir()
-	build := exec.Command("go", "build", "-o", bin+string(filepath.Separator), "./...")
-	text, err := build.CombinedOutput()
-	require.NoError(t, err, "%s", text)
+	require.NoError(t, programs.Build(bin, "./..."))
 	scripts, err := filepath.Glob("testdata/*.txtar")
 	require.NoError(t, err)
 	require.NotEmpty(t, scripts)

@@ -17,6 +17,7 @@ import (
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/comettest"
 	"github.com/renci-nrig/comet-go/comet/guest"
+	"github.com/renci-nrig/comet-go/comet/internal/logtest"
 	"github.com/renci-nrig/comet-go/comet/orca"
 	"github.com/renci-nrig/comet-go/tlsconfig"
 )
@@ -208,7 +209,7 @@ func TestInsecureMustBeSaid(t *testing.T) {
 	self := s.userData("own", "own", "all")
 	self.CACert = nil
 	insecure := guest.Trust{Names: tlsconfig.Names{Insecure: true}}
-	var log buffer
+	var log logtest.Buffer
 	insecure.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	require.ErrorIs(t, asks(t, self, t.TempDir()), guest.ErrNoTrust)
 	require.NoError(t, asksTrusting(t, insecure, self, t.TempDir()))

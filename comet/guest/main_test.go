@@ -1,7 +1,6 @@
 package guest_test
 
 import (
-	"bytes"
 	"crypto/ed25519"
 	"fmt"
 	"io/fs"
@@ -10,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -24,6 +22,7 @@ import (
 	"github.com/renci-nrig/comet-go/comet/comettest"
 	"github.com/renci-nrig/comet-go/comet/guest"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame/frametest"
+	"github.com/renci-nrig/comet-go/comet/internal/logtest"
 	"github.com/renci-nrig/comet-go/comet/orca"
 	"github.com/renci-nrig/comet-go/scope"
 )
@@ -117,7 +116,7 @@ type machine struct {
 	*testing.T
 	*guest.Guest
 	root    string
-	log     *buffer
+	log     *logtest.Buffer
 	address atomic.Pointer[netip.Addr]
 	notes   []guest.Note // of the last pass
 }
@@ -132,7 +131,7 @@ func (s *slice) boot(self orca.UserData, root string) *machine {
 	if root == "" {
 		root = s.TempDir()
 	}
-	m := &machine{T: s.T, root: root, log: &buffer{}}
+	m := &machine{T: s.T, root: root, log: new(logtest.Buffer)}
 	log := slog.New(slog.NewTextHandler(m.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	client, err := guest.Connect(self, root, comet.WithLogger(log), comet.WithAttemptTimeout(300*time.Millisecond),
 		comet.WithRest(time.Millisecond, time.Millisecond))
@@ -264,24 +263,6 @@ func newKey(t testing.TB, comment string) string {
 	key, err := ssh.NewPublicKey(public)
 	require.NoError(t, err)
 	return strings.TrimSpace(string(ssh.MarshalAuthorizedKey(key))) + " " + comment
-}
-
-// buffer collects what is logged from several goroutines.
-type buffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }
 
 // warnings returns what the last pass left out.

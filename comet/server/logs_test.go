@@ -8,11 +8,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/renci-nrig/comet-go/comet/internal/logtest"
 	"github.com/renci-nrig/comet-go/comet/server"
 )
 
 // logged takes lines of JSON apart, and leaves out what is another each time.
-func logged(t *testing.T, log *lockedBuffer) (lines []map[string]any) {
+func logged(t *testing.T, log *logtest.Buffer) (lines []map[string]any) {
 	t.Helper()
 	for line := range strings.Lines(log.String()) {
 		var l map[string]any
@@ -29,8 +30,8 @@ func logged(t *testing.T, log *lockedBuffer) (lines []map[string]any) {
 
 type line = map[string]any
 
-func jsonLog() (*slog.Logger, *lockedBuffer) {
-	b := new(lockedBuffer)
+func jsonLog() (*slog.Logger, *logtest.Buffer) {
+	b := new(logtest.Buffer)
 	return slog.New(slog.NewJSONHandler(b, nil)), b
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/renci-nrig/comet-go/comet/internal/logtest"
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/bolt"
 	"github.com/renci-nrig/comet-go/scope"
@@ -46,7 +47,7 @@ func TestParkedWatchers(t *testing.T) {
 	for i := range parkedSlices {
 		putAt(t, store, i, "first")
 	}
-	h := &head{T: t, config: live.Server(), log: new(lockedBuffer)}
+	h := &head{T: t, config: live.Server(), log: new(logtest.Buffer)}
 	out := newLookout(store)
 	defer h.serve(server.New(out))()
 

@@ -1,7 +1,6 @@
 package server_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -24,6 +23,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/renci-nrig/comet-go/comet/internal/headtest"
+	"github.com/renci-nrig/comet-go/comet/internal/logtest"
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/bolt"
 	"github.com/renci-nrig/comet-go/comet/server/etcd"
@@ -94,25 +94,8 @@ type head struct {
 	addr   string
 	config *tls.Config
 	store  server.Store
-	log    *lockedBuffer
+	log    *logtest.Buffer
 	stop   func()
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func start(t *testing.T, opts ...server.Option) *head {
@@ -129,7 +112,7 @@ func startOn(t *testing.T, store server.Store, opts ...server.Option) *head {
 	require.NoError(t, err)
 	roots := []*x509.Certificate{ca.Certificate()}
 	config := tlsconfig.Server(identity, roots)
-	h := &head{T: t, config: config, store: store, log: new(lockedBuffer)}
+	h := &head{T: t, config: config, store: store, log: new(logtest.Buffer)}
 	trust := server.WithTrust(func(c *tls.ConnectionState) bool { return tlsconfig.Trusted(c, roots) })
 	handler := server.New(store, append([]server.Option{trust, server.WithLogger(h.logger())}, opts...)...)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

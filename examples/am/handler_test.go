@@ -13,6 +13,7 @@ import (
 	"github.com/renci-nrig/comet-go/comet/orca"
 	"github.com/renci-nrig/comet-go/scope"
 	"github.com/renci-nrig/comet-go/testdata/needs"
+	"github.com/renci-nrig/comet-go/testdata/programs"
 )
 
 // antHandler runs targets of handler.xml as an aggregate manager does.
@@ -25,10 +26,9 @@ type antHandler struct {
 func newAntHandler(t *testing.T) antHandler {
 	t.Helper()
 	needs.Program(t, "ant", "ant")
-	h := antHandler{site: newSite(t), program: filepath.Join(t.TempDir(), "comet-am"), temp: t.TempDir()}
-	text, err := exec.CommandContext(t.Context(), "go", "build", "-o", h.program, "../../cmd/comet-am").CombinedOutput()
-	require.NoError(t, err, "%s", text)
-	return h
+	bin := t.TempDir()
+	require.NoError(t, programs.Build(bin, "../../cmd/comet-am"))
+	return antHandler{site: newSite(t), program: filepath.Join(bin, "comet-am"), temp: t.TempDir()}
 }
 
 // ant returns what Ant prints.

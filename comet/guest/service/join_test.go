@@ -16,6 +16,7 @@ import (
 	"github.com/renci-nrig/comet-go/comet/guest/identity"
 	"github.com/renci-nrig/comet-go/comet/guest/service"
 	"github.com/renci-nrig/comet-go/comet/guest/settings"
+	"github.com/renci-nrig/comet-go/comet/internal/logtest"
 )
 
 // joining is a guest that runs, and a process with flags beside it that waits for heads which are away.
@@ -37,7 +38,7 @@ func newJoining(t *testing.T) *joining {
 	w.status(knows(1))
 	j.second.member("far")
 	j.second.heads.Stop(0)
-	log := &buffer{}
+	log := new(logtest.Buffer)
 	s := w.service()
 	s.Given, s.Log = &identity.Given{UserData: j.second.self("far")}, slog.New(slog.NewTextHandler(log, nil))
 	ctx, cancel := context.WithCancel(t.Context())

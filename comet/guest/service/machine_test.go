@@ -16,6 +16,7 @@ import (
 	"github.com/renci-nrig/comet-go/comet/guest/identity"
 	"github.com/renci-nrig/comet-go/comet/guest/service"
 	"github.com/renci-nrig/comet-go/comet/guest/settings"
+	"github.com/renci-nrig/comet-go/comet/internal/logtest"
 	"github.com/renci-nrig/comet-go/scope"
 )
 
@@ -100,7 +101,7 @@ func TestAPlanWritesNothing(t *testing.T) {
 
 func TestWhatCannotBeKeptEndsNothing(t *testing.T) {
 	w := newWorld(t)
-	log := &buffer{}
+	log := new(logtest.Buffer)
 	w.tell(w.ini(w.self("own")))
 	require.NoError(t, os.MkdirAll(filepath.Join(w.root, identityAt), 0o700)) // a folder where a file belongs
 	s := w.service()

@@ -19,6 +19,7 @@ import (
 	"github.com/renci-nrig/comet-go/comet/guest"
 	"github.com/renci-nrig/comet-go/comet/guest/service"
 	"github.com/renci-nrig/comet-go/comet/guest/settings"
+	"github.com/renci-nrig/comet-go/comet/internal/logtest"
 )
 
 // samples are metrics as Prometheus reads them, by name, label and its value.
@@ -50,7 +51,7 @@ func parse(t *testing.T, text []byte) samples {
 }
 
 // served waits until the guest has said as often where its metrics are, and returns the last place.
-func served(t *testing.T, log *buffer, times int) (url string) {
+func served(t *testing.T, log *logtest.Buffer, times int) (url string) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		all := regexp.MustCompile(`msg="metrics are served" address=(\S+)`).FindAllStringSubmatch(log.String(), -1)
@@ -82,8 +83,8 @@ func (w *world) written(part string) []byte {
 }
 
 // logged is a service, and what it logs.
-func (w *world) logged() (*service.Service, *buffer) {
-	log := &buffer{}
+func (w *world) logged() (*service.Service, *logtest.Buffer) {
+	log := new(logtest.Buffer)
 	s := w.service()
 	s.Log = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	return s, log

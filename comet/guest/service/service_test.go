@@ -1,18 +1,15 @@
 package service_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,6 +20,7 @@ import (
 	"github.com/renci-nrig/comet-go/comet/guest/identity"
 	"github.com/renci-nrig/comet-go/comet/guest/service"
 	"github.com/renci-nrig/comet-go/comet/guest/settings"
+	"github.com/renci-nrig/comet-go/comet/internal/logtest"
 	"github.com/renci-nrig/comet-go/comet/orca"
 	"github.com/renci-nrig/comet-go/scope"
 )
@@ -34,13 +32,13 @@ type vm struct {
 	tokens scope.Tokens
 	root   string
 	set    settings.Settings
-	log    *buffer
+	log    *logtest.Buffer
 }
 
 func newVM(t *testing.T) *vm {
 	t.Helper()
 	heads := comettest.Start(t, 1)
-	v := &vm{T: t, heads: heads, tokens: scope.NewTokens(), root: t.TempDir(), set: settings.Defaults(), log: &buffer{}}
+	v := &vm{T: t, heads: heads, tokens: scope.NewTokens(), root: t.TempDir(), set: settings.Defaults(), log: new(logtest.Buffer)}
 	v.set.Address, v.set.Every = "10.0.0.1", 10*time.Millisecond
 	v.placeHolders(v.tokens)
 	return v
@@ -149,22 +147,4 @@ func TestOnlySomeModules(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, st.Modules, 1)
 	assert.Equal(t, "publish", st.Modules[0].Name)
-}
-
-// buffer collects what is logged from several goroutines.
-type buffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return fmt.Sprint(b.text.String())
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/renci-nrig/comet-go/comet/guest"
 	"github.com/renci-nrig/comet-go/comet/guest/service"
 	conf "github.com/renci-nrig/comet-go/comet/guest/settings"
+	"github.com/renci-nrig/comet-go/testdata/programs"
 )
 
 // guestEvery is how often guests look; what is missing from an answer must be missing for so long.
@@ -180,21 +181,17 @@ func statusIn(root string) (service.Status, error) {
 
 // build makes the program of a guest, once for all tests.
 var build = sync.OnceValues(func() (path string, err error) {
-	if programs, err = os.MkdirTemp("", "faulttest-"); err != nil {
+	if built, err = os.MkdirTemp("", "faulttest-"); err != nil {
 		return "", err
 	}
-	text, err := exec.Command("go", "build", "-o", programs+string(filepath.Separator), "../../../cmd/comet-guest").CombinedOutput()
-	if err != nil {
-		err = fmt.Errorf("%w: %s", err, text)
-	}
-	return filepath.Join(programs, "comet-guest"), err
+	return filepath.Join(built, "comet-guest"), programs.Build(built, "../../../cmd/comet-guest")
 })
 
-var programs string // the folder of what was built; empty where nothing was
+var built string // the folder of what was built; empty where nothing was
 
 func removePrograms() {
-	if programs != "" {
-		_ = os.RemoveAll(programs)
+	if built != "" {
+		_ = os.RemoveAll(built)
 	}
 }
 

@@ -1,7 +1,6 @@
 package etcd_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
@@ -9,13 +8,13 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/renci-nrig/comet-go/comet/internal/logtest"
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/etcd"
 	"github.com/renci-nrig/comet-go/comet/server/etcdtest"
@@ -148,24 +147,6 @@ func TestEtcdHoldsNoTokens(t *testing.T) {
 	}
 }
 
-// buffer takes log lines of several goroutines.
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(line []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(line)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
 func TestEtcdWithUsers(t *testing.T) {
 	cluster := etcdtest.Start(t, 1)
 	client := direct(t, cluster)
@@ -185,7 +166,7 @@ func TestEtcdWithUsers(t *testing.T) {
 	for _, step := range steps {
 		require.NoError(t, step())
 	}
-	var log buffer
+	var log logtest.Buffer
 	logger := etcd.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	user := etcd.WithUser("head", tlsconfig.NewPassword("Planted-1"))
 	for what, options := range map[string][]etcd.Option{
