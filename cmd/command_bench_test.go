@@ -16,9 +16,9 @@ import (
 	"github.com/renci-nrig/comet-go/tlsconfig"
 )
 
-// BenchmarkCommand times a shell command of an existing client that reads one entry, which TEST_CLIENT holds, and in turn with it
-// cometctl. Where to read and whom to trust they find in the environment: COMETHOST, COMETCACERT, COMETCLIENTCERT and COMETCLIENTKEY, the
-// tokens COMET_READ_TOKEN and COMET_WRITE_TOKEN, and the entry's CONTEXT, FAMILY and KEY. The head is one of this process, or a deployed one where
+// BenchmarkCommand times a shell command of an existing client that reads one entry, which TEST_CLIENT holds, and in turn with it cometctl.
+// Where to read and whom to trust they find in the environment: COMETHOST, COMETCACERT, COMETCLIENTCERT and COMETCLIENTKEY, the tokens
+// COMET_READ_TOKEN and COMET_WRITE_TOKEN, and the entry's CONTEXT, FAMILY and KEY. The head is one of this process, or a deployed one where
 // TEST_DEPLOYED and its companions (comet/internal/headtest) name it.
 func BenchmarkCommand(b *testing.B) {
 	command := os.Getenv("TEST_CLIENT")

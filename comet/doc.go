@@ -25,8 +25,8 @@
 //
 // # Errors
 //
-// Callers branch with errors.Is on [ErrNotFound], [ErrUnauthorized], [ErrConflict], [ErrUnavailable], [ErrInvalid] and
-// [ErrClosed], and find the details with errors.As in an *[Error] (one head's answer) or a *[HeadsError] (what every head said). No error, log line or
+// Callers branch with errors.Is on [ErrNotFound], [ErrUnauthorized], [ErrConflict], [ErrUnavailable], [ErrInvalid] and [ErrClosed], and
+// find the details with errors.As in an *[Error] (one head's answer) or a *[HeadsError] (what every head said). No error, log line or
 // observation holds a token or a value.
 //
 // A *Client is safe for use by any number of goroutines at once. Close it to end what runs in the background.

@@ -12,8 +12,8 @@ import (
 	"github.com/renci-nrig/comet-go/scope"
 )
 
-// Create stores a value in a new entry. Where the read token shows one already, the error is ErrExists, and ErrConflict, and
-// nothing is written; for the rest see Write. Heads without conditional changes are asked before: between the question and the write somebody else's
+// Create stores a value in a new entry. Where the read token shows one already, the error is ErrExists, and ErrConflict, and nothing is
+// written; for the rest see Write. Heads without conditional changes are asked before: between the question and the write somebody else's
 // entry could come, and would be overwritten.
 func (c *Client) Create(ctx context.Context, name scope.Name, tokens scope.Tokens, value []byte) error {
 	call, err := writeCall(name, tokens, value)

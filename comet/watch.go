@@ -59,9 +59,9 @@ const (
 	early        = time.Second // an answer with nothing new in it does not come before, but from what is no head
 )
 
-// Watch follows entries until ctx ends, or until seen returns an error, which is then returned; at the end of ctx it returns nil.
-// seen is called with the whole state first, and then with each change, one call at a time. Closing the client ends it with ErrClosed. A state that could not be followed to the
-// next, such as that of a store that was restored, comes as a whole again.
+// Watch follows entries until ctx ends, or until seen returns an error, which is then returned; at the end of ctx it returns nil. seen is
+// called with the whole state first, and then with each change, one call at a time. Closing the client ends it with ErrClosed. A state that
+// could not be followed to the next, such as that of a store that was restored, comes as a whole again.
 //
 // Heads that offer it are asked to wait until something changes, which is then here within about a tenth of a second; others are
 // asked every now and then. The caller does not see a difference but for that. A request may go to any head of the store; one that

@@ -59,8 +59,8 @@ type Development struct {
 // client.pem and .key, client.jks, client.p12 and keystore.password. The head is named by hosts, and always by localhost and the
 // loopback addresses. The folder is 0700, keys and password 0600.
 //
-// A folder that is complete is left as it is, whatever hosts says. One that is not is an error that names what is missing: nothing is ever overwritten.
-// All files appear at once, or none.
+// A folder that is complete is left as it is, whatever hosts says. One that is not is an error that names what is missing: nothing is ever
+// overwritten. All files appear at once, or none.
 func WriteDevelopment(dir string, hosts ...string) (Development, error) {
 	d := developmentIn(dir)
 	complete, err := d.check()

@@ -1,5 +1,5 @@
-// Command cometctl is for the people around COMET: operators and slice owners. It reads and writes entries, makes tokens, looks after slices, and shows
-// the whole exchange of a slice with quickstart.
+// Command cometctl is for the people around COMET: operators and slice owners. It reads and writes entries, makes tokens, looks after
+// slices, and shows the whole exchange of a slice with quickstart.
 package main
 
 import (

@@ -22,7 +22,7 @@ type Install struct {
 	Off     []string   // modules of the guest that are off where its own settings say nothing else
 }
 
-// Where cloud-init puts what the guest needs, and finds what it needs itself.
+// Where cloud-init puts the guest's files, and what its commands name.
 const (
 	GuestUserData = "/etc/comet/user-data.ini"   // with the slice's tokens
 	GuestSettings = "/etc/comet/cloud-init.conf" // count where the guest's own settings say nothing

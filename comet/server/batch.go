@@ -34,8 +34,8 @@ type batchEntry struct {
 	IfNoneMatch string `json:"ifNoneMatch"`
 }
 
-// batchEntries are read until there are too many: a body of 1 MiB has room for so many empty ones that their memory would be a
-// two hundred times that.
+// batchEntries are read until there are too many: a body of 1 MiB has room for so many empty ones that they would take two hundred times
+// its length in memory.
 type batchEntries []batchEntry
 
 func (b *batchEntries) UnmarshalJSON(text []byte) error {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// WithAccessLog writes a line for every request, at level info: who, as WithAuditLog says it, what, the answer's code and the time taken. Without it the
-// head's own log gets these lines at level debug.
+// WithAccessLog writes a line for every request, at level info: who, as WithAuditLog says it, what, the answer's code and the time taken.
+// Without it the head's own log gets these lines at level debug.
 func WithAccessLog(log *slog.Logger) Option {
 	return func(h *Head) { h.access = log }
 }

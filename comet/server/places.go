@@ -21,7 +21,8 @@ type place struct {
 	given   bool          // back
 }
 
-// take takes a place that counts for each of the clients; ofAll is no limit where it is 0. The place of a watch that shows nothing is free for others.
+// take takes a place that counts for each of the clients, of which none has more than ofClient, and all together no more than ofAll: 0 is
+// no limit of all, and no place for a client. The place of a watch that shows nothing is free for others.
 func (p *places) take(clients []string, ofClient, ofAll int) (*place, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

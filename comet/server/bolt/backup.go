@@ -150,8 +150,9 @@ func readBackupLine(in *bufio.Reader) (string, error) {
 }
 
 // Restore makes the store in the file at path from a backup, and gives it a new identity: what anybody has seen of the store since the
-// backup was taken says nothing of it now. Where it ages, all of it is as young as if it had just been written. A store that is there must not be in use, and is replaced only where replace says so; else
-// the error is ErrExists. Until the backup was read to its end and found whole nothing is changed. The errors name the store.
+// backup was taken says nothing of it now. Where it ages, all of it is as young as if it had just been written. A store that is there must
+// not be in use, and is replaced only where replace says so; else the error is ErrExists. Until the backup was read to its end and found
+// whole nothing is changed. The errors name the store.
 func Restore(ctx context.Context, path string, r io.Reader, replace bool) (b Backup, identity string, err error) {
 	identity = rand.Text()
 	err = exchange(path, func(old *os.File, beside string) (err error) {

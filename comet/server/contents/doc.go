@@ -13,9 +13,10 @@
 //
 //	{"context":"…","read":"…","family":"…","key":"…","write":"…","modified":"2026-05-04T11:59:58.123Z","value":"…"}
 //
-// read and write are the digests of its tokens, in base64. A value that is not UTF-8 stands as base64 in "bytes" instead of "value".
-// Where somebody owns the entry, and alone may remove it, "owner" is the subject of his certificate. An entry appears once. Removals and revisions are not in the file: those of another store say nothing. The last line counts the
-// entries and has the SHA-256 of all lines before it, in hexadecimal:
+// read and write are the digests of its tokens, in base64. A value that is not UTF-8 stands as base64 in "bytes" instead of "value". Where
+// somebody owns the entry, and alone may remove it, "owner" is the subject of his certificate. An entry appears once. Removals and
+// revisions are not in the file: those of another store say nothing. The last line counts the entries and has the SHA-256 of all lines
+// before it, in hexadecimal:
 //
 //	{"entries":2,"sha256":"…"}
 //

@@ -11,8 +11,8 @@ import (
 	"github.com/renci-nrig/comet-go/comet/server/internal/digest"
 )
 
-// load takes from the store what never changes, after making it, where it may, when there is none. It returns the revision of etcd from which on
-// changes are to be followed.
+// load takes from the store what never changes, after making it, where it may, when there is none. It returns the revision of etcd from
+// which on changes are to be followed.
 func (s *Store) load(ctx context.Context, mayMake bool) (next int64, err error) {
 	look := s.lookAtMeta()
 	r, _, err := s.do(ctx, look)
