@@ -7,6 +7,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 )
 
 // before is how all that a change touches was before it.
@@ -23,7 +25,7 @@ func take(t Touched) (*before, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &before{Boot: BootID(), Touched: t, Up: map[int]bool{}}
+	b := &before{Boot: frame.BootID(), Touched: t, Up: map[int]bool{}}
 	for _, index := range t.Links {
 		if l := now.Link(index); l != nil {
 			b.Up[index] = Up(l)

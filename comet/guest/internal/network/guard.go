@@ -49,7 +49,7 @@ func (g *Guard) Resume() ([]frame.Step, error) {
 	switch {
 	case b == nil || err != nil || g.heads.Reach == nil:
 		return nil, err
-	case b.Boot != BootID(): // nothing is left to go back to, and nobody knows whether it was well
+	case b.Boot != frame.BootID(): // nothing is left to go back to, and nobody knows whether it was well
 		return []frame.Step{{Text: "note that a change was cut short before it was judged", Do: func(ctx context.Context) error {
 			return errors.Join(g.noteBack(b.Touched.Asked, atOnce), g.forget(ctx))
 		}}}, nil

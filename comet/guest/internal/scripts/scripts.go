@@ -26,10 +26,9 @@ var _ frame.Busy = (*Scripts)(nil)
 
 // Scripts is the module "scripts".
 type Scripts struct {
-	Settings
-	machine *frame.Machine
-	wanted  frame.Source[scope.Script]
-	waits   func() (why string)
+	keeper
+	wanted frame.Source[scope.Script]
+	waits  func() (why string)
 
 	mu      sync.Mutex
 	current *watch // nil where no script is known to run
@@ -41,7 +40,7 @@ func New(m *frame.Machine, wanted frame.Source[scope.Script], s Settings) *Scrip
 	s.Grace = cmp.Or(s.Grace, 10*time.Second)
 	s.MaxLog = cmp.Or(s.MaxLog, 1<<20)
 	s.OldState = cmp.Or(s.OldState, "var/lib/neuca")
-	return &Scripts{Settings: s, machine: m, wanted: wanted, waits: func() string { return "" }}
+	return &Scripts{keeper: keeper{s, m}, wanted: wanted, waits: func() string { return "" }}
 }
 
 // After has no script begin while waits says why it must not, in one line.
@@ -71,10 +70,14 @@ func (s *Scripts) Plan(ctx context.Context) (frame.Plan, error) {
 	}
 	for _, w := range list {
 		r, known := j.find(w)
+		again, err := s.again(r)
+		if err != nil {
+			return plan, fmt.Errorf("%s: %w", r.text(), err)
+		}
 		switch {
 		case known && r.well():
 			plan.Count++
-		case known && !s.again(r):
+		case known && !again:
 			plan.Notes = append(plan.Notes, s.note(r))
 		case !known && !j.knows(w.name) && s.marked(w.name):
 			plan.Steps = append(plan.Steps, s.adopt(w))
@@ -121,7 +124,13 @@ func (s *Scripts) Wait(ctx context.Context) error {
 // settle plans what becomes of scripts that have begun, and returns the name of one that runs.
 func (s *Scripts) settle(j journal, plan *frame.Plan) (busy string, err error) {
 	for _, r := range j {
-		if r.State != running || !s.begun(r) {
+		if r.State != running {
+			continue
+		}
+		switch begun, err := s.begun(r); {
+		case err != nil:
+			return "", fmt.Errorf("%s: %w", r.text(), err)
+		case !begun:
 			continue
 		}
 		s.mu.Lock()
@@ -133,8 +142,7 @@ func (s *Scripts) settle(j journal, plan *frame.Plan) (busy string, err error) {
 		case s.process(r) != 0:
 			busy = r.Name
 			plan.Steps = append(plan.Steps, frame.Step{Text: "watch " + r.text() + ", which is running", Do: func(context.Context) error {
-				s.watch(r)
-				return nil
+				return s.watch(r)
 			}})
 		default:
 			plan.Steps = append(plan.Steps, frame.Step{Text: "note how " + r.text() + " has ended", Do: func(context.Context) error {
