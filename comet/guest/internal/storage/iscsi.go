@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
+	"github.com/renci-nrig/comet-go/scope"
 )
 
 // Exit codes of iscsiadm(8).
@@ -172,24 +173,32 @@ func (s *Storage) enter(ctx context.Context, o order, d *device, offers []offer)
 
 // login logs in to a target. The ledger has it before.
 func (s *Storage) login(ctx context.Context, o order, d *device, at offer) error {
-	if err := s.record(ctx, o, at, "automatic"); err != nil {
+	d.Logins, d.NotAtBoot = append(without(d.Logins, at.target), at.target), without(d.NotAtBoot, at.target)
+	if err := s.saveLogins(*d); err != nil {
 		return err
 	}
-	d.Logins = append(without(d.Logins, at.target), at.target)
-	d.Manual = false
-	if err := s.saveLogins(*d); err != nil {
+	if err := s.record(ctx, o, at, "automatic"); err != nil {
 		return err
 	}
 	_, err := s.machine.Run(ctx, onNode(at, "--login"))
 	if err == nil || status(err) == sessionExists {
 		return nil
 	}
-	d.Logins = without(d.Logins, at.target)
-	err = errors.Join(err, s.record(ctx, o, at, "manual"), s.saveLogins(*d)) // the next boot does not try
+	err = errors.Join(err, s.undo(ctx, o, d, at))
 	if status(err) == loginRefused {
 		return fmt.Errorf("the target %s refuses targetChapUser or targetChapSecret: %w", at.target, err)
 	}
 	return fmt.Errorf("log in to %s: %w", at.target, err)
+}
+
+// undo sees to it that the next boot does not try a login that has failed, and that nothing is left of its secret.
+func (s *Storage) undo(ctx context.Context, o order, d *device, at offer) error {
+	o.secret = scope.Hidden{}
+	if err := s.record(ctx, o, at, "manual"); err != nil {
+		return err
+	}
+	d.Logins = without(d.Logins, at.target)
+	return s.saveLogins(*d)
 }
 
 func without(list []string, one string) []string {
