@@ -18,6 +18,7 @@ type before struct {
 	Up        map[int]bool
 	Addresses []netlink.Addr
 	Routes    []netlink.Route // over those links or to those networks
+	Back      bool            // the change is noted as taken back, and things are made, or are already, as they were
 }
 
 func take(t Touched) (*before, error) {
