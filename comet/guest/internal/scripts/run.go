@@ -54,7 +54,7 @@ func (s *Scripts) begin(w script) frame.Step {
 			return err
 		}
 		r.Boot = frame.BootID()
-		units, err := s.units(ctx)
+		units, err := s.machine.Units(ctx)
 		if err != nil {
 			return err
 		}
@@ -77,14 +77,6 @@ func (s *Scripts) begin(w script) frame.Step {
 		}
 		return s.watch(r)
 	}}
-}
-
-// units reports whether scripts become units of systemd; the error, that none can be started.
-func (s *Scripts) units(ctx context.Context) (bool, error) {
-	if s.NoUnits {
-		return false, nil
-	}
-	return s.machine.Units(ctx)
 }
 
 // makeRoom makes room for a run of a script. The output of the one before is kept as NAME.log.1. Where the script is running by the

@@ -17,7 +17,6 @@ type Settings struct {
 	Limit    time.Duration // how long one may run; an hour where it is zero
 	Grace    time.Duration // how long one that is ended may take for it; 10 s where it is zero
 	Rerun    bool          // whether one that was cut short is run again
-	NoUnits  bool          // no systemd units, even where there is systemd
 	MaxLog   int           // bytes of output that are kept; 1 MiB where it is zero
 	OldState string        // below the root: where older tools left marks of what they ran; var/lib/neuca where it is empty
 }
@@ -99,7 +98,7 @@ func (s *Scripts) Plan(ctx context.Context) (frame.Plan, error) {
 
 // keeps says what keeps a script from being begun.
 func (s *Scripts) keeps(ctx context.Context) (why string) {
-	if _, err := s.units(ctx); err != nil {
+	if _, err := s.machine.Units(ctx); err != nil {
 		return frame.OneLine(err.Error())
 	}
 	return s.waits()

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,13 +22,6 @@ const (
 	noRecords     = 21
 	loginRefused  = 24
 )
-
-func status(err error) int {
-	if e, ok := errors.AsType[*exec.ExitError](err); ok {
-		return e.ExitCode()
-	}
-	return -1
-}
 
 // offer is a target at a portal, as iscsiadm prints it: "10.0.0.1:3260,1 iqn.2026-01.org.example:disk".
 type offer struct {
@@ -62,7 +54,7 @@ type session struct {
 
 func (s *Storage) sessions(ctx context.Context) (list []session, err error) {
 	out, err := s.machine.Run(ctx, frame.Command{Program: "iscsiadm", Args: []string{"-m", "session"}})
-	if status(err) == noRecords {
+	if frame.ExitCode(err) == noRecords {
 		return nil, nil
 	}
 	if err != nil {
@@ -86,7 +78,7 @@ func (s *Storage) offers(ctx context.Context, portal netip.AddrPort) (list []off
 	}
 	_ = c.Close()
 	out, err := s.machine.Run(ctx, frame.Command{Program: "iscsiadm", Args: []string{"-m", "discovery", "-t", "sendtargets", "-o", "nonpersistent", "-p", portal.String()}})
-	if err != nil && status(err) != noRecords {
+	if err != nil && frame.ExitCode(err) != noRecords {
 		return nil, err
 	}
 	elsewhere := 0
@@ -181,11 +173,11 @@ func (s *Storage) login(ctx context.Context, o order, d *device, at offer) error
 		return err
 	}
 	_, err := s.machine.Run(ctx, onNode(at, "--login"))
-	if err == nil || status(err) == sessionExists {
+	if err == nil || frame.ExitCode(err) == sessionExists {
 		return nil
 	}
 	err = errors.Join(err, s.undo(ctx, o, d, at))
-	if status(err) == loginRefused {
+	if frame.ExitCode(err) == loginRefused {
 		return fmt.Errorf("the target %s refuses targetChapUser or targetChapSecret: %w", at.target, err)
 	}
 	return fmt.Errorf("log in to %s: %w", at.target, err)

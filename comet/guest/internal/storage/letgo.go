@@ -93,7 +93,7 @@ func (l *looking) logOut(d device, target string) frame.Step {
 		}
 		for _, what := range [][]string{{"--logout"}, {"-o", "delete"}} {
 			_, err := s.machine.Run(ctx, onNode(offer{portal: d.Portal, target: target}, what...))
-			if err != nil && status(err) != noRecords {
+			if err != nil && frame.ExitCode(err) != noRecords {
 				return err
 			}
 		}
