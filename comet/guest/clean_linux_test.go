@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/renci-nrig/comet-go/comet/guest"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame/frametest"
 )
 
 // A single pass is cleaned up after once it has kept what it knows, not before: an image would have that, with secrets.
@@ -28,7 +29,7 @@ func TestCleaningWaitsForASinglePass(t *testing.T) {
 		passed <- err
 	}()
 	lock := filepath.Join(m.root, "var/lib/comet-guest/.lock-storage")
-	require.Eventually(t, func() bool { return opened(t, lock) > 1 }, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return frametest.Opened(t, lock) > 1 }, 10*time.Second, 5*time.Millisecond)
 	require.NoError(t, os.Remove(lock)) // so that nobody else waits for that
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
@@ -39,17 +40,4 @@ func TestCleaningWaitsForASinglePass(t *testing.T) {
 	_, err = guest.Clean(t.Context(), m.root, slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	assert.Empty(t, m.kept())
-}
-
-// opened counts how often this process has a file open.
-func opened(t *testing.T, file string) (n int) {
-	t.Helper()
-	files, err := filepath.Glob("/proc/self/fd/*")
-	require.NoError(t, err)
-	for _, f := range files {
-		if target, _ := os.Readlink(f); target == file {
-			n++
-		}
-	}
-	return n
 }

@@ -100,6 +100,10 @@ func (w *whole) asWanted(turn int, key string) {
 		keys := frametest.Read(w, "/home/"+user+"/.ssh/authorized_keys")
 		assert.Equal(w, i == turn, strings.Contains(keys, key), "the key of %s", user)
 	}
+	now := fmt.Sprint("u", turn)
+	kept, err := exec.Command("stat", "-c", "%a %U", "/home/"+now+"/.ssh", "/home/"+now+"/.ssh/authorized_keys").Output()
+	require.NoError(w, err)
+	assert.Equal(w, "700 "+now+"\n600 "+now+"\n", string(kept), "sshd takes no others")
 	assert.Equal(w, ran, frametest.Read(w, "/root/ran"), "each script once")
 	sudo, err := filepath.Glob("/etc/sudoers.d/comet-*")
 	require.NoError(w, err)

@@ -84,6 +84,13 @@ func TestVM(t *testing.T) {
 	m.run("iscsiadm -m node -T iqn.2026-01.net.example:disk --login")
 	m.until("[ -b " + device + " ]")
 	assert.Equal(t, "kept\n", m.run("mount "+device+" /mnt && cat /mnt/kept && umount /mnt"))
+	const node = "iscsiadm -m node -T iqn.2026-01.net.example:disk -p 172.31.254.10:3260 "
+	_, err = m.try(node + "-o delete")
+	require.Error(t, err, "there is a session")
+	m.run(node + "--logout && " + node + "-o delete && ! grep -r chapsecret123 /etc/iscsi")
+	out, err = m.try(node + "-o delete")
+	require.ErrorAs(t, err, &exit)
+	assert.Equal(t, 21, exit.Status, out) // ISCSI_ERR_NO_OBJS_FOUND
 	ctx, cancel = context.WithTimeout(t.Context(), bootTime)
 	defer cancel()
 	require.NoError(t, m.PowerOff(ctx))

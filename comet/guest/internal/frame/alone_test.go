@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -119,3 +121,41 @@ func TestOfManyFailuresOnlyTheFirstAreTold(t *testing.T) {
 	assert.Less(t, len(reports[0].Err.Error()), 1000)
 	assert.Len(t, reports[0].Plan.Steps, 1000)
 }
+
+// Somebody changes a file while it is written: that is tried again at once. What has failed beside it is not forgotten for that.
+func TestWhatFailsBesideAChangedFile(t *testing.T) {
+	root := t.TempDir()
+	m, err := frame.Open(root, "vm", slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	defer m.Close()
+	file, tried := filepath.Join(root, "keys"), 0
+	r := frame.NewRunner(m, time.Hour, time.Hour)
+	r.Add(planning(func() (frame.Plan, error) {
+		keys, err := m.Put(frame.File{Name: "keys", Content: []byte("key of bob\n"), Mode: 0o600})
+		for i := range keys {
+			keys[i].Of = "bob"
+		}
+		account := frame.Step{Text: "make alice", Of: "alice", Do: func(context.Context) error {
+			tried++
+			return errors.Join(os.WriteFile(file, []byte("key of carol\n"), 0o600), errors.New("broken"))
+		}}
+		return frame.Plan{Steps: append([]frame.Step{account}, keys...)}, err
+	}), frame.On)
+	for range 2 {
+		reports, err := r.Apply(t.Context())
+		require.NoError(t, err)
+		assert.EqualError(t, reports[0].Err, "make alice: broken")
+		assert.False(t, reports[0].Retry.IsZero())
+		assert.NotZero(t, r.Failing("planning"))
+	}
+	assert.Equal(t, 1, tried)
+	keys, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Equal(t, "key of bob\n", string(keys))
+}
+
+// planning is a module that looks anew each time.
+type planning func() (frame.Plan, error)
+
+func (planning) Name() string                               { return "planning" }
+func (p planning) Plan(context.Context) (frame.Plan, error) { return p() }

@@ -51,7 +51,7 @@ func (m *Machine) Exec(c Command) Step {
 }
 
 // Run runs a command and returns what it printed. It and all that it started are killed at the end of ctx or of its time. An error
-// tells the status and the first line of what the command said; errors.As finds the *exec.ExitError.
+// tells the status, as ExitCode does, and the first line of what the command said.
 func (m *Machine) Run(ctx context.Context, c Command) (stdout []byte, err error) {
 	if err := m.Needs(); err != nil {
 		return nil, err
@@ -81,6 +81,14 @@ func (m *Machine) Run(ctx context.Context, c Command) (stdout []byte, err error)
 		return out.Bytes(), fmt.Errorf("%s: %w: %s", c.Program, err, firstLine(complaint.String()+out.String()))
 	}
 	return out.Bytes(), nil
+}
+
+// ExitCode returns the status that a command ended with by itself, of which an error of Run tells; -1 where it tells of something else.
+func ExitCode(err error) int {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return exit.ExitCode()
+	}
+	return -1
 }
 
 func firstLine(text string) string {

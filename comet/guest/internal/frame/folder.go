@@ -47,15 +47,15 @@ func makeFolder(root *os.Root, name string, mode fs.FileMode, owner *atomicfile.
 	return nil
 }
 
-// makeFor makes a folder and gives it away. Until then it has no permissions, by which one is known that a crash has left. The name is
-// not trusted, since the new owner may put a link behind it.
+// makeFor makes a folder and gives it away. Until that is done it has no permissions, by which one is known that a crash has left. The
+// name is not trusted, since the new owner may put a link behind it.
 func makeFor(root *os.Root, name string, mode fs.FileMode, owner atomicfile.Owner, made func(name string)) error {
 	err := root.Mkdir(name, 0)
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	found, err := root.Lstat(name)
-	if err != nil || !unfinished(found) {
+	if err != nil || !unfinished(found, owner) {
 		return err
 	}
 	folder, err := root.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW, 0)
@@ -67,10 +67,14 @@ func makeFor(root *os.Root, name string, mode fs.FileMode, owner atomicfile.Owne
 		return atomicfile.ErrChanged
 	}
 	made(name)
-	return errors.Join(folder.Chown(owner.UID, owner.GID), folder.Chmod(mode))
+	if err := folder.Chown(owner.UID, owner.GID); err != nil {
+		return err
+	}
+	return folder.Chmod(mode)
 }
 
-func unfinished(folder fs.FileInfo) bool {
+// unfinished reports whether makeFor has left a folder before it had its owner, or its mode.
+func unfinished(folder fs.FileInfo, owner atomicfile.Owner) bool {
 	stat, ok := folder.Sys().(*syscall.Stat_t)
-	return ok && folder.IsDir() && folder.Mode().Perm() == 0 && int(stat.Uid) == os.Geteuid()
+	return ok && folder.IsDir() && folder.Mode().Perm() == 0 && (int(stat.Uid) == os.Geteuid() || int(stat.Uid) == owner.UID)
 }

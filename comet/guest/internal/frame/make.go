@@ -11,19 +11,20 @@ import (
 )
 
 // make makes the steps, and leaves those in the plan that were not made. One that fails stops those behind it, or those of the same.
-// stopped has those whose steps failed before, and gets those whose steps fail now.
-func (p *Plan) make(ctx context.Context, stopped map[string]bool) (done []string, err error) {
-	var failed failures
-	changed := map[string]bool{} // whose files somebody else has just changed: they are planned anew
+// stopped has those whose steps failed before, and gets those whose steps fail now. changed is why others are planned anew: somebody
+// else has just changed a file of theirs.
+func (p *Plan) make(ctx context.Context, stopped map[string]bool) (done []string, failed, changed error) {
+	var failures, changes errorList
+	anew := map[string]bool{} // whose steps are
 	steps := p.Steps
 	p.Steps = nil
 	for i, s := range steps {
-		if stopped[""] || changed[""] || ctx.Err() != nil {
+		if stopped[""] || anew[""] || ctx.Err() != nil {
 			p.Steps = append(p.Steps, steps[i:]...)
-			failed.add(ctx.Err())
+			failures.add(ctx.Err())
 			break
 		}
-		if !stopped[s.Of] && !changed[s.Of] {
+		if !stopped[s.Of] && !anew[s.Of] {
 			err := s.make(ctx)
 			if err == nil && s.Own {
 				continue
@@ -32,38 +33,40 @@ func (p *Plan) make(ctx context.Context, stopped map[string]bool) (done []string
 				done = append(done, s.Text)
 				continue
 			}
+			err = fmt.Errorf("%s: %w", s.Text, err)
 			if errors.Is(err, atomicfile.ErrChanged) {
-				changed[s.Of] = true
+				anew[s.Of] = true
+				changes.add(err)
 			} else {
 				stopped[s.Of] = true
+				failures.add(err)
 			}
-			failed.add(fmt.Errorf("%s: %w", s.Text, err))
 		}
 		p.Steps = append(p.Steps, s)
 	}
-	return done, failed.join()
+	return done, failures.join(), changes.join()
 }
 
-// failures are the errors of one plan's steps. Of many only the first are kept: they tend to say the same.
-type failures struct {
+// errorList are errors of one plan's steps. Of many only the first are kept: they tend to say the same.
+type errorList struct {
 	first []error
 	more  int
 }
 
-func (f *failures) add(err error) {
+func (l *errorList) add(err error) {
 	const shown = 10
-	if len(f.first) < shown || errors.Is(err, atomicfile.ErrChanged) {
-		f.first = append(f.first, err)
+	if len(l.first) < shown {
+		l.first = append(l.first, err)
 	} else if err != nil {
-		f.more++
+		l.more++
 	}
 }
 
-func (f *failures) join() error {
-	if f.more > 0 {
-		f.first = append(f.first, fmt.Errorf("and %d more failed", f.more))
+func (l *errorList) join() error {
+	if l.more > 0 {
+		l.first = append(l.first, fmt.Errorf("and %d more failed", l.more))
 	}
-	return errors.Join(f.first...)
+	return errors.Join(l.first...)
 }
 
 func (s Step) make(ctx context.Context) (err error) {

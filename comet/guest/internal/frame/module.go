@@ -12,7 +12,7 @@ type Module interface {
 	// Name is what the module is called in settings, in status and in metrics: one word in lower case.
 	Name() string
 
-	// Plan looks and returns what has to be done; it changes nothing, not even the module's own state. With an error, the plan
+	// Plan looks and returns what has to be done; it changes nothing but what it remembers of looking. With an error, the plan
 	// holds what could be planned all the same.
 	Plan(ctx context.Context) (Plan, error)
 }

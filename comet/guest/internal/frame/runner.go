@@ -188,13 +188,11 @@ func (r *Runner) apply(ctx context.Context, m *running) (report Report) {
 			report.Retry = m.retry
 			return report
 		}
-		done, err := report.Plan.make(ctx, stopped)
-		report.Done = append(report.Done, done...)
-		if errors.Is(err, atomicfile.ErrChanged) {
-			changed = err
+		done, now, anew := report.Plan.make(ctx, stopped)
+		report.Done, failed, changed = append(report.Done, done...), errors.Join(failed, now), anew
+		if changed != nil && ctx.Err() == nil {
 			continue
 		}
-		failed = errors.Join(failed, err)
 		if !report.Plan.More || stopped[""] || len(done) == 0 || ctx.Err() != nil {
 			break // else what others' steps wait for may be there now
 		}

@@ -241,3 +241,14 @@ func TestHostileElementsAreLeftOut(t *testing.T) {
 		})
 	}
 }
+
+// A note that changes from one look to the next would be news each time.
+func TestOfTwoReasonsTheSameIsTold(t *testing.T) {
+	v := newVM(t)
+	v.want(ipv6(mac1, "up", "::ffff:127.0.0.1/128"))
+	for range 50 {
+		plan, err := v.guest().Plan(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []frame.Note{{Kind: frame.LeftOut, About: mac1, Why: "ip is an IPv4 address written as one of IPv6"}}, plan.Notes)
+	}
+}

@@ -25,7 +25,7 @@ func (m *Module) load() (l ledger, err error) {
 	if _, err := m.machine.Load(ledgerFile, &l); err != nil {
 		return ledger{}, err
 	}
-	if boot := network.BootID(); l.Boot != boot {
+	if boot := frame.BootID(); l.Boot != boot {
 		l.Boot, l.Ours = boot, nil
 	}
 	if l.Ours == nil {

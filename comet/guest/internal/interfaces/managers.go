@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
-	"os/exec"
 	"path"
 	"slices"
 	"strings"
@@ -186,8 +185,8 @@ func (m *Module) reload(l *looking, one manager, macs []string) frame.Step {
 
 // unknown: networkctl before version 244 and nmcli before 1.22 have no reload. The exit status of nmcli for wrong usage is 2.
 func unknown(err error) bool {
-	exit, exited := errors.AsType[*exec.ExitError](err)
-	return exited && (exit.ExitCode() == 2 || strings.Contains(err.Error(), "Unknown operation"))
+	code := frame.ExitCode(err)
+	return code == 2 || code > 0 && strings.Contains(err.Error(), "Unknown operation")
 }
 
 // Withdraw plans that the programs have all interfaces back; addresses stay.

@@ -83,15 +83,18 @@ func check(e scope.Interface) (netip.Prefix, error) {
 		return netip.Prefix{}, err
 	}
 	a := p.Addr()
-	for reason, refused := range map[string]bool{
-		"is a loopback address":                     a.IsLoopback(),
-		"is a link-local address":                   a.IsLinkLocalUnicast(),
-		"is a multicast address":                    a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}),
-		"is no address but stands for any":          a.IsUnspecified(),
-		"is an IPv4 address written as one of IPv6": a.Is4In6(),
+	for _, c := range []struct { // of several reasons the first one is told, each time
+		refused bool
+		reason  string
+	}{
+		{a.Is4In6(), "is an IPv4 address written as one of IPv6"},
+		{a.IsLoopback(), "is a loopback address"},
+		{a.IsLinkLocalUnicast(), "is a link-local address"},
+		{a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}), "is a multicast address"},
+		{a.IsUnspecified(), "is no address but stands for any"},
 	} {
-		if refused {
-			return netip.Prefix{}, &scope.FieldError{Field: "ip", Reason: reason}
+		if c.refused {
+			return netip.Prefix{}, &scope.FieldError{Field: "ip", Reason: c.reason}
 		}
 	}
 	if why := network.Reserved(p); why != "" {

@@ -85,19 +85,3 @@ func (c *Context) Wrote(family scope.Family, value []byte) {
 		f.said[c.self.ReservationID] = entry{value, time.Time{}}
 	}
 }
-
-// Doubts returns what is in doubt now, by family, in order.
-func (c *Context) Doubts() (families []scope.Family, why []error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for where, f := range c.families {
-		if where.token == c.slice && isGroup(where.family) && c.because(f) != nil {
-			families = append(families, where.family)
-		}
-	}
-	slices.SortFunc(families, func(a, b scope.Family) int { return cmp.Compare(a.String(), b.String()) })
-	for _, name := range families {
-		why = append(why, c.because(c.families[at{c.slice, name}]))
-	}
-	return families, why
-}

@@ -3,7 +3,6 @@ package metadataguard
 import (
 	"context"
 	"errors"
-	"os/exec"
 	"slices"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
@@ -65,8 +64,7 @@ func (i iptables) there(ctx context.Context, r rule) (bool, error) {
 		return true, nil
 	}
 	_, err := i.machine.Run(ctx, r.command("-C"))
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() == 1 {
+	if frame.ExitCode(err) == 1 {
 		return false, nil
 	}
 	return err == nil, err

@@ -2,8 +2,6 @@ package metadataguard
 
 import (
 	"context"
-	"errors"
-	"os/exec"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 )
@@ -59,8 +57,7 @@ func (n nft) set(ctx context.Context, s state) error {
 // list returns our table as nft shows it, nothing where there is none.
 func (n nft) list(ctx context.Context) (string, error) {
 	out, err := n.machine.Run(ctx, frame.Command{Program: "nft", Args: []string{"-s", "list", "table", "inet", table}})
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() == 1 { // also where nft may do nothing at all, which set will tell
+	if frame.ExitCode(err) == 1 { // also where nft may do nothing at all, which set will tell
 		return "", nil
 	}
 	return string(out), err

@@ -7,6 +7,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 )
 
 // before is how all that a change touches was before it.
@@ -16,6 +18,7 @@ type before struct {
 	Up        map[int]bool
 	Addresses []netlink.Addr
 	Routes    []netlink.Route // over those links or to those networks
+	Back      bool            // the change is noted as taken back, and things are made, or are already, as they were
 }
 
 func take(t Touched) (*before, error) {
@@ -23,7 +26,7 @@ func take(t Touched) (*before, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &before{Boot: BootID(), Touched: t, Up: map[int]bool{}}
+	b := &before{Boot: frame.BootID(), Touched: t, Up: map[int]bool{}}
 	for _, index := range t.Links {
 		if l := now.Link(index); l != nil {
 			b.Up[index] = Up(l)

@@ -43,18 +43,29 @@ func NewGuard(m *frame.Machine, module string, h Heads) *Guard {
 	return &Guard{machine: m, module: module, heads: h}
 }
 
-// Resume returns the step that judges a change which was cut short. While there is one, nothing else should be planned.
+// Resume returns the step that judges a change which was cut short, or goes on going back. While there is one, nothing else should be
+// planned.
 func (g *Guard) Resume() ([]frame.Step, error) {
 	b, err := g.load()
-	switch {
-	case b == nil || err != nil || g.heads.Reach == nil:
+	if b == nil || err != nil || g.heads.Reach == nil {
 		return nil, err
-	case b.Boot != BootID(): // nothing is left to go back to, and nobody knows whether it was well
-		return []frame.Step{{Text: "note that a change was cut short before it was judged", Do: func(ctx context.Context) error {
-			return errors.Join(g.noteBack(b.Touched.Asked, atOnce), g.forget(ctx))
-		}}}, nil
 	}
-	return []frame.Step{{Text: "see whether the heads answer after a change that was cut short, and go back if not", Do: g.judge}}, nil
+	step := frame.Step{Text: "see whether the heads answer after a change that was cut short, and go back if not", Do: g.judge}
+	switch {
+	case b.Boot != frame.BootID(): // nothing is left to go back to
+		step.Text, step.Do = "note that a change was cut short before it was judged", func(ctx context.Context) error { return g.lose(ctx, b) }
+	case b.Back:
+		step.Text = "go on going back from a change that cut off the heads"
+	}
+	return []frame.Step{step}, nil
+}
+
+// lose forgets what was before a change in another boot. Where it has not been judged, nobody knows whether it was well.
+func (g *Guard) lose(ctx context.Context, b *before) (err error) {
+	if !b.Back {
+		err = g.noteBack(b.Touched.Asked, atOnce)
+	}
+	return errors.Join(err, g.forget(ctx))
 }
 
 func (g *Guard) begin(ctx context.Context, t Touched) error {
@@ -91,6 +102,9 @@ func (g *Guard) judge(ctx context.Context) error {
 	if g.before != nil { // which has all that a file cannot hold
 		b = g.before
 	}
+	if b.Back {
+		return g.goBack(ctx, b, ErrTakenBack)
+	}
 	cause := g.heads.Reach(ctx)
 	switch {
 	case ctx.Err() != nil:
@@ -98,14 +112,31 @@ func (g *Guard) judge(ctx context.Context) error {
 	case cause == nil:
 		return errors.Join(g.dropBack(b.Touched.Asked), g.forget(ctx))
 	}
-	cause = errors.Join(fmt.Errorf("%w: %w", ErrTakenBack, cause), g.noteBack(b.Touched.Asked, inAWhile(b.Touched.Asked)))
-	if err := b.restore(); err != nil {
-		return fmt.Errorf("the heads are cut off, and going back failed: %w: %w", err, cause)
+	return g.goBack(ctx, b, errors.Join(fmt.Errorf("%w: %w", ErrTakenBack, cause), g.noteGoing(b)))
+}
+
+// noteGoing notes that a change is taken back. From then on heads that answer do not speak for it.
+func (g *Guard) noteGoing(b *before) error {
+	if err := g.noteBack(b.Touched.Asked, inAWhile(b.Touched.Asked)); err != nil {
+		return err
 	}
-	if g.heads.Reach(ctx) != nil { // which may not be for the change
-		cause = errors.Join(cause, g.noteBack(b.Touched.Asked, atOnce))
+	b.Back = true
+	return g.machine.Save(g.file(), b.kept())
+}
+
+// goBack makes things as they were. It is done once the heads answer or all is as it was; else it is tried again.
+func (g *Guard) goBack(ctx context.Context, b *before, cause error) error {
+	failed := b.restore()
+	reached := g.heads.Reach(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return errors.Join(cause, ctx.Err()) // to be done at the next start
+	case failed != nil && reached != nil:
+		return fmt.Errorf("the heads are cut off, and going back failed: %w: %w", failed, cause)
+	case reached != nil: // which may not be for the change
+		failed = g.noteBack(b.Touched.Asked, atOnce)
 	}
-	return errors.Join(cause, g.forget(ctx))
+	return errors.Join(cause, failed, g.forget(ctx))
 }
 
 func (g *Guard) file() string { return g.module + "-before" }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"regexp"
+	"runtime"
 	"testing"
 	"time"
 
@@ -205,6 +206,73 @@ func TestARebootInTheMiddle(t *testing.T) {
 	}
 	h.away = false
 	require.ErrorIs(t, v.apply().Err, network.ErrTakenBack)
+	v.routes()
+	assert.Equal(t, 1, h.cutOff)
+}
+
+// A guest that ends when it has gone back, and before it has seen whether that helped, leaves a change that was not well: that heads answer
+// the next one does not speak for it.
+func TestEndedAfterGoingBack(t *testing.T) {
+	for name, end := range map[string]func(context.CancelFunc){
+		"killed":  func(context.CancelFunc) { runtime.Goexit() },
+		"stopped": func(stop context.CancelFunc) { stop() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			v, h := newVM(t), &head{}
+			v.want(bad, "172.16.1.1")
+			asked := 0
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			v.heads.Reach = func(ctx context.Context) error {
+				if asked++; asked == 3 {
+					end(stop)
+				}
+				return errors.Join(ctx.Err(), h.reach(ctx))
+			}
+			plan, err := v.guest().Plan(t.Context())
+			require.NoError(t, err)
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				for _, s := range plan.Steps {
+					_ = s.Do(ctx)
+				}
+			}()
+			<-ended
+			require.Equal(t, 3, asked)
+			v.routes()
+
+			v.heads.Reach = h.reach
+			report := v.apply()
+			require.ErrorIs(t, report.Err, network.ErrTakenBack)
+			v.routes()
+			require.ErrorContains(t, v.apply().Err, bad+" via 172.16.1.1: "+takenBack+"; tried again after ")
+			v.routes()
+			assert.Equal(t, 1, h.cutOff, "contact does not flap")
+		})
+	}
+}
+
+// So does one in whose place the machine starts again: what was noted by then stands.
+func TestARebootAfterGoingBack(t *testing.T) {
+	v, h := newVM(t), &head{}
+	v.want(bad, "172.16.1.1")
+	ctx, stop := context.WithCancel(t.Context())
+	asked := 0
+	v.heads.Reach = func(ctx context.Context) error {
+		if asked++; asked == 3 {
+			stop()
+		}
+		return errors.Join(ctx.Err(), h.reach(ctx))
+	}
+	plan, err := v.guest().Plan(t.Context())
+	require.NoError(t, err)
+	for _, s := range plan.Steps {
+		_ = s.Do(ctx)
+	}
+	netns.Reboot(t)
+	v.heads.Reach = h.reach
+	require.ErrorContains(t, v.apply().Err, bad+" via 172.16.1.1: "+takenBack+"; tried again after ")
 	v.routes()
 	assert.Equal(t, 1, h.cutOff)
 }

@@ -103,6 +103,49 @@ func TestAScriptEndsWhileThereIsNoGuest(t *testing.T) {
 	assert.Equal(t, "second\n", output(t, "second"))
 }
 
+// A guest that is closed while a script runs, as by a reload, still sees how that ends: what the script leaves running stays.
+func TestAScriptEndsBehindAClosedGuest(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	for _, fifo := range []string{"first", "more", "never"} {
+		require.NoError(t, unix.Mkfifo("/root/"+fifo, 0o600))
+	}
+	v.want(script("bootscript", "cat /root/never & echo begun >/root/first; read x </root/more; exit 3"))
+	require.Len(t, frametest.Apply(t, v.machine, v.module).Done, 1)
+	frametest.Read(t, "/root/first")
+	require.NoError(t, v.machine.Close())
+	frametest.Write(t, "/root/more", "more\n", 0)
+	require.NoError(t, v.module.Wait(t.Context()))
+	assert.NoError(t, exec.Command("pgrep", "-f", "cat /root/never").Run(), "what it left running")
+
+	v.machine = frametest.Machine(t)
+	v.restart()
+	frametest.Settled(t, v.module)
+	assert.Contains(t, about(v.run().Plan.Notes), "script bootscript: ended with status 3")
+}
+
+// Where it cannot be read how a script has ended, it may have ended well.
+func TestAScriptWhoseEndCannotBeRead(t *testing.T) {
+	if !frametest.Inside(t) {
+		return
+	}
+	v := newVM(t)
+	require.NoError(t, unix.Mkfifo("/root/never", 0o600))
+	v.want(script("first", "mkdir .exit; cat /root/never &"))
+	require.Len(t, frametest.Apply(t, v.machine, v.module).Done, 1)
+	require.NoError(t, v.module.Wait(t.Context()))
+	assert.ErrorContains(t, frametest.Apply(t, v.machine, v.module).Err, "note how script first has ended: ")
+	assert.NoError(t, exec.Command("pgrep", "-f", "cat /root/never").Run(), "what it left running")
+
+	require.NoError(t, os.Rename(folder("first/.exit/.exit.new"), folder("first/.told")))
+	require.NoError(t, os.Remove(folder("first/.exit")))
+	require.NoError(t, os.Rename(folder("first/.told"), folder("first/.exit")))
+	assert.Equal(t, 1, v.run().Plan.Count)
+	assert.NoError(t, exec.Command("pgrep", "-f", "cat /root/never").Run())
+}
+
 // cutShort leaves a script that ran until the machine went down.
 func cutShort(t *testing.T, v *vm) {
 	t.Helper()

@@ -10,21 +10,21 @@ import (
 	"time"
 )
 
-// end ends a script and all that it has started: first by a signal that it may heed, then by one that it cannot ignore. The wrapper heeds
+// kill ends a script and all that it has started: first by a signal that it may heed, then by one that it cannot ignore. The wrapper heeds
 // the first one; that it is gone says nothing of the others.
-func (s *Scripts) end(r record, leader int) {
+func (k keeper) kill(r record, leader int) {
 	const often = 50 * time.Millisecond
 	left := members(r, leader)
 	send(left, syscall.SIGTERM)
-	for deadline := time.Now().Add(s.Grace); len(left) > 0 && time.Now().Before(deadline); left = members(r, leader) {
+	for deadline := time.Now().Add(k.Grace); len(left) > 0 && time.Now().Before(deadline); left = members(r, leader) {
 		time.Sleep(often)
 	}
-	for deadline := time.Now().Add(s.Grace); len(left) > 0 && time.Now().Before(deadline); left = members(r, leader) {
+	for deadline := time.Now().Add(k.Grace); len(left) > 0 && time.Now().Before(deadline); left = members(r, leader) {
 		send(left, syscall.SIGKILL)
 		time.Sleep(often)
 	}
 	if len(left) > 0 {
-		s.machine.Log.Warn("a script could not be ended", slog.String("script", r.Name), slog.Any("processes", left))
+		k.machine.Log.Warn("a script could not be ended", slog.String("script", r.Name), slog.Any("processes", left))
 	}
 }
 

@@ -52,8 +52,12 @@ func (r record) well() bool { return r.State == before || r.State == ended && r.
 const maxRuns = 3
 
 // again reports whether a script is to be run once more: it was cut short, or it is certain that it has not begun.
-func (s *Scripts) again(r record) bool {
-	return s.Rerun && r.State == interrupted && r.Runs < maxRuns || r.State == running && !s.begun(r)
+func (s *Scripts) again(r record) (bool, error) {
+	if r.State != running {
+		return s.Rerun && r.State == interrupted && r.Runs < maxRuns, nil
+	}
+	begun, err := s.begun(r)
+	return !begun, err
 }
 
 // note says what people should know of a script that is not run any more, and has not ended well.
@@ -88,15 +92,15 @@ func (r record) log() string { return slug(r.Name) + ".log" }
 
 const journalFile = "scripts.json"
 
-func (s *Scripts) journal() (j journal, err error) {
-	_, err = s.machine.Load(journalFile, &j)
+func (k keeper) journal() (j journal, err error) {
+	_, err = k.machine.Load(journalFile, &j)
 	return j, err
 }
 
 // update changes the journal. Another guest, such as one that is asked to make a single pass, may want to at the same time.
-func (s *Scripts) update(r record, change func(*record)) error {
-	lock := filepath.Join(s.machine.Root().Name(), s.machine.State("scripts.lock"))
-	if err := s.machine.MakeFolder(s.machine.State(""), 0o700); err != nil {
+func (k keeper) update(r record, change func(*record)) error {
+	lock := filepath.Join(k.machine.Root().Name(), k.machine.State("scripts.lock"))
+	if err := k.machine.MakeFolder(k.machine.State(""), 0o700); err != nil {
 		return err
 	}
 	unlock, err := atomicfile.Lock(context.Background(), lock)
@@ -104,7 +108,7 @@ func (s *Scripts) update(r record, change func(*record)) error {
 		return err
 	}
 	defer unlock()
-	j, err := s.journal()
+	j, err := k.journal()
 	if err != nil {
 		return err
 	}
@@ -113,7 +117,7 @@ func (s *Scripts) update(r record, change func(*record)) error {
 		j, i = append(j, r), len(j)
 	}
 	change(&j[i])
-	return s.machine.Save(journalFile, j)
+	return k.machine.Save(journalFile, j)
 }
 
 func (j journal) find(w script) (record, bool) {

@@ -3,9 +3,7 @@ package scripts
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -55,8 +53,8 @@ func (s *Scripts) begin(w script) frame.Step {
 		if err := s.machine.SaveBytes(r.folder()+"/"+slug(w.name), []byte(w.body.Reveal()+"\n")); err != nil {
 			return err
 		}
-		r.Boot = boot()
-		units, err := s.units(ctx)
+		r.Boot = frame.BootID()
+		units, err := s.machine.Units(ctx)
 		if err != nil {
 			return err
 		}
@@ -77,17 +75,8 @@ func (s *Scripts) begin(w script) frame.Step {
 		if err := s.start(ctx, r, command(w)); err != nil {
 			return err
 		}
-		s.watch(r)
-		return nil
+		return s.watch(r)
 	}}
-}
-
-// units reports whether scripts become units of systemd; the error, that none can be started.
-func (s *Scripts) units(ctx context.Context) (bool, error) {
-	if s.NoUnits {
-		return false, nil
-	}
-	return s.machine.Units(ctx)
 }
 
 // makeRoom makes room for a run of a script. The output of the one before is kept as NAME.log.1. Where the script is running by the
@@ -99,8 +88,8 @@ func (s *Scripts) makeRoom(w script, r record) error {
 	}
 	root, name := s.machine.Root(), func(name string) string { return s.machine.State(r.folder() + "/" + name) }
 	if have, _ := j.find(w); have.State == running {
-		if whose, _ := s.whose(r, ".began"); whose == "" || whose == r.Hash {
-			return nil
+		if whose, _, err := s.whose(r, ".began"); err != nil || whose == "" || whose == r.Hash {
+			return err
 		}
 	}
 	for _, err := range []error{root.Rename(name(r.log()), name(r.log()+".1")), root.Remove(name(".began")), root.Remove(name(".exit"))} {
@@ -151,50 +140,4 @@ func (s *Scripts) startUnit(ctx context.Context, r record, args []string) error 
 	options := []string{"--description=COMET script " + slug(r.Name), "--property=KillMode=process", "--property=TasksMax=infinity"}
 	_, err := s.machine.Run(ctx, frame.Unit(r.Unit, options, append([]string{shell}, args...)))
 	return err
-}
-
-// path is the folder of a script.
-func (s *Scripts) path(r record) string {
-	return filepath.Join(s.machine.Root().Name(), s.machine.State(r.folder()))
-}
-
-// read returns one of the wrapper's files, where it is about this script.
-func (s *Scripts) read(r record, name string) (rest string, ok bool) {
-	hash, rest := s.whose(r, name)
-	return rest, hash == r.Hash
-}
-
-// whose returns the hash that one of the wrapper's files is about, empty where there is no such file, and what it says.
-func (s *Scripts) whose(r record, name string) (hash, rest string) {
-	text, err := s.machine.Read(s.machine.State(r.folder()+"/"+name), true)
-	if err != nil {
-		return "", ""
-	}
-	hash, rest, _ = strings.Cut(strings.TrimSpace(string(text)), " ")
-	return hash, rest
-}
-
-// begun reports whether a script that is running by the journal may have begun. It certainly has not where the wrapper did not say so and
-// is not there, in the same boot: then files are as they were left.
-func (s *Scripts) begun(r record) bool {
-	_, said := s.read(r, ".began")
-	return said || r.Boot != boot() || s.process(r) != 0
-}
-
-// exit returns the status that the wrapper has noted.
-func (s *Scripts) exit(r record) (status int, known bool) {
-	text, ok := s.read(r, ".exit")
-	if !ok {
-		return 0, false
-	}
-	status, err := strconv.Atoi(text)
-	return status, err == nil
-}
-
-func boot() string {
-	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return fmt.Sprint(err)
-	}
-	return strings.TrimSpace(string(id))
 }

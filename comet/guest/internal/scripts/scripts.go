@@ -17,7 +17,6 @@ type Settings struct {
 	Limit    time.Duration // how long one may run; an hour where it is zero
 	Grace    time.Duration // how long one that is ended may take for it; 10 s where it is zero
 	Rerun    bool          // whether one that was cut short is run again
-	NoUnits  bool          // no systemd units, even where there is systemd
 	MaxLog   int           // bytes of output that are kept; 1 MiB where it is zero
 	OldState string        // below the root: where older tools left marks of what they ran; var/lib/neuca where it is empty
 }
@@ -26,10 +25,9 @@ var _ frame.Busy = (*Scripts)(nil)
 
 // Scripts is the module "scripts".
 type Scripts struct {
-	Settings
-	machine *frame.Machine
-	wanted  frame.Source[scope.Script]
-	waits   func() (why string)
+	keeper
+	wanted frame.Source[scope.Script]
+	waits  func() (why string)
 
 	mu      sync.Mutex
 	current *watch // nil where no script is known to run
@@ -41,7 +39,7 @@ func New(m *frame.Machine, wanted frame.Source[scope.Script], s Settings) *Scrip
 	s.Grace = cmp.Or(s.Grace, 10*time.Second)
 	s.MaxLog = cmp.Or(s.MaxLog, 1<<20)
 	s.OldState = cmp.Or(s.OldState, "var/lib/neuca")
-	return &Scripts{Settings: s, machine: m, wanted: wanted, waits: func() string { return "" }}
+	return &Scripts{keeper: keeper{s, m}, wanted: wanted, waits: func() string { return "" }}
 }
 
 // After has no script begin while waits says why it must not, in one line.
@@ -71,10 +69,14 @@ func (s *Scripts) Plan(ctx context.Context) (frame.Plan, error) {
 	}
 	for _, w := range list {
 		r, known := j.find(w)
+		again, err := s.again(r)
+		if err != nil {
+			return plan, fmt.Errorf("%s: %w", r.text(), err)
+		}
 		switch {
 		case known && r.well():
 			plan.Count++
-		case known && !s.again(r):
+		case known && !again:
 			plan.Notes = append(plan.Notes, s.note(r))
 		case !known && !j.knows(w.name) && s.marked(w.name):
 			plan.Steps = append(plan.Steps, s.adopt(w))
@@ -96,7 +98,7 @@ func (s *Scripts) Plan(ctx context.Context) (frame.Plan, error) {
 
 // keeps says what keeps a script from being begun.
 func (s *Scripts) keeps(ctx context.Context) (why string) {
-	if _, err := s.units(ctx); err != nil {
+	if _, err := s.machine.Units(ctx); err != nil {
 		return frame.OneLine(err.Error())
 	}
 	return s.waits()
@@ -121,7 +123,13 @@ func (s *Scripts) Wait(ctx context.Context) error {
 // settle plans what becomes of scripts that have begun, and returns the name of one that runs.
 func (s *Scripts) settle(j journal, plan *frame.Plan) (busy string, err error) {
 	for _, r := range j {
-		if r.State != running || !s.begun(r) {
+		if r.State != running {
+			continue
+		}
+		switch begun, err := s.begun(r); {
+		case err != nil:
+			return "", fmt.Errorf("%s: %w", r.text(), err)
+		case !begun:
 			continue
 		}
 		s.mu.Lock()
@@ -133,8 +141,7 @@ func (s *Scripts) settle(j journal, plan *frame.Plan) (busy string, err error) {
 		case s.process(r) != 0:
 			busy = r.Name
 			plan.Steps = append(plan.Steps, frame.Step{Text: "watch " + r.text() + ", which is running", Do: func(context.Context) error {
-				s.watch(r)
-				return nil
+				return s.watch(r)
 			}})
 		default:
 			plan.Steps = append(plan.Steps, frame.Step{Text: "note how " + r.text() + " has ended", Do: func(context.Context) error {

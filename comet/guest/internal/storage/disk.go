@@ -80,7 +80,7 @@ var uuids = regexp.MustCompile(`^[0-9A-Za-z-]{4,64}$`)
 func (s *Storage) probe(ctx context.Context, k disk) (*content, error) {
 	out, err := s.machine.Run(ctx, frame.Command{Program: "blkid", Args: []string{"-p", "-o", "export", k.path}})
 	const nothing, ambivalent = 2, 8
-	switch code := status(err); {
+	switch code := frame.ExitCode(err); {
 	case err == nil:
 	case code == nothing:
 		return nil, nil

@@ -14,5 +14,6 @@
 // A disk that is not wanted any more is not pulled away under a running VM: while it is in use it stays, and a note says so; it loses its
 // line in /etc/fstab, and when nobody uses it the guest logs out, where it was the guest that logged in.
 //
-// CHAP secrets are in no argument list: they are written into open-iscsi's own records, which only root may read.
+// CHAP secrets are in no argument list: they are written into open-iscsi's own records, which only root may read, and go from there with
+// the login.
 package storage

@@ -88,6 +88,20 @@ func TestHostileValues(t *testing.T) {
 	assert.Equal(t, []string{"/srv/dev0"}, v.mounts())
 }
 
+// A note that changes from one look to the next would be news each time.
+func TestOfTwoReasonsTheSameIsTold(t *testing.T) {
+	v := newVM(t)
+	e := v.element("dev0", 1)
+	e.ChapUser, e.ChapSecret = "user ", scope.Hide("xyzzy ")
+	v.want(e)
+	for range 50 {
+		plan, err := v.module.Plan(t.Context())
+		require.NoError(t, err)
+		require.Len(t, plan.Notes, 1)
+		require.Regexp(t, "^targetChapUser ", plan.Notes[0].Why)
+	}
+}
+
 // What handlers pass on for properties that nobody set is nothing.
 func TestUnsetValues(t *testing.T) {
 	v := newVM(t)

@@ -67,7 +67,7 @@ func initiatorName(text, name string) (content string, right bool) {
 
 // restart lets iscsid, which reads its name when it starts, read it.
 func (s *Storage) restart(ctx context.Context) error {
-	if s.booted() {
+	if frame.Booted() {
 		_, err := s.machine.Run(ctx, frame.Command{Program: "systemctl", Args: []string{"restart", "iscsid.service"}})
 		return err
 	}
@@ -78,20 +78,9 @@ func (s *Storage) restart(ctx context.Context) error {
 	return err
 }
 
-// booted reports whether the daemons here are systemd's.
-func (s *Storage) booted() bool { return !s.NoUnits && frame.Booted() }
-
-// units reports whether programs that outlive the guest become units of systemd; the error, that they cannot be started at all.
-func (s *Storage) units(ctx context.Context) (bool, error) {
-	if s.NoUnits {
-		return false, nil
-	}
-	return s.machine.Units(ctx)
-}
-
 // confined reports that what a disk needs would be shut in with the guest, and says so.
 func (l *looking) confined(ctx context.Context, o order) bool {
-	_, err := l.storage.units(ctx)
+	_, err := l.storage.machine.Units(ctx)
 	if err != nil {
 		l.say(frame.Waiting, o.about(), err.Error())
 	}

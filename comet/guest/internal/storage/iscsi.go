@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
+	"github.com/renci-nrig/comet-go/scope"
 )
 
 // Exit codes of iscsiadm(8).
@@ -22,13 +22,6 @@ const (
 	noRecords     = 21
 	loginRefused  = 24
 )
-
-func status(err error) int {
-	if e, ok := errors.AsType[*exec.ExitError](err); ok {
-		return e.ExitCode()
-	}
-	return -1
-}
 
 // offer is a target at a portal, as iscsiadm prints it: "10.0.0.1:3260,1 iqn.2026-01.org.example:disk".
 type offer struct {
@@ -61,7 +54,7 @@ type session struct {
 
 func (s *Storage) sessions(ctx context.Context) (list []session, err error) {
 	out, err := s.machine.Run(ctx, frame.Command{Program: "iscsiadm", Args: []string{"-m", "session"}})
-	if status(err) == noRecords {
+	if frame.ExitCode(err) == noRecords {
 		return nil, nil
 	}
 	if err != nil {
@@ -85,7 +78,7 @@ func (s *Storage) offers(ctx context.Context, portal netip.AddrPort) (list []off
 	}
 	_ = c.Close()
 	out, err := s.machine.Run(ctx, frame.Command{Program: "iscsiadm", Args: []string{"-m", "discovery", "-t", "sendtargets", "-o", "nonpersistent", "-p", portal.String()}})
-	if err != nil && status(err) != noRecords {
+	if err != nil && frame.ExitCode(err) != noRecords {
 		return nil, err
 	}
 	elsewhere := 0
@@ -172,24 +165,32 @@ func (s *Storage) enter(ctx context.Context, o order, d *device, offers []offer)
 
 // login logs in to a target. The ledger has it before.
 func (s *Storage) login(ctx context.Context, o order, d *device, at offer) error {
-	if err := s.record(ctx, o, at, "automatic"); err != nil {
-		return err
-	}
-	d.Logins = append(without(d.Logins, at.target), at.target)
-	d.Manual = false
+	d.Logins, d.NotAtBoot = append(without(d.Logins, at.target), at.target), without(d.NotAtBoot, at.target)
 	if err := s.saveLogins(*d); err != nil {
 		return err
 	}
+	if err := s.record(ctx, o, at, "automatic"); err != nil {
+		return err
+	}
 	_, err := s.machine.Run(ctx, onNode(at, "--login"))
-	if err == nil || status(err) == sessionExists {
+	if err == nil || frame.ExitCode(err) == sessionExists {
 		return nil
 	}
-	d.Logins = without(d.Logins, at.target)
-	err = errors.Join(err, s.record(ctx, o, at, "manual"), s.saveLogins(*d)) // the next boot does not try
-	if status(err) == loginRefused {
+	err = errors.Join(err, s.undo(ctx, o, d, at))
+	if frame.ExitCode(err) == loginRefused {
 		return fmt.Errorf("the target %s refuses targetChapUser or targetChapSecret: %w", at.target, err)
 	}
 	return fmt.Errorf("log in to %s: %w", at.target, err)
+}
+
+// undo sees to it that the next boot does not try a login that has failed, and that nothing is left of its secret.
+func (s *Storage) undo(ctx context.Context, o order, d *device, at offer) error {
+	o.secret = scope.Hidden{}
+	if err := s.record(ctx, o, at, "manual"); err != nil {
+		return err
+	}
+	d.Logins = without(d.Logins, at.target)
+	return s.saveLogins(*d)
 }
 
 func without(list []string, one string) []string {

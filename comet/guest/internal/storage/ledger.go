@@ -18,13 +18,12 @@ type ledger struct {
 
 // device is what became of one disk. It never holds a secret.
 type device struct {
-	Name    string         `json:"name"`
-	Portal  netip.AddrPort `json:"portal"`
-	LUN     int            `json:"lun"`
-	Targets []string       `json:"targets,omitempty"` // that may have the disk: once it is known which one, that alone
-	Logins  []string       `json:"logins,omitempty"`  // those of them that the guest has logged in to, or was about to
-
-	Manual bool `json:"manual,omitempty"` // the next boot does not log in
+	Name      string         `json:"name"`
+	Portal    netip.AddrPort `json:"portal"`
+	LUN       int            `json:"lun"`
+	Targets   []string       `json:"targets,omitempty"`   // that may have the disk: once it is known which one, that alone
+	Logins    []string       `json:"logins,omitempty"`    // those of them that the guest has logged in to, or was about to
+	NotAtBoot []string       `json:"notAtBoot,omitempty"` // those of the logins that the next boot does not make
 
 	State  state  `json:"state,omitempty"`
 	UUID   string `json:"uuid,omitempty"` // of the file system that is there, or that is being made
@@ -115,7 +114,7 @@ func (s *Storage) save(d device) error { return s.change(d, func(have *device) {
 
 // saveLogins replaces what the ledger has on the way to a disk.
 func (s *Storage) saveLogins(d device) error {
-	return s.change(d, func(have *device) { have.Targets, have.Logins, have.Manual = d.Targets, d.Logins, d.Manual })
+	return s.change(d, func(have *device) { have.Targets, have.Logins, have.NotAtBoot = d.Targets, d.Logins, d.NotAtBoot })
 }
 
 // note is the step that writes something into the ledger and does no more.

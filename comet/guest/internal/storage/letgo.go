@@ -44,7 +44,7 @@ func (l *looking) letGo(d device) error {
 		}
 		if why := l.busy(d, target); why != "" {
 			l.say(frame.Warning, about, "is not wanted any more, but "+why+": it stays until it is not in use")
-			if d.Manual {
+			if slices.Contains(d.NotAtBoot, target) {
 				continue
 			}
 		}
@@ -77,7 +77,7 @@ func (l *looking) busy(d device, target string) string {
 	return ""
 }
 
-// logOut is the step that leaves a target: at once where its disks are not in use, else from the next boot.
+// logOut is the step that leaves a target: at once where its disks are not in use, and without what logs in; else from the next boot.
 func (l *looking) logOut(d device, target string) frame.Step {
 	s, busy := l.storage, l.busy(d, target) != ""
 	text := "log out of " + target
@@ -88,16 +88,17 @@ func (l *looking) logOut(d device, target string) frame.Step {
 		if err := s.notAtBoot(ctx, d.Portal, target); err != nil {
 			return err
 		}
-		if !busy {
-			_, err := s.machine.Run(ctx, onNode(offer{portal: d.Portal, target: target}, "--logout"))
-			if err != nil && status(err) != noRecords {
+		if busy {
+			return s.change(d, func(have *device) { have.NotAtBoot = append(without(have.NotAtBoot, target), target) })
+		}
+		for _, what := range [][]string{{"--logout"}, {"-o", "delete"}} {
+			_, err := s.machine.Run(ctx, onNode(offer{portal: d.Portal, target: target}, what...))
+			if err != nil && frame.ExitCode(err) != noRecords {
 				return err
 			}
 		}
 		return s.change(d, func(have *device) {
-			if have.Manual = true; !busy {
-				have.Logins = without(have.Logins, target)
-			}
+			have.Logins, have.NotAtBoot = without(have.Logins, target), without(have.NotAtBoot, target)
 		})
 	}}
 }

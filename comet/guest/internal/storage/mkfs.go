@@ -111,7 +111,7 @@ func (s *Storage) start(ctx context.Context, o order, d device, k disk, again bo
 
 // background starts a program that the end of the guest does not end: a unit of systemd, or a session of its own.
 func (s *Storage) background(ctx context.Context, name, output string, command []string) (*exec.Cmd, error) {
-	units, err := s.units(ctx)
+	units, err := s.machine.Units(ctx)
 	if err != nil {
 		return nil, err
 	}

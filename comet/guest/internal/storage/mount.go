@@ -79,7 +79,7 @@ func (l *looking) mounted(ctx context.Context, o order, d device, k disk) error 
 }
 
 func (s *Storage) mount(ctx context.Context, o order, d device, k disk) error {
-	units, err := s.units(ctx)
+	units, err := s.machine.Units(ctx)
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (l *looking) table() error {
 	if err != nil || len(steps) == 0 {
 		return err
 	}
-	if s.booted() {
+	if frame.Booted() {
 		steps = append(steps, s.machine.Exec(frame.Command{Program: "systemctl", Args: []string{"daemon-reload"}}))
 	}
 	for i := range steps {

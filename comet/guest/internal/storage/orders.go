@@ -124,8 +124,9 @@ func (o *order) target(e scope.Storage) error {
 
 // chap checks what goes into open-iscsi's records: lines that have no way to quote.
 func (o *order) chap() error {
-	for field, value := range map[string]string{"targetChapUser": o.user, "targetChapSecret": o.secret.Reveal()} {
+	for _, c := range [][2]string{{"targetChapUser", o.user}, {"targetChapSecret", o.secret.Reveal()}} { // the first is told, each time
 		const longest = 255 // open-iscsi cuts it there
+		field, value := c[0], c[1]
 		switch {
 		case len(value) > longest:
 			return wrong(field, "is longer than 255 bytes")

@@ -105,7 +105,7 @@ func set(record []byte, settings [][2]string) []byte {
 // notAtBoot sees to it that a target is not logged in to at boot any more.
 func (s *Storage) notAtBoot(ctx context.Context, portal netip.AddrPort, target string) error {
 	_, err := s.machine.Run(ctx, onNode(offer{portal: portal, target: target}, "-o", "update", "-n", "node.startup", "-v", "manual"))
-	if status(err) == noRecords {
+	if frame.ExitCode(err) == noRecords {
 		return nil
 	}
 	return err

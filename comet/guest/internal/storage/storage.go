@@ -17,7 +17,6 @@ import (
 type Settings struct {
 	Initiator string // the iSCSI name of the VM, iscsi_initiator_iqn of its user data; without one nothing is attached
 	OldState  string // below the root: where older tools left what they know; var/lib/neuca where it is empty
-	NoUnits   bool   // no systemd units, even where there is systemd
 }
 
 var (

@@ -13,7 +13,7 @@ func (s *Storage) transport(ctx context.Context) error {
 	if s.loaded {
 		return nil
 	}
-	if units, _ := s.units(ctx); !units { // also where systemd is too old: the module may be there
+	if units, _ := s.machine.Units(ctx); !units { // also where systemd is too old: the module may be there
 		return nil
 	}
 	modprobe, err := frame.Find("modprobe")

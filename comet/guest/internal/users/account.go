@@ -2,8 +2,6 @@ package users
 
 import (
 	"context"
-	"errors"
-	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,8 +39,7 @@ func (u *Users) accounts(ctx context.Context, logins []string) (map[string]*acco
 // getent asks for entries of a database of the system. Those that are not there are no error.
 func (u *Users) getent(ctx context.Context, database string, names ...string) ([]byte, error) {
 	out, err := u.machine.Run(ctx, frame.Command{Program: "getent", Args: append([]string{database}, names...)})
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() == notFound {
+	if frame.ExitCode(err) == notFound {
 		err = nil
 	}
 	return out, err

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -80,4 +81,17 @@ func Read(t testing.TB, file string) string {
 func Write(t testing.TB, file, content string, mode fs.FileMode) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(file, []byte(content), mode))
+}
+
+// Opened counts how often this process has a file open, as one that waits for a lock has it.
+func Opened(t testing.TB, file string) (n int) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/self/fd/*")
+	require.NoError(t, err)
+	for _, f := range files {
+		if target, _ := os.Readlink(f); target == file {
+			n++
+		}
+	}
+	return n
 }
