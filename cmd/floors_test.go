@@ -57,6 +57,7 @@ func TestPackagesStandOnTheFloorsBelow(t *testing.T) {
 		"comet/internal/headtest":  {"comet/internal/loopback", "comet/server", "comet/server/bolt", "tlsconfig"},
 		"comet/internal/history":   {},
 		"comet/internal/loopback":  {},
+		"comet/internal/logtest":   {},
 		"comet/internal/turns":     {},
 		"comet/internal/faulttest": {"comet/comettest", "comet/server", "comet/server/etcdtest", "scope", "tlsconfig"},
 		"comet/server/etcdtest":    {"comet/internal/loopback", "testdata/needs"},
