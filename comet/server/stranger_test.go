@@ -3,17 +3,13 @@ package server_test
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/renci-nrig/comet-go/comet/internal/turns"
 	"github.com/renci-nrig/comet-go/comet/server"
-	"github.com/renci-nrig/comet-go/comet/server/bolt"
 	"github.com/renci-nrig/comet-go/scope"
 )
 
@@ -223,30 +219,4 @@ func TestReplaysWithoutACertificate(t *testing.T) {
 // recorded is a request as it went over the wire.
 func recorded(method, path, header, body string) string {
 	return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%sContent-Length: %d\r\n\r\n%s", method, path, header, len(body), body)
-}
-
-// BenchmarkGuess holds a read with a wrong token of an entry that is there against one of an entry that is not. It reports the ratio:
-// 1 is what a guesser learns nothing from.
-func BenchmarkGuess(b *testing.B) {
-	store, err := bolt.Open(filepath.Join(b.TempDir(), "comet.db"))
-	require.NoError(b, err)
-	defer store.Close()
-	there, nowhere := scope.MustName("slice", "hostsall", "vm"), scope.MustName("ecils", "hostsall", "vm")
-	_, err = store.Apply(b.Context(), server.Change{Name: there, Tokens: scope.NewTokens(), Value: "one", MayCreate: true})
-	require.NoError(b, err)
-	guess := scope.MustToken(otherToken)
-	took := map[scope.Name][]float64{}
-	for b.Loop() {
-		for _, name := range []scope.Name{there, nowhere, nowhere, there} {
-			began := time.Now()
-			for range 1000 {
-				if _, found, err := store.Read(b.Context(), name, guess); found || err != nil {
-					b.Fatal(found, err)
-				}
-			}
-			took[name] = append(took[name], float64(time.Since(began)))
-		}
-	}
-	b.ReportMetric(turns.Median(took[there])/turns.Median(took[nowhere]), "wrong/absent")
-	b.ReportMetric(turns.Median(took[nowhere])/1000, "ns/read")
 }
