@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/renci-nrig/comet-go/comet/server"
@@ -103,7 +104,7 @@ func TestWaitingWatchesOfAClientAreLimited(t *testing.T) {
 		wait := "/watchScope?contextID=slice&since=" + first.Value.Rev
 		var waiting sync.WaitGroup
 		for range 2 {
-			waiting.Go(func() { require.Equal(t, 200, ask(remote, wait, readToken).Code) })
+			waiting.Go(func() { assert.Equal(t, 200, ask(remote, wait, readToken).Code) })
 		}
 		synctest.Wait()
 		w := ask(remote, wait, readToken)
@@ -125,7 +126,7 @@ func TestMadeUpTokensBesideATokenAreNoOtherClient(t *testing.T) {
 		require.NoError(t, json.Unmarshal(ask(remote, "/watchScope?contextID=slice", readToken).Body.Bytes(), &first))
 		wait := "/watchScope?contextID=slice&since=" + first.Value.Rev
 		var waiting sync.WaitGroup
-		waiting.Go(func() { require.Equal(t, 200, ask(remote, wait, "made-up-1, "+readToken).Code) })
+		waiting.Go(func() { assert.Equal(t, 200, ask(remote, wait, "made-up-1, "+readToken).Code) })
 		synctest.Wait()
 		for _, tokens := range []string{readToken, "made-up-2," + readToken, readToken + ",made-up-3", "made-up-4,Planted%2DRead%2DToken%2D1"} {
 			require.Equal(t, 429, ask(remote, wait, tokens).Code, tokens)

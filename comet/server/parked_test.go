@@ -11,7 +11,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/renci-nrig/comet-go/comet/internal/logtest"
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/bolt"
 	"github.com/renci-nrig/comet-go/scope"
@@ -36,34 +35,8 @@ func TestParkedWatchers(t *testing.T) {
 		watchers = 200
 		t.Log("200 watchers, and their memory is not judged: -short, or the race detector, which takes memory of its own")
 	}
-	files, err := tlsconfig.WriteDevelopment(filepath.Join(t.TempDir(), "certs"))
-	require.NoError(t, err)
-	live, err := tlsconfig.Open(files.Server, tlsconfig.Names{})
-	require.NoError(t, err)
-	defer live.Close()
-	store, err := bolt.Open(filepath.Join(t.TempDir(), "comet.db"))
-	require.NoError(t, err)
-	defer store.Close()
-	for i := range parkedSlices {
-		putAt(t, store, i, "first")
-	}
-	h := &head{T: t, config: live.Server(), log: new(logtest.Buffer)}
-	out := newLookout(store)
-	defer h.serve(server.New(out))()
-
-	before := measure()
-	parked := park(t, parkedAsk{
-		Head: h.addr, CA: files.Client.CA, Cert: files.Client.Cert, Key: files.Client.Key,
-		Watchers: watchers, Since: fmt.Sprintf("%s.%d", store.Identity(), parkedSlices),
-	})
-	for range watchers {
-		select {
-		case <-out.looked:
-		case line := <-parked.said:
-			t.Fatalf("the process with the clients: %s", line)
-		}
-	}
-	waiting := measure()
+	lot := fillLot(t, watchers)
+	store, out, parked := lot.store, lot.out, lot.parked
 
 	putAt(t, store, 3, "second")
 	for range watchers / parkedSlices {
@@ -82,22 +55,77 @@ func TestParkedWatchers(t *testing.T) {
 		}
 		require.Equal(t, looks, out.looksOf(readerOf(i)), "slice %d", i)
 	}
-	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= before.goroutines+2 }, time.Minute, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= lot.empty.goroutines+2 }, time.Minute, 10*time.Millisecond)
 	after := measure()
 
-	each := func(m measured) int64 { return (m.memory - before.memory) / int64(watchers) }
+	left := (after.memory - lot.empty.memory) / int64(watchers)
 	t.Logf("%d watchers: %d bytes of heap and stacks each, %d of the process's memory; %d left when they had gone",
-		watchers, each(waiting), (waiting.resident-before.resident)/int64(watchers), each(after))
+		watchers, lot.each(), (lot.full.resident-lot.empty.resident)/int64(watchers), left)
 	if watchers == 10_000 {
-		require.LessOrEqual(t, each(waiting), int64(maxParked))
-		require.LessOrEqual(t, each(after), int64(maxLeft))
+		require.LessOrEqual(t, lot.each(), int64(maxParked))
+		require.LessOrEqual(t, left, int64(maxLeft))
 	}
+}
+
+// BenchmarkParked reports what each of ten thousand waiting clients costs a head.
+func BenchmarkParked(b *testing.B) {
+	for range b.N {
+		lot := fillLot(b, 10_000)
+		b.ReportMetric(float64(lot.each())/1000, "KB/client")
+		b.ReportMetric(float64(lot.full.resident-lot.empty.resident)/1000/10_000, "resident-KB/client")
+		b.ReportMetric(0, "ns/op")
+		lot.parked.leave()
+	}
+}
+
+// lot is a head at which clients of another process wait.
+type lot struct {
+	store       server.Store
+	out         *lookout
+	parked      parked
+	watchers    int
+	empty, full measured // before they came, and with all of them waiting
+}
+
+// each is the bytes of heap and stacks that one takes.
+func (l lot) each() int64 { return (l.full.memory - l.empty.memory) / int64(l.watchers) }
+
+func fillLot(t testing.TB, watchers int) lot {
+	t.Helper()
+	files, err := tlsconfig.WriteDevelopment(filepath.Join(t.TempDir(), "certs"))
+	require.NoError(t, err)
+	live, err := tlsconfig.Open(files.Server, tlsconfig.Names{})
+	require.NoError(t, err)
+	t.Cleanup(func() { live.Close() })
+	store, err := bolt.Open(filepath.Join(t.TempDir(), "comet.db"))
+	require.NoError(t, err)
+	t.Cleanup(func() { store.Close() })
+	for i := range parkedSlices {
+		putAt(t, store, i, "first")
+	}
+	l := lot{store: store, out: newLookout(store), watchers: watchers}
+	address, _ := serveAt(t, live.Server(), server.New(l.out))
+
+	l.empty = measure()
+	l.parked = park(t, parkedAsk{
+		Head: address, CA: files.Client.CA, Cert: files.Client.Cert, Key: files.Client.Key,
+		Watchers: watchers, Since: fmt.Sprintf("%s.%d", store.Identity(), parkedSlices),
+	})
+	for range watchers {
+		select {
+		case <-l.out.looked:
+		case line := <-l.parked.said:
+			t.Fatalf("the process with the clients: %s", line)
+		}
+	}
+	l.full = measure()
+	return l
 }
 
 func sliceOf(i int) string  { return fmt.Sprintf("slice-%d", i) }
 func readerOf(i int) string { return fmt.Sprintf("Reads-%d", i) }
 
-func putAt(t *testing.T, store server.Store, i int, value string) {
+func putAt(t testing.TB, store server.Store, i int, value string) {
 	t.Helper()
 	_, err := store.Apply(t.Context(), server.Change{
 		Name:   scope.MustName(sliceOf(i), "hostsall", "vm"),

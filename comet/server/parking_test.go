@@ -19,7 +19,7 @@ import (
 	"github.com/renci-nrig/comet-go/tlsconfig"
 )
 
-// The clients of TestParkedWatchers are in a process of their own, so that what the test measures is the head's alone. It is the test
+// The clients of TestParkedWatchers and BenchmarkParked are in a process of their own, so that what the test measures is the head's alone. It is the test
 // binary again, with parkEnv set.
 const parkEnv = "TEST_PARK"
 
@@ -37,7 +37,7 @@ type parked struct {
 	leave func()      // ends the process; all it said is in said
 }
 
-func park(t *testing.T, ask parkedAsk) parked {
+func park(t testing.TB, ask parkedAsk) parked {
 	t.Helper()
 	settings, err := json.Marshal(ask)
 	require.NoError(t, err)

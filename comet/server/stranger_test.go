@@ -3,17 +3,13 @@ package server_test
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/renci-nrig/comet-go/comet/internal/turns"
 	"github.com/renci-nrig/comet-go/comet/server"
-	"github.com/renci-nrig/comet-go/comet/server/bolt"
 	"github.com/renci-nrig/comet-go/scope"
 )
 
@@ -114,83 +110,113 @@ func TestATrustedClientNeedsTheWriteTokens(t *testing.T) {
 	c := h.client(trusted)
 	rev := strings.Trim(h.request(c, "GET", "/readScope?"+entry(readToken, ""), "").header.Get("ETag"), `"`)
 	removal := func(more ...string) string { return batch("slice", item("vm", "", more...)) }
-	for _, r := range []struct{ method, path, body string }{
-		{"DELETE", "/deleteScope?" + entry(readToken, otherToken), ""},
-		{"DELETE", "/deleteScope?" + entry(readToken, readToken), ""},
-		{"DELETE", "/deleteScope?" + entry(readToken, writeToken+" "), ""},
-		{"DELETE", "/deleteScope?" + entry(readToken, strings.ToLower(writeToken)), ""},
-		{"DELETE", "/deleteScope?" + entry(readToken, writeToken[:len(writeToken)-1]), ""},
-		{"DELETE", "/deleteScope?" + entry(otherToken, writeToken), ""},
-		{"DELETE", "/deleteScope?" + entry(writeToken, readToken), ""},
-		{"DELETE", "/deleteScope?" + entry(readToken, otherToken) + "&writeToken=" + writeToken, ""},
-		{"DELETE", "/deleteScope?" + entry(readToken, ""), ""},
-		{"POST", "/writeScope?" + entry(readToken, otherToken), "mine"},
-		{"POST", "/writeScope?" + entry(otherToken, otherToken+"x"), "mine"}, // an entry of its own
-		{"DELETE", "/deleteScope?" + entry(otherToken, otherToken+"x"), ""},
-		{"POST", "/writeScopes", batch("slice", item("mine", "1"), item("vm", "mine", "writeToken", otherToken))},
-		{"POST", "/writeScopes", batch("slice", item("vm", "mine", "writeToken", otherToken, "ifMatch", rev))},
-		{"POST", "/deleteScopes", removal("writeToken", otherToken)},
-		{"POST", "/deleteScopes", removal("writeToken", otherToken, "ifMatch", rev)},
-		{"POST", "/deleteScopes", removal("writeToken", "")},
-		{"POST", "/deleteScopes", removal("readToken", otherToken)},
-		{"POST", "/deleteScopes", `{"contextId":"slice","entries":[null]}`},
+	const wrong, absent = "incorrect write token", "no such entry"
+	for _, r := range []struct {
+		method, path, body string
+		code               int
+		says               string
+	}{
+		{"DELETE", "/deleteScope?" + entry(readToken, otherToken), "", 200, wrong},
+		{"DELETE", "/deleteScope?" + entry(readToken, readToken), "", 200, wrong},
+		{"DELETE", "/deleteScope?" + entry(readToken, writeToken+" "), "", 200, wrong},
+		{"DELETE", "/deleteScope?" + entry(readToken, strings.ToLower(writeToken)), "", 200, wrong},
+		{"DELETE", "/deleteScope?" + entry(readToken, writeToken[:len(writeToken)-1]), "", 200, wrong},
+		{"DELETE", "/deleteScope?" + entry(otherToken, writeToken), "", 200, absent},
+		{"DELETE", "/deleteScope?" + entry(writeToken, readToken), "", 200, absent},
+		{"DELETE", "/deleteScope?" + entry(readToken, otherToken) + "&writeToken=" + writeToken, "", 400, "more than once"},
+		{"DELETE", "/deleteScope?" + entry(readToken, ""), "", 400, "not present"},
+		{"POST", "/writeScope?" + entry(readToken, otherToken), "mine", 403, wrong},
+		{"POST", "/writeScope?" + entry(otherToken, otherToken+"x"), "mine", 200, `"created":true`}, // an entry of its own
+		{"DELETE", "/deleteScope?" + entry(otherToken, otherToken+"x"), "", 200, "Scope deleted"},
+		{"POST", "/writeScopes", batch("slice", item("mine", "1"), item("vm", "mine", "writeToken", otherToken)), 403, wrong},
+		{"POST", "/writeScopes", batch("slice", item("vm", "mine", "writeToken", otherToken, "ifMatch", rev)), 403, wrong},
+		{"POST", "/deleteScopes", removal("writeToken", otherToken), 403, wrong},
+		{"POST", "/deleteScopes", removal("writeToken", otherToken, "ifMatch", rev), 403, wrong},
+		{"POST", "/deleteScopes", removal("writeToken", ""), 400, "is empty"},
+		{"POST", "/deleteScopes", removal("readToken", otherToken), 404, absent},
+		{"POST", "/deleteScopes", `{"contextId":"slice","entries":[null]}`, 400, "is empty"},
 	} {
-		h.request(c, r.method, r.path, r.body)
+		a := h.request(c, r.method, r.path, r.body)
+		require.Equal(t, r.code, a.code, "%s %s %s: %s", r.method, r.path, r.body, a.raw)
+		require.Contains(t, a.raw, r.says, "%s %s %s", r.method, r.path, r.body)
 		require.Equal(t, "one", h.value(), "%s %s %s", r.method, r.path, r.body)
 	}
 	h.request(c, "DELETE", "/deleteScope?"+entry(readToken, writeToken), "").ok(t, deleted)
 	h.noSecrets()
 }
 
-// What somebody recorded and sends again does no more than the first time: a plain write puts its value again, which takes the tokens;
-// one with a condition, and a removal, are refused.
-func TestReplays(t *testing.T) {
+// What somebody recorded and sends again is refused where it is about a revision, which never comes back. What may only create is
+// refused while something is there.
+func TestReplaysOfConditionalChanges(t *testing.T) {
 	h := start(t, server.WithoutCertificateChecks())
-	at := entry(readToken, writeToken) + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-	create := "POST /writeScope?" + at + "If-None-Match: *\r\nContent-Length: 3\r\n\r\none"
+	create := recorded("POST", "/writeScope?"+entry(readToken, writeToken), "If-None-Match: *\r\n", "one")
 	require.Equal(t, []int{200}, h.raw(create))
-	h.request(h.client(nobody), "POST", "/writeScope?"+entry(readToken, writeToken), "two")
+	h.put("two")
 	require.Equal(t, []int{412}, h.raw(create))
 
 	tag := h.request(h.client(nobody), "GET", "/readScope?"+entry(readToken, ""), "").header.Get("ETag")
-	change := "POST /writeScope?" + at + "If-Match: " + tag + "\r\nContent-Length: 5\r\n\r\nthree"
+	change := recorded("POST", "/writeScope?"+entry(readToken, writeToken), "If-Match: "+tag+"\r\n", "three")
 	require.Equal(t, []int{200}, h.raw(change))
 	h.put("four")
-	require.Equal(t, []int{412}, h.raw(change))
-	body := batch("slice", item("vm", "five", "ifMatch", strings.Trim(tag, `"`)), item("new", "1", "ifNoneMatch", "*"))
-	require.Equal(t, []int{412}, h.raw(fmt.Sprintf("POST /writeScopes HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(body), body)))
-	require.Equal(t, "four", h.value())
+	removal := recorded("DELETE", "/deleteScope?"+entry(readToken, writeToken), "If-Match: "+tag+"\r\n", "")
+	several := recorded("POST", "/writeScopes", "", batch("slice", item("vm", "five", "ifMatch", strings.Trim(tag, `"`)), item("new", "1", "ifNoneMatch", "*")))
+	for _, request := range []string{change, removal, several} {
+		require.Equal(t, []int{412}, h.raw(request), request)
+		require.Equal(t, "four", h.value())
+	}
 	require.Empty(t, h.valueOf("new"))
 
-	remove := "DELETE /deleteScope?" + at + "\r\n"
-	require.Equal(t, []int{200}, h.raw(remove))
-	require.Equal(t, []int{412}, h.raw(change), "it is gone, and stays so")
-	require.Equal(t, []int{200}, h.raw(remove))
-	require.Empty(t, h.value())
+	h.request(h.client(nobody), "DELETE", "/deleteScope?"+entry(readToken, writeToken), "").ok(t, deleted)
+	for request, code := range map[string]int{change: 412, removal: 200, several: 412} { // 200 to removing nothing
+		require.Equal(t, []int{code}, h.raw(request), request)
+		require.Empty(t, h.value(), "it is gone, and stays so")
+	}
+	require.Equal(t, []int{200}, h.raw(create), "nothing is there, as the condition has it")
+	require.Equal(t, "one", h.value())
+	require.Equal(t, []int{412}, h.raw(removal), "this is another revision")
+	require.Equal(t, "one", h.value())
+	h.noSecrets()
 }
 
-// BenchmarkGuess holds a read with a wrong token of an entry that is there against one of an entry that is not. It reports the ratio:
-// 1 is what a guesser learns nothing from.
-func BenchmarkGuess(b *testing.B) {
-	store, err := bolt.Open(filepath.Join(b.TempDir(), "comet.db"))
-	require.NoError(b, err)
-	defer store.Close()
-	there, nowhere := scope.MustName("slice", "hostsall", "vm"), scope.MustName("ecils", "hostsall", "vm")
-	_, err = store.Apply(b.Context(), server.Change{Name: there, Tokens: scope.NewTokens(), Value: "one", MayCreate: true})
-	require.NoError(b, err)
-	guess := scope.MustToken(otherToken)
-	took := map[scope.Name][]float64{}
-	for b.Loop() {
-		for _, name := range []scope.Name{there, nowhere, nowhere, there} {
-			began := time.Now()
-			for range 1000 {
-				if _, found, err := store.Read(b.Context(), name, guess); found || err != nil {
-					b.Fatal(found, err)
-				}
-			}
-			took[name] = append(took[name], float64(time.Since(began)))
-		}
-	}
-	b.ReportMetric(turns.Median(took[there])/turns.Median(took[nowhere]), "wrong/absent")
-	b.ReportMetric(turns.Median(took[nowhere])/1000, "ns/read")
+// What has no condition does the same again, whatever has happened in between: it bears the tokens. Only TLS, and the certificate that
+// creating and removing take, are in its way.
+func TestReplaysOfPlainChanges(t *testing.T) {
+	h := start(t, server.WithoutCertificateChecks())
+	change := recorded("POST", "/writeScope?"+entry(readToken, writeToken), "", "one")
+	removal := recorded("DELETE", "/deleteScope?"+entry(readToken, writeToken), "", "")
+	require.Equal(t, []int{200}, h.raw(change))
+	h.put("two")
+	require.Equal(t, []int{200}, h.raw(change))
+	require.Equal(t, "one", h.value(), "the old value is back")
+
+	require.Equal(t, []int{200}, h.raw(removal))
+	require.Equal(t, []int{200}, h.raw(removal))
+	require.Empty(t, h.value())
+	require.Equal(t, []int{200}, h.raw(change))
+	require.Equal(t, "one", h.value(), "the entry is back")
+
+	h.put("two")
+	require.Equal(t, []int{200}, h.raw(removal))
+	require.Empty(t, h.value(), "what was made again has gone")
+	h.noSecrets()
+}
+
+// Whoever replays without a certificate puts old values again, and neither creates nor removes.
+func TestReplaysWithoutACertificate(t *testing.T) {
+	h := start(t)
+	change := recorded("POST", "/writeScope?"+entry(readToken, writeToken), "", "one")
+	removal := recorded("DELETE", "/deleteScope?"+entry(readToken, writeToken), "", "")
+	require.Equal(t, []int{400}, h.raw(change))
+	require.Empty(t, h.value())
+	h.put("two")
+	require.Equal(t, []int{400}, h.raw(removal))
+	require.Equal(t, "two", h.value())
+	require.Equal(t, []int{200}, h.raw(change))
+	require.Equal(t, "one", h.value())
+	h.noSecrets()
+}
+
+// recorded is a request as it went over the wire.
+func recorded(method, path, header, body string) string {
+	return fmt.Sprintf("%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%sContent-Length: %d\r\n\r\n%s", method, path, header, len(body), body)
 }

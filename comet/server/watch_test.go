@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -323,17 +324,23 @@ func (h *head) serveOn(store *lookout) *lookout {
 // serve serves with another handler at h from now on, and gives a way to end it.
 func (h *head) serve(handler http.Handler) (stop func()) {
 	h.Helper()
-	l := listen(h)
+	h.addr, stop = serveAt(h, h.config, handler)
+	return stop
+}
+
+// serveAt serves at an address of its own until the test is over, or stop is called.
+func serveAt(t testing.TB, config *tls.Config, handler http.Handler) (address string, stop func()) {
+	t.Helper()
+	l := listen(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(ctx, handler, h.config, l) }()
-	h.addr = l.Addr().String()
+	go func() { ended <- server.Serve(ctx, handler, config, l) }()
 	stop = sync.OnceFunc(func() {
 		cancel()
-		assert.NoError(h, <-ended)
+		assert.NoError(t, <-ended)
 	})
-	h.Cleanup(stop)
-	return stop
+	t.Cleanup(stop)
+	return l.Addr().String(), stop
 }
 
 func TestClientsThatLeaveFreeTheirWatch(t *testing.T) {

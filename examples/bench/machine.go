@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -24,6 +25,7 @@ type machine struct {
 	Module     string  `json:"module"`     // the version, as git describes it
 	LoadBefore string  `json:"loadBefore"` // the average of a minute
 	LoadAfter  string  `json:"loadAfter"`
+	Took       string  `json:"took,omitempty"` // all rounds, in words
 }
 
 func thisMachine(ctx context.Context, module string) machine {
@@ -34,9 +36,28 @@ func thisMachine(ctx context.Context, module string) machine {
 		m.MemoryGB = math.Round(n*1024/1e8) / 10
 	}
 	m.Kernel = said(ctx, "", "uname", "-sr")
-	m.Disk = said(ctx, "", "stat", "-f", "-c", "%T", os.TempDir())
+	m.Disk = fileSystem(read("/proc/mounts"), os.TempDir())
 	m.Module = said(ctx, module, "git", "describe", "--always", "--dirty", "--tags")
 	return m
+}
+
+// fileSystem is the type of that on which the folder is, which the text of /proc/mounts says. Of several at one place the last one counts.
+func fileSystem(mounts, folder string) string {
+	if real, err := filepath.EvalSymlinks(folder); err == nil {
+		folder = real
+	}
+	kind, longest := unknown, 0
+	for line := range strings.Lines(mounts) {
+		fields := strings.Fields(line)
+		if len(fields) < 3 {
+			continue
+		}
+		at := strings.ReplaceAll(fields[1], `\040`, " ")
+		if rest, err := filepath.Rel(at, folder); err == nil && filepath.IsLocal(rest) && len(at) >= longest {
+			kind, longest = fields[2], len(at)
+		}
+	}
+	return kind
 }
 
 func read(path string) string {
@@ -78,7 +99,11 @@ func load() string {
 }
 
 func (m machine) String() string {
+	took := ""
+	if m.Took != "" {
+		took = "It took " + m.Took + ". "
+	}
 	return fmt.Sprintf("Measured on %s: %s, %d cores, %.1f GB, %s, stores on %s, %s, comet-go %s.\n"+
-		"Load %s before and %s after. Medians of the rounds, in brackets the lowest and the highest.",
-		m.Date, m.CPU, m.Cores, m.MemoryGB, m.Kernel, m.Disk, m.Go, m.Module, m.LoadBefore, m.LoadAfter)
+		"Load %s before and %s after. %sMedians of the rounds, in brackets the lowest and the highest.",
+		m.Date, m.CPU, m.Cores, m.MemoryGB, m.Kernel, m.Disk, m.Go, m.Module, m.LoadBefore, m.LoadAfter, took)
 }

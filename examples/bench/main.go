@@ -1,6 +1,6 @@
-// Command bench measures what the README says, in about six minutes where the machine has nothing else to do: it runs the benchmarks of the packages in turn, several times,
-// and prints their figures as tables, with what they were measured on. With -out it also writes them to a folder, as text, as JSON and
-// as plots.
+// Command bench measures what the README says, in about seven minutes where the machine has nothing else to do: it runs the benchmarks of
+// the packages in turn, several times, and prints their figures as tables, with what they were measured on. With -out it also writes them
+// to a folder, as text, as JSON and as plots.
 //
 // It measures nothing itself. The benchmarks lie beside what they measure, where they reach what nobody may import and run as processes
 // of their own; each can be run by itself with go test.

@@ -35,10 +35,12 @@ func TestRun(t *testing.T) {
 	require.NoError(t, json.Unmarshal(text, &r))
 	assert.True(t, r.Short)
 	assert.NotEmpty(t, r.On.Go)
+	assert.Contains(t, stdout.String(), "It took "+r.On.Took+".")
 	for _, want := range []struct{ benchmark, unit string }{
 		{"client BenchmarkClient/read/16", "of-theirs"},
 		{"client at " + heads.URL(0) + " BenchmarkClient/write/1", "calls/s"},
 		{"guests BenchmarkGuests/told/100", "x-bytes"},
+		{"guests BenchmarkGuests/polled/100", "x-told"},
 		{"command BenchmarkCommand", "ms-cometctl"},
 	} {
 		values := r.Results[want.benchmark][want.unit]

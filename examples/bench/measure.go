@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // bench runs suites.
@@ -54,6 +55,7 @@ func (b *bench) measure(ctx context.Context, plan []suite) (*report, error) {
 	if err := b.build(ctx, plan); err != nil {
 		return nil, err
 	}
+	began := time.Now()
 	p := newProgress(b.stderr, plan)
 	defer p.end()
 	for round := 0; p.left(); round++ {
@@ -72,7 +74,7 @@ func (b *bench) measure(ctx context.Context, plan []suite) (*report, error) {
 			}
 		}
 	}
-	r.On.LoadAfter = load()
+	r.On.LoadAfter, r.On.Took = load(), time.Since(began).Round(time.Second).String()
 	return r, nil
 }
 

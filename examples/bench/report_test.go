@@ -53,6 +53,16 @@ func TestTable(t *testing.T) {
 	require.Equal(t, "Nothing of it was measured.\n", (&report{}).table(shown))
 }
 
+func TestFileSystem(t *testing.T) {
+	const mounts = "/dev/a / ext4 rw 0 0\ntmpfs /tmp tmpfs rw 0 0\n/dev/b /tmp xfs rw 0 0\nnonsense\n/dev/c /with\\040blank btrfs rw 0 0\n"
+	for folder, want := range map[string]string{
+		"/": "ext4", "/nowhere": "ext4", "/tmpfoo": "ext4", "/tmp": "xfs", "/tmp/nowhere/x": "xfs", "/with blank/x": "btrfs",
+	} {
+		assert.Equal(t, want, fileSystem(mounts, folder), folder)
+	}
+	assert.Equal(t, unknown, fileSystem("", "/tmp"))
+}
+
 func TestSVG(t *testing.T) {
 	text := chart{title: "A < B & C", axis: "seconds", source: "here", reference: 1, bars: []bar{
 		{"first", "0.50", 0.25, 0.5, 0.75}, {"second", "12", 12, 12, 12},

@@ -64,7 +64,7 @@ var tables = []table{
 	{
 		name: "failover", title: "A read once the client knows that one of two heads is dead",
 		rowsAre: "heads",
-		columns: []column{{"µs per read, one dead", "us-one-dead", 0}, {"µs, both well", "us-well", 0}, {"µs added", "us-added", 0}},
+		columns: []column{{"times as long as with the other one alone", "of-well", 2}, {"µs per read", "us-one-dead", 0}, {"µs, the other one alone", "us-well", 0}},
 		rows:    []row{{"two, of which one refuses connections", "", "failover", "BenchmarkFailover"}},
 	},
 	{
@@ -84,15 +84,19 @@ var tables = []table{
 		plots: []plot{{"heads.svg", "Heads and their stores against what they stand on", "calls per second, as a part of those of what they are held against", []series{{ratio, "%s"}}, 1}},
 	},
 	{
-		name: "among", title: "One read of the embedded store, out of few entries and of many",
+		name: "among", title: "One read of the embedded store out of many entries, against one out of ten",
 		rowsAre: "entries beside the one that is read",
-		columns: []column{{"ns per read", "ns/op", 0}},
+		columns: []column{{"of the rate out of ten", ratio, 2}, {"reads/s on this machine", "calls/s", 0}},
 		rows: []row{
-			{"ten of its own read token", "", "among", "BenchmarkReadAmong/own/10"},
 			{"a hundred thousand of its own read token", "", "among", "BenchmarkReadAmong/own/100000"},
-			{"ten of others", "", "among", "BenchmarkReadAmong/others/10"},
 			{"a hundred thousand of others", "", "among", "BenchmarkReadAmong/others/100000"},
 		},
+	},
+	{
+		name: "parked", title: "Guests that wait at one head, each on a TLS connection of its own",
+		rowsAre: "guests",
+		columns: []column{{"KB of the head's heap and stacks each", "KB/client", 0}, {"KB of its process each", "resident-KB/client", 0}},
+		rows:    []row{{"10,000", "", "parked", "BenchmarkParked"}},
 	},
 	{
 		name: "slice", title: "A slice is put down, five families and two place-holders per VM, every change on disk",
@@ -105,7 +109,8 @@ var tables = []table{
 	{
 		name: "guests", title: "N guests learn the addresses of each other while these come in over five seconds",
 		rowsAre: "who",
-		columns: []column{{"ms from the last publication until the last knows all", "ms-lag", 0}, {"times the bytes to be learned", "x-bytes", 1}, {"requests per guest", "requests/guest", 1}},
+		columns: []column{{"ms from the last publication until the last knows all", "ms-lag", 0}, {"times as long as those told", "x-told", 0},
+			{"times the bytes to be learned", "x-bytes", 1}, {"requests per guest", "requests/guest", 1}},
 		rows: []row{
 			{"100 guests, told", "", "guests", "BenchmarkGuests/told/100"},
 			{"100 guests, asking every 10 s", "", "guests", "BenchmarkGuests/polled/100"},
@@ -121,7 +126,7 @@ var tables = []table{
 		name: "footprint", title: "comet-guest, a process of its own in a slice of 1,000 VMs",
 		rowsAre: "guest",
 		columns: []column{{"MiB resident", "MiB-VmRSS", 1}, {"MiB at most", "MiB-VmHWM", 1}, {"ms of CPU per round", "cpu-ms/round", 1}, {"TLS handshakes per round", "handshakes/round", 2},
-			{"ms of CPU per minute", "cpu-ms/minute", 1}},
+			{"ms of CPU per minute", "cpu-ms/minute", 1}, {"of who asks", "of-asking", 2}},
 		rows: []row{
 			{"asks, the head tells nothing", "", "footprint", "BenchmarkFootprint/asking"},
 			{"is told, nothing changes", "", "footprint", "BenchmarkFootprint/told"},
