@@ -58,7 +58,7 @@ func FuzzPeers(f *testing.F) {
 	f.Add("vm", host(scope.Host{HostName: "own", IP: "10.0.0.3", SSHHostKeys: "* " + key}), public(key+" \x1b[2J#"), "\xff\x00")
 	f.Add("vm", host(scope.Host{HostName: "x13", IP: "2001:DB8::1", SSHHostKeys: "@cert-authority * " + key}), `{"val_":7}`, "")
 	f.Add("vm", `{"val_":[{"hostName":"a","ip":"10.0.0.1"},{"hostName":"0x7f.1","ip":"10.0.0.1"},{"hostName":"localhost","ip":"127.1"}]}`, "", "\n\r\n")
-	root := f.TempDir()
+	root := inMemory(f)
 	f.Fuzz(func(t *testing.T, vm, hosts, keys, foreign string) {
 		if _, err := scope.ParseKey(vm); err != nil || !utf8.ValidString(hosts+keys) { // heads have no such entry
 			return
@@ -97,7 +97,7 @@ func FuzzKept(f *testing.F) {
 	f.Add("vm-1", `{"vm-1":"other/~","~":"~\n"}`, `{"comet":["other"],"comet pubkeys":["~"]}`, "false")
 	f.Add("~", `{"~":["~"]}`, `{"comet":"~"}`, `"~"`)
 	f.Add("vm-1", `~`, `[~]`, ``)
-	root := f.TempDir()
+	root := inMemory(f)
 	f.Fuzz(func(t *testing.T, name, names, blocks, kept string) {
 		name = strings.ToValidUTF8(plant.In(name), "")
 		clear(t, root)
@@ -118,6 +118,17 @@ func FuzzKept(f *testing.F) {
 			requireNotes(t, plan.Notes)
 		}
 	})
+}
+
+// inMemory returns a folder in memory, where there is such a place: all that the guest writes is synced.
+func inMemory(f *testing.F) string {
+	f.Helper()
+	root, err := os.MkdirTemp("/dev/shm", "")
+	if err != nil {
+		return f.TempDir()
+	}
+	f.Cleanup(func() { require.NoError(f, os.RemoveAll(root)) })
+	return root
 }
 
 func clear(t *testing.T, root string) {
