@@ -35,6 +35,7 @@ func FuzzAnswer(f *testing.F) {
 		`{"contextId":"s","family":"hostsall","entries":[{"key":"k","value":"v"},{"key":"","value":"v"},{"family":"x","key":"k"},null]}`,
 		`{"Success":"success, added Accumulo row: s to table: comet","created":true}`, `{"error":"Cannot delete scope: incorrect write token ` + planted + `"}`,
 		`{"Comet version":"1.0.5","Comet API version":"1.0.0","Comet extensions":["batch/1;max=40","watch/1;max=-1",";"],"Comet store":"S"}`,
+		`{"Comet version":"\u001b[2J","Comet extensions":["\u0007",""],"Comet store":"a\nb"}`,
 		`{"contextId":"s","rev":"E.7","whole":true,"families":[{"family":"hostsall","token":1,"entries":[{"key":"k","value":"v","modified":"2026-05-04T11:59:58Z"},{"key":"l"}],"removed":["m",""]}]}`,
 		`{"contextId":"other","rev":"E.7","families":[{"family":"hostsall","token":-1},{"family":"x","token":9}]}`,
 	} {
@@ -95,7 +96,9 @@ func requireAsked(t *testing.T, value json.RawMessage) {
 		}
 	}
 	require.Contains(t, []Outcome{Written, Created, Updated}, parseOutcome(value))
-	require.GreaterOrEqual(t, parseVersion(value).limit(extensionBatch), 0)
+	version := parseVersion(value)
+	require.GreaterOrEqual(t, version.limit(extensionBatch), 0)
+	require.False(t, strings.ContainsFunc(fmt.Sprint(version), unicode.IsControl), "%q", version)
 	watch := Watch{Context: asked.Context, Families: []scope.Family{asked.Family, scope.FamilyUsers}, Read: make([]scope.Token, 2)}
 	told, err := (&follower{c: c, Watch: watch}).parse(value)
 	if err != nil {
