@@ -1,11 +1,21 @@
 package comet
 
 import (
+	"bufio"
+	"context"
 	"encoding/json"
+	"fmt"
+	"io"
+	"log"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 	"unicode"
 
 	"github.com/stretchr/testify/require"
@@ -25,6 +35,7 @@ func FuzzAnswer(f *testing.F) {
 		`{"contextId":"s","family":"hostsall","entries":[{"key":"k","value":"v"},{"key":"","value":"v"},{"family":"x","key":"k"},null]}`,
 		`{"Success":"success, added Accumulo row: s to table: comet","created":true}`, `{"error":"Cannot delete scope: incorrect write token ` + planted + `"}`,
 		`{"Comet version":"1.0.5","Comet API version":"1.0.0","Comet extensions":["batch/1;max=40","watch/1;max=-1",";"],"Comet store":"S"}`,
+		`{"Comet version":"\u001b[2J","Comet extensions":["\u0007",""],"Comet store":"a\nb"}`,
 		`{"contextId":"s","rev":"E.7","whole":true,"families":[{"family":"hostsall","token":1,"entries":[{"key":"k","value":"v","modified":"2026-05-04T11:59:58Z"},{"key":"l"}],"removed":["m",""]}]}`,
 		`{"contextId":"other","rev":"E.7","families":[{"family":"hostsall","token":-1},{"family":"x","token":9}]}`,
 	} {
@@ -85,7 +96,9 @@ func requireAsked(t *testing.T, value json.RawMessage) {
 		}
 	}
 	require.Contains(t, []Outcome{Written, Created, Updated}, parseOutcome(value))
-	require.GreaterOrEqual(t, parseVersion(value).limit(extensionBatch), 0)
+	version := parseVersion(value)
+	require.GreaterOrEqual(t, version.limit(extensionBatch), 0)
+	require.False(t, strings.ContainsFunc(fmt.Sprint(version), unicode.IsControl), "%q", version)
 	watch := Watch{Context: asked.Context, Families: []scope.Family{asked.Family, scope.FamilyUsers}, Read: make([]scope.Token, 2)}
 	told, err := (&follower{c: c, Watch: watch}).parse(value)
 	if err != nil {
@@ -106,6 +119,95 @@ func requireName(t *testing.T, n scope.Name, id scope.ContextID) {
 	require.NoError(t, err)
 	require.Equal(t, n, again)
 	require.Equal(t, id, n.Context)
+}
+
+// FuzzHeaders: whatever a head's headers are, a changed entry is written on the condition of the tag that was read with it, as it came, and
+// what fails does in lines that can be logged, without the call's tokens. Every ~ stands for a token.
+func FuzzHeaders(f *testing.F) {
+	for _, text := range []string{"ETag: \"e.7\"", "etag:e.7\r\nETag: e.8", "ETag: \x01\x7f", "ETag: ~\xff", "~: ~", "ETag", "Content-Encoding: gzip", "Transfer-Encoding: chunked", "Content-Length: 7",
+		"Connection: close, ~", "Location: //~/", " folded\r\n\tETag: ~", "ETag: a\r\n\r\n"} {
+		f.Add(200, text)
+	}
+	for _, text := range []string{"3", "-1", "99999999999999999999", "Wed, 21 Oct 2015 07:28:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT", "~", "\x00"} {
+		f.Add(429, "Retry-After: "+text)
+		f.Add(503, "Retry-After: "+text)
+	}
+	f.Add(101, "Upgrade: ~")
+	f.Add(302, "Location: /~")
+	h := &rawHead{}
+	server := httptest.NewUnstartedServer(h)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.Start()
+	f.Cleanup(server.Close)
+	f.Fuzz(func(t *testing.T, status int, headers string) {
+		headers = strings.ReplaceAll(headers, "~", planted)
+		require.GreaterOrEqual(t, retryAfter(headers, time.Now()), time.Duration(0))
+		h.answer(100+int((uint(status)-100)%500), headers)
+		c, err := New(server.URL, nil, WithoutTLS(), WithRest(time.Nanosecond, time.Nanosecond))
+		require.NoError(t, err)
+		defer c.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), 40*time.Millisecond) // less than a client waits before it asks all heads again
+		defer cancel()
+		tokens := scope.Tokens{Read: scope.MustToken(planted), Write: scope.MustToken(planted)}
+		err = c.Update(ctx, scope.MustName("s", "hostsall", "k"), tokens, func(l *scope.List) error {
+			scope.Put(l, scope.Host{HostName: "a"})
+			return nil
+		})
+		if err != nil {
+			require.NotContains(t, err.Error(), planted)
+			require.False(t, strings.ContainsFunc(strings.ReplaceAll(err.Error(), "\n", ""), unicode.IsControl), "%q", err.Error())
+		}
+		for _, wrote := range h.conditions() {
+			require.Equal(t, h.tag(t), wrote)
+		}
+	})
+}
+
+// rawHead is a head that offers tags and answers to reads with the bytes that it was told, and with an entry.
+type rawHead struct {
+	mu    sync.Mutex
+	read  string
+	wrote []string // the conditions of writes
+}
+
+func (h *rawHead) answer(status int, headers string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	const body = `{"status":"OK","message":"success","value":{"contextId":"s","family":"hostsall","key":"k","value":"{\"val_\":\"[]\"}"}}`
+	h.read, h.wrote = fmt.Sprintf("HTTP/1.1 %d x\r\nContent-Length: %d\r\nConnection: close\r\n%s\r\n\r\n%s", status, len(body), headers, body), nil
+}
+
+func (h *rawHead) conditions() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.wrote)
+}
+
+// tag is the one that it was told to give, as net/http reads it.
+func (h *rawHead) tag(t *testing.T) string {
+	t.Helper()
+	response, err := http.ReadResponse(bufio.NewReader(strings.NewReader(h.read)), nil)
+	require.NoError(t, err)
+	return response.Header.Get("ETag")
+}
+
+func (h *rawHead) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch path.Base(r.URL.Path) {
+	case "getVersion":
+		_, _ = io.WriteString(w, `{"status":"OK","message":"success","value":{"Comet version":"1","Comet extensions":["headers/1","etag/1"]}}`)
+	case "readScope":
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		_, _ = io.WriteString(conn, h.read)
+		_ = conn.Close()
+	default:
+		h.wrote = append(h.wrote, r.Header.Get("If-Match"))
+		_, _ = io.WriteString(w, `{"status":"OK","message":"success","value":{"Success":"success"}}`)
+	}
 }
 
 // FuzzParseHeads: a list of heads is read as it is written again, or refused in one line without a password that may be in it.

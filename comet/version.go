@@ -95,7 +95,7 @@ func (c *Client) version(ctx context.Context, url string, probe bool) (Version, 
 	return parseVersion(r.value), r
 }
 
-// parseVersion takes what is there: deployed heads say less than ours.
+// parseVersion takes what is there: deployed heads say less than ours. Each is a short line, for people see it.
 func parseVersion(value json.RawMessage) Version {
 	var v struct {
 		Version    string   `json:"Comet version"`
@@ -106,5 +106,8 @@ func parseVersion(value json.RawMessage) Version {
 	if json.Unmarshal(value, &v) != nil {
 		return Version{}
 	}
-	return Version{v.Version, v.API, v.Extensions, v.Store}
+	for i, e := range v.Extensions {
+		v.Extensions[i] = clean(e, nil)
+	}
+	return Version{clean(v.Version, nil), clean(v.API, nil), v.Extensions, clean(v.Store, nil)}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/renci-nrig/comet-go/comet/am"
 	"github.com/renci-nrig/comet-go/scope"
+	"github.com/renci-nrig/comet-go/testdata/plant"
 )
 
 const (
@@ -106,11 +107,11 @@ func FuzzParseElement(f *testing.F) {
 	f.Fuzz(func(t *testing.T, i int, key, value string) {
 		families := scope.InstanceFamilies()
 		family := families[uint(i)%uint(len(families))]
-		e, err := am.ParseElement(family, key, strings.ReplaceAll(value, "~", "Planted-Secret-1"))
+		e, err := am.ParseElement(family, key, plant.In(value))
 		if err != nil {
-			require.NotContains(t, err.Error(), "\n")
-			if !strings.Contains(key, "Planted") {
-				require.NotContains(t, err.Error(), "Planted")
+			plant.RequireLine(t, err.Error())
+			if !strings.Contains(key, plant.Secret) {
+				plant.RequirePlain(t, err)
 			}
 			return
 		}

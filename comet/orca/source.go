@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/renci-nrig/comet-go/scope"
 )
@@ -23,9 +26,17 @@ func (e *LineError) Error() string {
 		fmt.Fprintf(&b, "line %d: ", e.Line)
 	}
 	if e.Field != "" {
-		b.WriteString(e.Field + ": ")
+		b.WriteString(printable(e.Field) + ": ")
 	}
 	return b.String() + e.Reason
+}
+
+// printable is a name as it stands, quoted where it would end the line or tell a terminal something: anybody may have written it.
+func printable(name string) string {
+	if utf8.ValidString(name) && !strings.ContainsFunc(name, unicode.IsControl) {
+		return name
+	}
+	return strconv.Quote(name)
 }
 
 // KeyValue is one entry of a properties or ini file. Its value may be a token, a password or a script, and prints as [redacted].

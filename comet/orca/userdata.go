@@ -69,7 +69,7 @@ func IsUserData(data []byte) bool {
 func noGlobal(f *iniFile) error {
 	e := &LineError{Reason: "user data has no section [global]"}
 	if len(f.sections) > 0 {
-		e.Line, e.Reason = f.sections[0].line, "["+f.sections[0].name+"] is not a section that says who the VM is; user data has no [global]"
+		e.Line, e.Reason = f.sections[0].line, printable("["+f.sections[0].name+"]")+" is not a section that says who the VM is; user data has no [global]"
 	}
 	return e
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/renci-nrig/comet-go/comet/orca"
 	"github.com/renci-nrig/comet-go/scope"
+	"github.com/renci-nrig/comet-go/testdata/plant"
 )
 
 func TestUserDataRoundTrip(t *testing.T) {
@@ -205,17 +206,23 @@ func TestIsMetadata(t *testing.T) {
 	}
 }
 
+// FuzzParseUserData: user data is fields and sections that are read as they are written, or refused in one line. Every ~ stands for a secret.
 func FuzzParseUserData(f *testing.F) {
 	for _, pattern := range []string{"../../testdata/slice/*.ini", "testdata/ini/*.ini"} {
 		for _, file := range fixtures(f, pattern) {
 			f.Add(withGlobal(file.data))
 		}
 	}
+	f.Add([]byte("[global]\nslicecometreadtoken = ~\x07\nslicecometwritetoken\n~ = ~\n[~\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		data = []byte(plant.In(string(data)))
 		u, err := orca.ParseUserData(data)
+		if err != nil && strings.Contains(err.Error(), " is not a section that") { // it names the section, which is no secret
+			plant.RequireLine(t, err.Error())
+			return
+		}
 		if err != nil {
-			var at *orca.LineError
-			require.ErrorAs(t, err, &at)
+			requirePlain(t, err)
 			return
 		}
 		require.True(t, orca.IsUserData(data))
@@ -233,20 +240,22 @@ func FuzzParseUserData(f *testing.F) {
 	})
 }
 
+// FuzzParseMetadata: metadata is the fields that it is as user data, or refused in one line. Every ~ stands for a secret.
 func FuzzParseMetadata(f *testing.F) {
 	for _, file := range fixtures(f, "../../testdata/chameleon/*.json") {
 		f.Add(file.data)
 	}
+	f.Add([]byte(`{"meta":{"slice_id":"s","slicecometreadtoken":"~\n","slicecometwritetoken":["~"],"~":7}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		u, err := orca.ParseMetadata(data)
+		u, err := orca.ParseMetadata([]byte(plant.In(string(data))))
 		if err != nil {
-			var at *orca.LineError
-			require.ErrorAs(t, err, &at)
+			requirePlain(t, err)
 			return
 		}
 		written, err := u.INI()
-		if err != nil {
-			return // metadata can hold what an ini file cannot
+		if err != nil { // metadata can hold what an ini file cannot
+			plant.RequirePlain(t, err)
+			return
 		}
 		again, err := orca.ParseUserData(written)
 		require.NoError(t, err)

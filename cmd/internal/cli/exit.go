@@ -120,7 +120,7 @@ func Code(err error) int {
 	return ExitFailed
 }
 
-// OneLine is an error as people see it: on one line, without the package's name in front.
+// OneLine is an error as people see it: on one line, without the package's name in front, and without what a terminal would act on.
 func OneLine(err error) string {
 	lines := strings.Split(err.Error(), "\n")
 	if errors.Is(err, context.Canceled) {
@@ -139,5 +139,5 @@ func OneLine(err error) string {
 	if strings.Contains(text, "Unauthorized client") {
 		text += "; the head wants a client certificate that it trusts, of a subject that may create and delete; see --keystore and --cert"
 	}
-	return text
+	return harmless(text)
 }

@@ -35,3 +35,7 @@ func TestOneLineSaysOnceThatItWasInterrupted(t *testing.T) {
 	assert.Equal(t, "interrupted; c stays", cli.OneLine(err))
 	assert.Equal(t, "lock: --timeout is over", cli.OneLine(fmt.Errorf("lock: %w", context.DeadlineExceeded)))
 }
+
+func TestOneLineTellsATerminalNothing(t *testing.T) {
+	assert.Equal(t, "open a�[2J b: no such file", cli.OneLine(errors.New("open a\x1b[2J\tb: no such file")))
+}

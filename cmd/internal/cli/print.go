@@ -115,7 +115,11 @@ func (t Table) write(w io.Writer, most int) (shortened bool, err error) {
 		columns = max(columns, len(row))
 	}
 	if len(t.Header) > 0 {
-		fmt.Fprintln(tw, strings.Join(t.Header, "\t"))
+		header := make([]string, len(t.Header)) // which may be names that others gave
+		for i, text := range t.Header {
+			header[i] = harmless(text)
+		}
+		fmt.Fprintln(tw, strings.Join(header, "\t"))
 	}
 	for _, row := range t.Rows {
 		cells := make([]string, columns) // as many in each row, or columns are not aligned

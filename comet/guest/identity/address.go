@@ -8,7 +8,10 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/renci-nrig/comet-go/comet"
 )
@@ -36,7 +39,7 @@ func ParseAddress(text string) (Address, error) {
 		return Address{}, nil
 	case len(words) == 1 && (words[0] == auto || words[0] == public || words[0] == private):
 		return Address{rule: words[0]}, nil
-	case len(words) == 2 && words[0] == ofLink:
+	case len(words) == 2 && words[0] == ofLink && isText(words[1]):
 		return Address{rule: ofLink, name: words[1]}, nil
 	}
 	a, err := netip.ParseAddr(strings.TrimSpace(text))
@@ -44,9 +47,14 @@ func ParseAddress(text string) (Address, error) {
 	case err != nil:
 		return Address{}, fmt.Errorf("address %q: give auto, public, private, interface NAME, or an address such as 10.0.0.1", text)
 	case !usable(a):
-		return Address{}, fmt.Errorf("address %s is none by which other VMs could reach this one", a)
+		return Address{}, fmt.Errorf("address %s is none by which other VMs could reach this one", strings.Trim(strconv.Quote(a.String()), `"`))
 	}
 	return Address{rule: literal, addr: a.Unmap()}, nil
+}
+
+// isText reports whether a name can be shown to people as it is.
+func isText(name string) bool {
+	return utf8.ValidString(name) && !strings.ContainsFunc(name, unicode.IsControl)
 }
 
 // String returns the setting.

@@ -136,29 +136,3 @@ func set[T any](t *testing.T, at *T, to T) {
 	t.Cleanup(func() { *at = before })
 	*at = to
 }
-
-func FuzzConfigDrive(f *testing.F) {
-	f.Add(ini(f), metadata(f), driveEC2)
-	f.Add("#!/bin/sh\n", metadata(f), "{}")
-	f.Add(compressed(f, ini(f)), "{}", `{"instance-id":"i/../..","local-ipv4":"fe80::1%a"}`)
-	f.Add("[global]\nslice_id=\x01", "<html>", "")
-	folder := documents{osUserData: "", osMetadata: "", driveFacts: ""}.folder(f)
-	drive := identity.ConfigDrive{Folder: folder}
-	f.Fuzz(func(t *testing.T, user, meta, facts string) {
-		for name, text := range map[string]string{osUserData: user, osMetadata: meta, driveFacts: facts} {
-			require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600))
-		}
-		self, err := find(t, drive)
-		if err != nil {
-			require.NotContains(t, err.Error(), "\n")
-			return
-		}
-		require.Regexp(t, `^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$`, self.InstanceID)
-		if self.Private.IsValid() {
-			require.True(t, self.Private.IsGlobalUnicast())
-		}
-		kept, err := identity.Parse(self.Marshal())
-		require.NoError(t, err)
-		require.Equal(t, self, kept)
-	})
-}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,8 +46,9 @@ func (t table) unknown(section string) string {
 			sections = append(sections, s)
 		}
 	}
-	reason := "is no setting of [" + section + "]"
-	if !slices.Contains(sections, "["+section+"]") {
+	section = strings.Trim(strconv.Quote("["+section+"]"), `"`) // it may tell a terminal something
+	reason := "is no setting of " + section
+	if !slices.Contains(sections, section) {
 		reason += "; sections are " + strings.Join(sections, ", ")
 	}
 	return reason

@@ -2,6 +2,8 @@ package settings_test
 
 import (
 	"bytes"
+	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/renci-nrig/comet-go/comet/guest"
 	"github.com/renci-nrig/comet-go/comet/guest/settings"
+	"github.com/renci-nrig/comet-go/testdata/plant"
 )
 
 // What the packages install explains all settings, and says nothing but the defaults.
@@ -104,12 +107,16 @@ func TestTheSettingsOfOlderToolsCountWhereTheOwnSayNothing(t *testing.T) {
 	require.ErrorContains(t, err, "settings "+settings.File+": line 2: ")
 }
 
+// FuzzParse: settings are the same each time, or refused in one line.
 func FuzzParse(f *testing.F) {
 	f.Add(settings.Example())
 	f.Add([]byte("[guest]\nevery = 1s\n[modules]\nhosts = off\n"))
+	f.Add([]byte("[guest]\naddress = fe80::1%\x1b[2J\n"))
+	f.Add([]byte("[gu\x07est]\nevery\x07 = 1s\n[interfaces]\nignore = \x07\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s, err := settings.Parse(data)
 		if err != nil {
+			plant.RequireLine(t, err.Error())
 			return
 		}
 		require.Positive(t, s.Every)
@@ -117,6 +124,54 @@ func FuzzParse(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, s, again)
 	})
+}
+
+// FuzzOldFile: the file of neuca-guest-tools, with whatever other programs have there, is settings that the guest's own file could have
+// too, or refused in one line.
+func FuzzOldFile(f *testing.F) {
+	for _, text := range []string{
+		"[runtime]\nset-loopback-hostname = true\nloopback-address = 127.255.255.1\ndataplane-macs-to-ignore = fe:16:3e:00:26:cb, FE163E002644\n",
+		"[runtime]\nstate-directory = /var/lib/neuca\n[logging]\nlog-level = CRITICAL\nlog-file = %(dir)s/x\n",
+		"[runtime]\nset-loopback-hostname = perhaps\n", "[runtime]\ndataplane-macs-to-ignore = \x1b[2J\n", "[runtime]\nloopback-address = 10.0.0.1\n",
+		"no section\n", "[logging]\nlog-level = DEBUG\nlog-level = nonsense\n", "[runtime]\nstate-directory = ../x\n",
+	} {
+		f.Add([]byte(text))
+	}
+	root := f.TempDir()
+	require.NoError(f, os.MkdirAll(filepath.Join(root, filepath.Dir(settings.OldFile)), 0o755))
+	own := filepath.Join(root, "own")
+	f.Fuzz(func(t *testing.T, data []byte) {
+		require.NoError(t, os.WriteFile(filepath.Join(root, settings.OldFile), data, 0o600))
+		require.NoError(t, os.WriteFile(own, nil, 0o600))
+		s, err := settings.Load(root, own)
+		list, listErr := settings.List(root, own)
+		if err != nil {
+			plant.RequireLine(t, err.Error())
+			require.ErrorContains(t, err, settings.OldFile)
+			require.Equal(t, err, listErr)
+			return
+		}
+		require.NoError(t, listErr)
+		require.NoError(t, os.Remove(filepath.Join(root, settings.OldFile)))
+		require.NoError(t, os.WriteFile(own, asFile(list), 0o600))
+		again, err := settings.Load(root, own)
+		require.NoError(t, err)
+		if s.NoLoopback { // then it does not matter which
+			s.Loopback, again.Loopback = netip.Addr{}, netip.Addr{}
+		}
+		require.Equal(t, s, again)
+	})
+}
+
+// asFile writes what older tools have said as a file of the guest.
+func asFile(list []settings.Setting) []byte {
+	var b bytes.Buffer
+	for _, s := range list {
+		if s.From == settings.OldFile {
+			fmt.Fprintf(&b, "[%s]\n%s = %s\n", s.Section, s.Name, s.Value)
+		}
+	}
+	return b.Bytes()
 }
 
 // No link leads out of the root; an absolute one counts from there, as it will once the root is the machine's.

@@ -68,7 +68,7 @@ func (c *Context) believed() (data []byte, news bool, err error) {
 // ErrNotKept says that data is not what Keep passed for this context.
 var ErrNotKept = errors.New("is not what was kept of this context")
 
-// Restore takes what Keep passed earlier, all of it or nothing. It is called before Follow and Ask.
+// Restore takes what Keep passed earlier, or nothing of it. It is called before Follow and Ask.
 func (c *Context) Restore(data []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -76,39 +76,28 @@ func (c *Context) Restore(data []byte) error {
 	if json.Unmarshal(data, &k) != nil || k.Context != c.self.SliceID.String() || k.Key != c.self.ReservationID.String() {
 		return ErrNotKept
 	}
-	restored := map[*family]family{}
-	for _, kf := range k.Families {
+	believed := make([]map[scope.Key]entry, len(k.Families))
+	for i, kf := range k.Families { // all of it, or nothing
+		believed[i] = map[scope.Key]entry{}
+		for text, e := range kf.Entries {
+			key, err := scope.ParseKey(text)
+			if err != nil {
+				return ErrNotKept
+			}
+			believed[i][key] = e.entry()
+		}
+	}
+	for i, kf := range k.Families {
 		name, err := scope.ParseFamily(kf.Family)
 		token := c.slice
 		if kf.Own {
 			token = c.unit
 		}
-		f := c.families[at{token, name}]
-		if err != nil || f == nil {
-			continue // of a group that the VM has left
+		if f := c.families[at{token, name}]; err == nil && f != nil { // else it is of a group that the VM has left
+			f.believed, f.missed = believed[i], kf.Missed
 		}
-		believed, err := kf.believed()
-		if err != nil {
-			return err
-		}
-		restored[f] = family{believed: believed, missed: kf.Missed}
-	}
-	for f, r := range restored {
-		f.believed, f.missed = r.believed, r.missed
 	}
 	return nil
-}
-
-func (kf keptFamily) believed() (map[scope.Key]entry, error) {
-	entries := map[scope.Key]entry{}
-	for text, e := range kf.Entries {
-		key, err := scope.ParseKey(text)
-		if err != nil {
-			return nil, ErrNotKept
-		}
-		entries[key] = e.entry()
-	}
-	return entries, nil
 }
 
 func (e keptEntry) entry() entry {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/sshkey"
+	"github.com/renci-nrig/comet-go/testdata/plant"
 )
 
 const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOOIITt81EVMfUt2MXHG0PApQ85577CvtWHf+gUhGQSg"
@@ -57,7 +58,8 @@ func TestWeakKeysAreRefused(t *testing.T) {
 	}
 }
 
-// What is written is one line, which is read as itself.
+// FuzzWithOptions: what is written is one line, which is read as itself; what is refused is in one line without a word of it. Every ~ stands
+// for a secret.
 func FuzzWithOptions(f *testing.F) {
 	public, _, err := ed25519.GenerateKey(nil)
 	require.NoError(f, err)
@@ -65,10 +67,12 @@ func FuzzWithOptions(f *testing.F) {
 	require.NoError(f, err)
 	f.Add(key)
 	f.Add(`command="a \"b\"",no-pty ` + sshkey.Line(other, "c # d"))
+	f.Add(`environment="~=~" ssh-rsa ~ ~`)
 	f.Fuzz(func(t *testing.T, text string) {
-		line, err := sshkey.WithOptions(text)
+		line, err := sshkey.WithOptions(plant.In(text))
 		if err != nil {
 			require.Empty(t, line)
+			plant.RequirePlain(t, err)
 			return
 		}
 		require.False(t, strings.ContainsAny(line, "\n\r\x00"))

@@ -89,8 +89,13 @@ func (s *Storage) probe(ctx context.Context, k disk) (*content, error) {
 	default:
 		return nil, err
 	}
+	return parseContent(string(out)), nil
+}
+
+// parseContent reads what blkid says, a name and a value a line.
+func parseContent(out string) *content {
 	facts := map[string]string{}
-	for text := range strings.Lines(string(out)) {
+	for text := range strings.Lines(out) {
 		name, value, _ := strings.Cut(strings.TrimSpace(text), "=")
 		facts[name] = value
 	}
@@ -103,7 +108,7 @@ func (s *Storage) probe(ctx context.Context, k disk) (*content, error) {
 	default:
 		c.text = "something that blkid knows"
 	}
-	return c, nil
+	return c
 }
 
 // inUse says who has a disk, nothing where nobody does and it is a whole one.

@@ -52,7 +52,7 @@ type session struct {
 	offer
 }
 
-func (s *Storage) sessions(ctx context.Context) (list []session, err error) {
+func (s *Storage) sessions(ctx context.Context) ([]session, error) {
 	out, err := s.machine.Run(ctx, frame.Command{Program: "iscsiadm", Args: []string{"-m", "session"}})
 	if frame.ExitCode(err) == noRecords {
 		return nil, nil
@@ -60,14 +60,18 @@ func (s *Storage) sessions(ctx context.Context) (list []session, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for text := range strings.Lines(string(out)) {
+	return parseSessions(string(out)), nil
+}
+
+func parseSessions(out string) (list []session) {
+	for text := range strings.Lines(out) {
 		_, rest, _ := strings.Cut(text, "[")
 		id, rest, _ := strings.Cut(rest, "]")
 		if o, ok := parseOffer(rest); ok && id != "" && strings.Trim(id, "0123456789") == "" {
 			list = append(list, session{id: id, offer: o})
 		}
 	}
-	return list, nil
+	return list
 }
 
 // offers asks a portal for its targets. Nothing of the answer is kept by open-iscsi.

@@ -17,17 +17,21 @@ var fstab = frame.Block{File: "etc/fstab", Name: "comet storage", Mode: 0o644}
 type mount struct{ number, at string }
 
 // mounts reads the kernel's table; see proc_pid_mountinfo(5).
-func mounts() (list []mount, err error) {
+func mounts() ([]mount, error) {
 	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return nil, err
 	}
-	for text := range strings.Lines(string(text)) {
+	return parseMounts(string(text)), nil
+}
+
+func parseMounts(text string) (list []mount) {
+	for text := range strings.Lines(text) {
 		if fields := strings.Fields(text); len(fields) > 4 {
 			list = append(list, mount{number: fields[2], at: unescape.Replace(fields[4])})
 		}
 	}
-	return list, nil
+	return list
 }
 
 // mounted plans that a file system is mounted where it is wanted.

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/renci-nrig/comet-go/comet/guest/internal/storage"
+	"github.com/renci-nrig/comet-go/testdata/plant"
 )
 
 func TestOptionsOfMkfs(t *testing.T) {
@@ -55,15 +56,16 @@ func TestOptionsOfMkfs(t *testing.T) {
 	}
 }
 
-// What is let through names no file, whatever else it is.
+// FuzzOptionsOfMkfs: what is let through names no file, whatever else it is; what is not is refused in one line without a word of it.
 func FuzzOptionsOfMkfs(f *testing.F) {
-	for _, seed := range []string{"-F -b 2048", "-J device=x", "-d/etc", "-- /dev/sda", "-qF -Lx"} {
+	for _, seed := range []string{"-F -b 2048", "-J device=x", "-d/etc", "-- /dev/sda", "-qF -Lx", "-L ~/", "~ -~ -E ~"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, fsType := range []string{"ext4", "xfs", "btrfs"} {
-			words, err := storage.MkfsOptions(fsType, text)
+			words, err := storage.MkfsOptions(fsType, plant.In(text))
 			if err != nil {
+				plant.RequirePlain(t, err)
 				continue
 			}
 			for i, word := range words {
