@@ -63,7 +63,8 @@ func playGuests(t *testing.T, s *faulttest.Schedule, on site, others ...faulttes
 			return
 		}
 	}
-	f.pause()
+	for f.pause(); s.Long(); f.pause() { // guests work by themselves
+	}
 	stop()
 	f.converge()
 	if f.check(); t.Failed() {

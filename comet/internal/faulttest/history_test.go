@@ -96,7 +96,7 @@ func playHistory(t *testing.T, s *faulttest.Schedule, heads string, config func(
 	end := time.Now().Add(mostTime)
 	over := func() bool {
 		operations, _ := b.record.Count()
-		return operations >= enough || time.Now().After(end)
+		return operations >= enough && !s.Long() || time.Now().After(end)
 	}
 	var playing sync.WaitGroup
 	play := func(once func()) {

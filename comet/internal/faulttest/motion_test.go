@@ -64,7 +64,7 @@ func playSlices(t *testing.T, s *faulttest.Schedule, heads *comettest.Heads, cha
 	for _, m := range []*motion{passing, staying} {
 		m.changers = changers
 		both.Go(func() {
-			if m.play() && m == passing {
+			if m.play(s.Long) && m == passing {
 				m.delete()
 			}
 		})
@@ -83,8 +83,8 @@ func playSlices(t *testing.T, s *faulttest.Schedule, heads *comettest.Heads, cha
 	assert.Empty(t, contexts(t, store()), "slices that are left")
 }
 
-// play is the life of a slice until its end.
-func (m *motion) play() bool {
+// play is the life of a slice until its end, which comes when nothing makes it last any more.
+func (m *motion) play(lasts func() bool) bool {
 	if !m.create(2 + m.random.IntN(2)) {
 		return false
 	}
@@ -97,7 +97,9 @@ func (m *motion) play() bool {
 		return false
 	}
 	m.withdraw(m.any().ReservationID)
-	m.live(m.slice.VMs, m.random.Uint64())
+	for again := true; again && !m.t.Failed(); again = lasts() {
+		m.live(m.slice.VMs, m.random.Uint64())
+	}
 	return !m.t.Failed()
 }
 

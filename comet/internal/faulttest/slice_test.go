@@ -77,7 +77,7 @@ func (m *motion) until(random *rand.Rand, what string, step func(context.Context
 	}
 }
 
-// How long a step, and one attempt of it at one head, may take. Faults do not last as long: a slow machine is none.
+// How long a step, and one attempt of it at one head, may take. Only long faults last longer than an attempt: a slow machine is none.
 const (
 	stepTime        = 10 * time.Second
 	stepAttemptTime = 2 * time.Second
