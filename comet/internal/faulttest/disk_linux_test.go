@@ -32,7 +32,7 @@ func TestFaultSlicesOnAFullDisk(t *testing.T) {
 		require.NoError(t, err)
 		t.Cleanup(func() { store.Close() })
 		heads := comettest.StartOn(t, 3, store)
-		playSlices(t, s, heads, 2, store.Now, fullDisk(t, store, dir), faulttest.HeadParts(heads)...)
+		playSlices(t, s, stage{heads: heads, store: store.Now, changers: 2}, fullDisk(t, store, dir), faulttest.HeadParts(heads)...)
 	})
 }
 

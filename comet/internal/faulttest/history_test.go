@@ -45,7 +45,7 @@ const (
 func TestFaultHistoriesOnBolt(t *testing.T) {
 	faulttest.Run(t, 2, func(t *testing.T, s *faulttest.Schedule) {
 		faulttest.Leaks(t)
-		store, restarts := openBolt(t)
+		store, restarts := openBolt(t, s)
 		heads := comettest.StartOn(t, 3, store)
 		urls, networks := proxies(t, heads, true)
 		playHistory(t, s, urls, heads.TLS, restarts, slices.Concat(faulttest.HeadParts(heads), networks)...)

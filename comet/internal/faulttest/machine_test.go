@@ -6,10 +6,12 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -143,6 +145,29 @@ func (m *machine) crash() {
 		m.guest = nil
 	}
 }
+
+func (m *machine) isProcess() bool { return m.program != "" }
+
+// setClock sets the machine's clock while its guest does not run: what the guest has kept of times is as much older then, or newer.
+func (m *machine) setClock(ahead time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	kept, err := filepath.Glob(filepath.Join(m.root, "var/lib/comet-guest/*/known/*.json"))
+	assert.NoError(m.t, err)
+	for _, path := range kept {
+		text, err := os.ReadFile(path)
+		assert.NoError(m.t, err)
+		shifted := missedAt.ReplaceAllStringFunc(string(text), func(one string) string {
+			at, err := time.Parse(time.RFC3339Nano, missedAt.FindStringSubmatch(one)[1])
+			assert.NoError(m.t, err)
+			return `"missed":"` + at.Add(-ahead).Format(time.RFC3339Nano) + `"`
+		})
+		assert.NoError(m.t, os.WriteFile(path, []byte(shifted), 0o600))
+	}
+}
+
+// missedAt is since when a guest misses something.
+var missedAt = regexp.MustCompile(`"missed":"([^"]*)"`)
 
 // leave is the end of the machine.
 func (m *machine) leave() {
