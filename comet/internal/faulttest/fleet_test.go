@@ -5,6 +5,8 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -29,8 +31,8 @@ type site struct {
 	heads   *comettest.Heads // of the controller and the aggregate manager
 	liars   *comettest.Heads // of the guests, on the same store; now and then they say what is not so
 	store   func() server.Store
-	program string // of guests that are processes of their own; empty: none are
-	disks   bool   // each VM has a small one, which becomes full
+	program string              // of guests that are processes of their own; empty: none are
+	disk    func(folder string) // puts a small one there for a VM, which becomes full; nil: none has one
 }
 
 // fleet is the machines of a slice.
@@ -117,6 +119,15 @@ func (f *fleet) part() faulttest.Part {
 			fault("is killed", (*machine).isProcess, (*machine).crash, back),
 			fault("is killed and started again", (*machine).isProcess, func(m *machine) { m.crash(); m.start() }, nothing))
 	}
+	if f.disk != nil { // is what is tried then
+		full := fault("has a full disk", any, (*machine).fill, func() {
+			if struck != nil {
+				struck.clear()
+			}
+		})
+		full.Lasts = faulttest.Variable
+		faults = append(faults[:1], full, full)
+	}
 	return faulttest.Part{Name: "a guest", Faults: faults}
 }
 
@@ -162,6 +173,11 @@ func (f *fleet) bootVM(listed orca.VM) {
 	}
 	m := newMachine(f.t, self, program)
 	m.address.Store(f.address())
+	if f.disk != nil {
+		m.volume = filepath.Join(m.dir, "disk")
+		require.NoError(f.t, os.Mkdir(m.volume, 0o700))
+		f.disk(m.volume)
+	}
 	f.install(m)
 	f.secrets = append(f.secrets, unit.Tokens.Read.Reveal(), unit.Tokens.Write.Reveal(), unit.Slice.Tokens.Read.Reveal(), unit.Slice.Tokens.Write.Reveal())
 	f.mu.Lock()

@@ -63,7 +63,7 @@ func playGuests(t *testing.T, s *faulttest.Schedule, on site, others ...faulttes
 			return
 		}
 	}
-	for f.pause(); s.Long(); f.pause() { // guests work by themselves
+	for f.pause(); s.More(); f.pause() { // guests work by themselves
 	}
 	stop()
 	f.converge()

@@ -43,7 +43,7 @@ const (
 )
 
 func TestFaultHistoriesOnBolt(t *testing.T) {
-	faulttest.Run(t, 2, func(t *testing.T, s *faulttest.Schedule) {
+	faulttest.Run(t, 1, func(t *testing.T, s *faulttest.Schedule) {
 		faulttest.Leaks(t)
 		store, restarts := openBolt(t, s)
 		heads := comettest.StartOn(t, 3, store)
@@ -96,7 +96,7 @@ func playHistory(t *testing.T, s *faulttest.Schedule, heads string, config func(
 	end := time.Now().Add(mostTime)
 	over := func() bool {
 		operations, _ := b.record.Count()
-		return operations >= enough && !s.Long() || time.Now().After(end)
+		return operations >= enough && !s.More() || time.Now().After(end)
 	}
 	var playing sync.WaitGroup
 	play := func(once func()) {

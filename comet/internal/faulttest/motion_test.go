@@ -73,7 +73,7 @@ func playSlices(t *testing.T, s *faulttest.Schedule, on stage, first faulttest.P
 	for _, m := range []*motion{passing, staying} {
 		m.changers = on.changers
 		both.Go(func() {
-			if m.play(s.Long) && m == passing {
+			if m.play(s.More) && m == passing {
 				m.delete()
 			}
 		})
@@ -92,8 +92,8 @@ func playSlices(t *testing.T, s *faulttest.Schedule, on stage, first faulttest.P
 	assert.Empty(t, contexts(t, store()), "slices that are left")
 }
 
-// play is the life of a slice until its end, which comes when nothing makes it last any more.
-func (m *motion) play(lasts func() bool) bool {
+// play is the life of a slice until its end, which comes when no more faults do.
+func (m *motion) play(more func() bool) bool {
 	if !m.create(2 + m.random.IntN(2)) {
 		return false
 	}
@@ -106,7 +106,7 @@ func (m *motion) play(lasts func() bool) bool {
 		return false
 	}
 	m.withdraw(m.any().ReservationID)
-	for again := true; again && !m.t.Failed(); again = lasts() {
+	for again := true; again && !m.t.Failed(); again = more() {
 		m.live(m.slice.VMs, m.random.Uint64())
 	}
 	return !m.t.Failed()
