@@ -137,6 +137,7 @@ func (s *Schedule) Strike(first Part, others ...Part) (stop func()) {
 				s.t.Logf("%7.3fs %s: %s, for %.2fs", time.Since(began).Seconds(), p.Name, f.Name, lasts.Seconds())
 				s.under(f, lasts, over)
 			}
+			s.left.Store(0) // its time is over, and that of the others
 		})
 	}
 	return sync.OnceFunc(func() {
