@@ -106,8 +106,10 @@ func (m *motion) play(more func() bool) bool {
 		return false
 	}
 	m.withdraw(m.any().ReservationID)
+	seed = m.random.Uint64()
 	for again := true; again && !m.t.Failed(); again = more() {
-		m.live(m.slice.VMs, m.random.Uint64())
+		m.live(m.slice.VMs, seed)
+		seed++
 	}
 	return !m.t.Failed()
 }
