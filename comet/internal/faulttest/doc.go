@@ -12,11 +12,14 @@
 //	}
 //
 // What strikes, when, and for how long is drawn from the schedule's seed, which a failure prints. The few schedules that a plain
-// go test plays are always the same; -fault.schedules=1000 plays more, each time others unless -fault.seed says which comes first:
+// go test plays are always the same; -fault.schedules=100 lets each test play as many, each time others unless -fault.seed says which comes
+// first:
 //
-//	go test ./comet/internal/faulttest -run Fault -timeout 0 -fault.schedules=1000
+//	go test ./comet/internal/faulttest -run Fault -timeout 0 -fault.schedules=100
 //
-// A seed decides what strikes; how far the operations have come by then also depends on the machine.
+// A seed decides, for each test, what strikes; how far the operations have come by then also depends on the machine. Most faults last a
+// moment; some last until attempts have run out of time, certificates have ended, and a cluster has chosen another leader. Work goes on
+// until those are over, and until some have struck.
 //
 // What is tested does not belong here, except in this package's own tests: entries whose histories are checked on every store, and
 // whole slices under way, with the guests of their VMs.

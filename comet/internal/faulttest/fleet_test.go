@@ -5,6 +5,8 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -29,7 +31,8 @@ type site struct {
 	heads   *comettest.Heads // of the controller and the aggregate manager
 	liars   *comettest.Heads // of the guests, on the same store; now and then they say what is not so
 	store   func() server.Store
-	program string // of guests that are processes of their own
+	program string              // of guests that are processes of their own; empty: none are
+	disk    func(folder string) // puts a small one there for a VM, which becomes full; nil: none has one
 }
 
 // fleet is the machines of a slice.
@@ -56,7 +59,7 @@ func newFleet(t *testing.T, s *faulttest.Schedule, on site) *fleet {
 	guestURLs, guestNetworks := proxies(t, f.liars, false)
 	f.told = am.Heads{List: guestURLs, CACert: f.liars.Authority().Certificate().Raw}
 	identity := faulttest.NewIdentity(f.heads)
-	f.motion = newMotion(t, "slice", s.Rand("motion"), func() *comet.Client {
+	f.motion = newMotion(t, "slice", "", s.Rand("motion"), func() *comet.Client {
 		c, err := comet.New(urls, nil, comet.WithTrust(identity), comet.WithAttemptTimeout(stepAttemptTime), comet.WithRest(5*time.Millisecond, 50*time.Millisecond))
 		if err != nil {
 			panic(err) // nothing about it is drawn
@@ -89,31 +92,56 @@ func lies(heads *comettest.Heads) []faulttest.Part {
 	return parts
 }
 
-// part is the guests, which die and come back.
+// part is the guests, which end and come back.
 func (f *fleet) part() faulttest.Part {
 	random := rand.New(rand.NewPCG(f.random.Uint64(), 0))
 	var struck *machine
-	with := func(do func(*machine)) func() {
-		return func() {
-			struck = nil
-			if names := slices.Sorted(maps.Keys(f.all())); len(names) > 0 {
-				struck = f.all()[names[random.IntN(len(names))]]
-			}
-			if struck != nil {
-				do(struck)
-			}
-		}
-	}
 	back := func() {
 		if struck != nil {
 			struck.start()
 		}
 	}
-	return faulttest.Part{Name: "a guest", Faults: []faulttest.Fault{
-		{Name: "dies", Strike: with((*machine).crash), Mend: back},
-		{Name: "dies and is started again", Strike: with(func(m *machine) { m.crash(); m.start() }), Mend: func() {}},
-		{Name: "is stopped", Strike: with((*machine).stop), Mend: back},
-	}}
+	fault := func(name string, of func(*machine) bool, strike func(*machine), mend func()) faulttest.Fault {
+		return faulttest.Fault{Name: name, Mend: mend, Strike: func() {
+			if struck = f.one(random, of); struck != nil {
+				strike(struck)
+			}
+		}}
+	}
+	any, nothing := func(*machine) bool { return true }, func() {}
+	faults := []faulttest.Fault{
+		fault("is stopped", any, (*machine).stop, back),
+		fault("is stopped, and its clock set ahead", any, func(m *machine) { m.stop(); m.setClock(upTo(random, mostWrong)) }, back),
+		fault("is stopped, and its clock set back", any, func(m *machine) { m.stop(); m.setClock(-upTo(random, mostWrong)) }, back),
+	}
+	if f.program != "" {
+		faults = append(faults,
+			fault("is killed", (*machine).isProcess, (*machine).crash, back),
+			fault("is killed and started again", (*machine).isProcess, func(m *machine) { m.crash(); m.start() }, nothing))
+	}
+	if f.disk != nil { // is what is tried then
+		full := fault("has a full disk", any, (*machine).fill, func() {
+			if struck != nil {
+				struck.clear()
+			}
+		})
+		full.Lasts = faulttest.Variable
+		faults = append(faults[:1], full, full)
+	}
+	return faulttest.Part{Name: "a guest", Faults: faults}
+}
+
+// mostWrong is how much a VM's clock is set.
+const mostWrong = 10 * time.Hour
+
+// one draws a machine of some kind; nil where none is there.
+func (f *fleet) one(random *rand.Rand, of func(*machine) bool) *machine {
+	all := f.all()
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(all)), func(name string) bool { return !of(all[name]) })
+	if len(names) == 0 {
+		return nil
+	}
+	return all[names[random.IntN(len(names))]]
 }
 
 // pause lets the guests do something.
@@ -140,11 +168,16 @@ func (f *fleet) bootVM(listed orca.VM) {
 	self, err := am.UserData(unit, f.told)
 	require.NoError(f.t, err)
 	program := ""
-	if f.random.IntN(2) == 0 {
-		program = f.program
+	if coin := f.random.IntN(2); coin == 0 || !slices.ContainsFunc(slices.Collect(maps.Values(f.all())), (*machine).isProcess) {
+		program = f.program // at least one is always there that can be killed
 	}
 	m := newMachine(f.t, self, program)
 	m.address.Store(f.address())
+	if f.disk != nil {
+		m.volume = filepath.Join(m.dir, "disk")
+		require.NoError(f.t, os.Mkdir(m.volume, 0o700))
+		f.disk(m.volume)
+	}
 	f.install(m)
 	f.secrets = append(f.secrets, unit.Tokens.Read.Reveal(), unit.Tokens.Write.Reveal(), unit.Slice.Tokens.Read.Reveal(), unit.Slice.Tokens.Write.Reveal())
 	f.mu.Lock()
@@ -169,9 +202,7 @@ func (f *fleet) address() *netip.Addr {
 
 // any is a machine that is there.
 func (f *fleet) any() *machine {
-	all := f.all()
-	names := slices.Sorted(maps.Keys(all))
-	return all[names[f.random.IntN(len(names))]]
+	return f.one(f.random, func(*machine) bool { return true })
 }
 
 // move gives a machine another address.

@@ -14,7 +14,7 @@ func TestFaultGuestsOnBolt(t *testing.T) {
 	program := guestProgram(t)
 	faulttest.Run(t, 1, func(t *testing.T, s *faulttest.Schedule) {
 		faulttest.Leaks(t)
-		store, restarts := openBolt(t)
+		store, restarts := openBolt(t, s)
 		playGuests(t, s, site{
 			heads: comettest.StartOn(t, 3, store), liars: comettest.StartOn(t, 3, store), program: program, store: store.Now,
 		}, restarts)
@@ -26,7 +26,7 @@ func TestFaultGuestsOnHeadsAsDeployed(t *testing.T) {
 	program := guestProgram(t)
 	faulttest.Run(t, 1, func(t *testing.T, s *faulttest.Schedule) {
 		faulttest.Leaks(t)
-		store, restarts := openBolt(t)
+		store, restarts := openBolt(t, s)
 		playGuests(t, s, site{
 			heads: comettest.StartOn(t, 3, store, server.WithoutExtensions()), liars: comettest.StartOn(t, 3, store, server.WithoutExtensions()),
 			program: program, store: store.Now,
@@ -63,7 +63,8 @@ func playGuests(t *testing.T, s *faulttest.Schedule, on site, others ...faulttes
 			return
 		}
 	}
-	f.pause()
+	for f.pause(); s.More(); f.pause() { // guests work by themselves
+	}
 	stop()
 	f.converge()
 	if f.check(); t.Failed() {

@@ -12,7 +12,7 @@ import (
 )
 
 // HeadParts are heads with all that can befall one: it ends, does not answer or only says a part, breaks connections, shows a
-// certificate that nobody trusts or that ends in a moment.
+// certificate that nobody trusts, that is not valid yet, or that ends while connections made under it live.
 func HeadParts(heads *comettest.Heads) []Part {
 	parts := make([]Part, strings.Count(heads.List(), ",")+1)
 	for i := range parts {
@@ -23,18 +23,18 @@ func HeadParts(heads *comettest.Heads) []Part {
 
 func headFaults(heads *comettest.Heads, i int) []Fault {
 	set := func(name string, faults ...comettest.Fault) Fault {
-		return Fault{name, func() { heads.Set(i, faults...) }, func() { heads.Set(i) }}
+		return Fault{Name: name, Strike: func() { heads.Set(i, faults...) }, Mend: func() { heads.Set(i) }}
 	}
 	show := func(name string, certificate func() tls.Certificate) Fault {
-		return Fault{name, func() { heads.Present(i, certificate()) }, func() { heads.Present(i, ofHead(heads, time.Hour)) }}
+		return Fault{Name: name, Strike: func() { heads.Present(i, certificate()) }, Mend: func() { heads.Present(i, ofHead(heads, hour)) }}
 	}
 	again := func() { heads.Stop(i); heads.Restart(i) } // or who watches would wait for a minute on what is dead
 	return []Fault{
-		{"stops", func() { heads.Stop(i) }, func() { heads.Restart(i) }},
-		{"goes silent", func() { heads.Mute(i) }, again},
-		{"forgets its connections", func() { heads.Freeze(i) }, again},
-		set("hangs", comettest.Hang()),
-		set("hangs after the deed", comettest.HangAfter()),
+		{Name: "stops", Strike: func() { heads.Stop(i) }, Mend: func() { heads.Restart(i) }},
+		{Name: "goes silent", Strike: func() { heads.Mute(i) }, Mend: again, Lasts: Variable},
+		{Name: "forgets its connections", Strike: func() { heads.Freeze(i) }, Mend: again, Lasts: Variable},
+		set("hangs", comettest.Hang()).lasting(Variable),
+		set("hangs after the deed", comettest.HangAfter()).lasting(Variable),
 		set("hangs now and then", comettest.Hang().Times(1), comettest.HangAfter().Times(1)),
 		set("is unavailable", comettest.Status(503)),
 		set("fails after the deed", comettest.StatusAfter(500).Times(3)),
@@ -48,19 +48,30 @@ func headFaults(heads *comettest.Heads, i int) []Fault {
 		set("refuses certificates for a moment", comettest.BadCertificate().On("writeScope", "deleteScope").Times(1)),
 		show("shows an expired certificate", heads.Expired),
 		show("shows a foreign certificate", heads.Foreign),
-		show("shows a certificate that ends in a moment", func() tls.Certificate { return ofHead(heads, time.Second) }),
-		show("shows a new certificate", func() tls.Certificate { return ofHead(heads, time.Hour) }),
+		show("shows a certificate that is not valid yet", func() tls.Certificate { return ofHead(heads, tomorrow) }),
+		show("shows a certificate that ends while connections live", func() tls.Certificate { return ofHead(heads, soon) }).lasting(Long),
+		show("shows a new certificate", func() tls.Certificate { return ofHead(heads, hour) }),
 	}
 }
 
-// ofHead issues a head's certificate that is valid for this long.
-func ofHead(heads *comettest.Heads, d time.Duration) tls.Certificate {
-	return issue(heads, tlsconfig.Template{CommonName: "faulttest head", Hosts: []string{"localhost", "127.0.0.1", "::1"}, Server: true}, d)
+// period is when a certificate is valid, from now. Certificates count whole seconds.
+type period struct{ from, to time.Duration }
+
+var (
+	hour      = period{-time.Hour, time.Hour}
+	soon      = period{-time.Hour, time.Second} // is over before a fault that lasts Long is
+	yesterday = period{-time.Hour, -time.Minute}
+	tomorrow  = period{time.Hour, 2 * time.Hour}
+)
+
+// ofHead issues a head's certificate.
+func ofHead(heads *comettest.Heads, valid period) tls.Certificate {
+	return issue(heads, tlsconfig.Template{CommonName: "faulttest head", Hosts: []string{"localhost", "127.0.0.1", "::1"}, Server: true}, valid)
 }
 
-func issue(heads *comettest.Heads, t tlsconfig.Template, d time.Duration) tls.Certificate {
+func issue(heads *comettest.Heads, t tlsconfig.Template, valid period) tls.Certificate {
 	now := time.Now()
-	t.NotBefore, t.NotAfter = now.Add(-time.Hour), now.Add(d)
+	t.NotBefore, t.NotAfter = now.Add(valid.from), now.Add(valid.to)
 	certificate, err := heads.Authority().Issue(t)
 	if err != nil {
 		panic(err) // nothing about it is drawn
@@ -73,13 +84,16 @@ func MembersPart(cluster *etcdtest.Cluster) Part {
 	p := Part{Name: "etcd"}
 	for i, m := range cluster.Members {
 		p.Faults = append(p.Faults,
-			Fault{fmt.Sprintf("member %d dies", i), m.Kill, func() { m.Start(); m.WaitWell() }},
-			Fault{fmt.Sprintf("member %d freezes", i), m.Freeze, m.Thaw},
+			Fault{Name: fmt.Sprintf("member %d dies", i), Strike: m.Kill, Mend: func() { m.Start(); m.WaitWell() }},
+			Fault{Name: fmt.Sprintf("member %d freezes", i), Strike: m.Freeze, Mend: m.Thaw, Lasts: Variable},
 		)
 	}
 	most := cluster.Members[:len(cluster.Members)/2+1]
-	p.Faults = append(p.Faults, Fault{"most members freeze",
-		func() { each(most, (*etcdtest.Member).Freeze) }, func() { each(most, (*etcdtest.Member).Thaw) }})
+	p.Faults = append(p.Faults, Fault{
+		Name:   "most members freeze",
+		Strike: func() { each(most, (*etcdtest.Member).Freeze) }, Mend: func() { each(most, (*etcdtest.Member).Thaw) },
+		Lasts: Variable,
+	})
 	return p
 }
 

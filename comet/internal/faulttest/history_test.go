@@ -43,9 +43,9 @@ const (
 )
 
 func TestFaultHistoriesOnBolt(t *testing.T) {
-	faulttest.Run(t, 2, func(t *testing.T, s *faulttest.Schedule) {
+	faulttest.Run(t, 1, func(t *testing.T, s *faulttest.Schedule) {
 		faulttest.Leaks(t)
-		store, restarts := openBolt(t)
+		store, restarts := openBolt(t, s)
 		heads := comettest.StartOn(t, 3, store)
 		urls, networks := proxies(t, heads, true)
 		playHistory(t, s, urls, heads.TLS, restarts, slices.Concat(faulttest.HeadParts(heads), networks)...)
@@ -96,7 +96,7 @@ func playHistory(t *testing.T, s *faulttest.Schedule, heads string, config func(
 	end := time.Now().Add(mostTime)
 	over := func() bool {
 		operations, _ := b.record.Count()
-		return operations >= enough || time.Now().After(end)
+		return operations >= enough && !s.More() || time.Now().After(end)
 	}
 	var playing sync.WaitGroup
 	play := func(once func()) {

@@ -3,7 +3,6 @@ package faulttest
 import (
 	"crypto/tls"
 	"sync"
-	"time"
 
 	"github.com/renci-nrig/comet-go/comet/comettest"
 	"github.com/renci-nrig/comet-go/tlsconfig"
@@ -21,7 +20,7 @@ type Identity struct {
 // NewIdentity returns an identity that the heads trust.
 func NewIdentity(heads *comettest.Heads) *Identity {
 	i := &Identity{heads: heads, changed: make(chan struct{})}
-	i.renew(time.Hour)
+	i.renew(hour)
 	return i
 }
 
@@ -40,8 +39,8 @@ func (i *Identity) Changed() <-chan struct{} {
 	return i.changed
 }
 
-func (i *Identity) renew(d time.Duration) {
-	certificate := issue(i.heads, tlsconfig.Template{CommonName: "faulttest client", Client: true}, d)
+func (i *Identity) renew(valid period) {
+	certificate := issue(i.heads, tlsconfig.Template{CommonName: "faulttest client", Client: true}, valid)
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.certificate = certificate
@@ -51,10 +50,11 @@ func (i *Identity) renew(d time.Duration) {
 
 // Part is what befalls the identity.
 func (i *Identity) Part() Part {
-	well := func() { i.renew(time.Hour) }
+	well := func() { i.renew(hour) }
 	return Part{"client's certificate", []Fault{
-		{"is renewed", well, func() {}},
-		{"ends in a moment", func() { i.renew(time.Second) }, well},
-		{"has expired", func() { i.renew(-time.Minute) }, well},
+		{Name: "is renewed", Strike: well, Mend: func() {}},
+		{Name: "ends while connections live", Strike: func() { i.renew(soon) }, Mend: well, Lasts: Long},
+		{Name: "has expired", Strike: func() { i.renew(yesterday) }, Mend: well},
+		{Name: "is not valid yet", Strike: func() { i.renew(tomorrow) }, Mend: well},
 	}}
 }

@@ -77,7 +77,7 @@ func (i *inside) end() error {
 	return errors.Join(<-i.ended, i.close())
 }
 
-func (i *inside) kill() { _ = i.end() }
+func (i *inside) kill() { _ = i.end() } // only a process can be killed
 
 // process is a guest that is a process of its own.
 type process struct {

@@ -2,14 +2,18 @@ package faulttest_test
 
 import (
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -31,6 +35,7 @@ type machine struct {
 	self    orca.UserData
 	program string // the guest is a process of its own; empty: it runs in this one
 	dir     string // of what is the machine's beside its root
+	volume  string // in which its roots lie
 
 	address atomic.Pointer[netip.Addr]
 
@@ -51,6 +56,7 @@ type life interface {
 
 func newMachine(t *testing.T, self orca.UserData, program string) *machine {
 	m := &machine{t: t, self: self, program: program, dir: t.TempDir()}
+	m.volume = m.dir
 	text, err := self.INI()
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(m.userData(), text, 0o600))
@@ -72,8 +78,9 @@ var foreign = map[string]string{
 func (m *machine) install() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.makeRoom()
 	m.disks++
-	m.root = filepath.Join(m.dir, fmt.Sprint("root-", m.disks))
+	m.root = filepath.Join(m.volume, fmt.Sprint("root-", m.disks))
 	m.hostID = newPublicKey()
 	for name, text := range foreign {
 		m.write(name, text, 0o600)
@@ -98,6 +105,7 @@ func (m *machine) configure() {
 func (m *machine) move(to netip.Addr) {
 	m.address.Store(&to)
 	m.mu.Lock()
+	m.makeRoom() // as who writes settings does
 	m.configure()
 	reloads := m.guest == nil || m.guest.reload()
 	m.mu.Unlock()
@@ -120,9 +128,48 @@ func (m *machine) start() {
 	} else {
 		m.guest, err = m.startProcess()
 	}
-	if !assert.NoError(m.t, err) {
+	if err != nil {
 		m.guest = nil
 	}
+	if !errors.Is(err, syscall.ENOSPC) { // or it is started once there is room
+		assert.NoError(m.t, err)
+	}
+}
+
+// fill fills the machine's disk; clear makes room again, and starts the guest that did not start meanwhile.
+func (m *machine) fill() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	assert.ErrorIs(m.t, fill(m.ballast()), syscall.ENOSPC)
+}
+
+func (m *machine) clear() {
+	m.mu.Lock()
+	m.makeRoom()
+	m.mu.Unlock()
+	m.start()
+}
+
+// makeRoom makes room on the disk if that is full. The lock is held.
+func (m *machine) makeRoom() {
+	if err := os.Remove(m.ballast()); !os.IsNotExist(err) {
+		assert.NoError(m.t, err)
+	}
+}
+
+func (m *machine) ballast() string { return filepath.Join(m.volume, "ballast") }
+
+// fill writes a file until the disk is full.
+func fill(path string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for page := make([]byte, 4096); err == nil; {
+		_, err = f.Write(page)
+	}
+	return err
 }
 
 // stop stops the guest as a service is stopped; crash stops it at once.
@@ -143,6 +190,29 @@ func (m *machine) crash() {
 		m.guest = nil
 	}
 }
+
+func (m *machine) isProcess() bool { return m.program != "" }
+
+// setClock sets the machine's clock while its guest does not run: what the guest has kept of times is as much older then, or newer.
+func (m *machine) setClock(ahead time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	kept, err := filepath.Glob(filepath.Join(m.root, "var/lib/comet-guest/*/known/*.json"))
+	assert.NoError(m.t, err)
+	for _, path := range kept {
+		text, err := os.ReadFile(path)
+		assert.NoError(m.t, err)
+		shifted := missedAt.ReplaceAllStringFunc(string(text), func(one string) string {
+			at, err := time.Parse(time.RFC3339Nano, missedAt.FindStringSubmatch(one)[1])
+			assert.NoError(m.t, err)
+			return `"missed":"` + at.Add(-ahead).Format(time.RFC3339Nano) + `"`
+		})
+		assert.NoError(m.t, os.WriteFile(path, []byte(shifted), 0o600))
+	}
+}
+
+// missedAt is since when a guest misses something.
+var missedAt = regexp.MustCompile(`"missed":"([^"]*)"`)
 
 // leave is the end of the machine.
 func (m *machine) leave() {

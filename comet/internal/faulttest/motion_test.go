@@ -20,9 +20,9 @@ import (
 func TestFaultSlicesOnBolt(t *testing.T) {
 	faulttest.Run(t, 1, func(t *testing.T, s *faulttest.Schedule) {
 		faulttest.Leaks(t)
-		store, restarts := openBolt(t)
+		store, restarts := openBolt(t, s)
 		heads := comettest.StartOn(t, 3, store)
-		playSlices(t, s, heads, 2, store.Now, restarts, faulttest.HeadParts(heads)...)
+		playSlices(t, s, stage{heads: heads, store: store.Now, changers: 2}, restarts, faulttest.HeadParts(heads)...)
 	})
 }
 
@@ -30,9 +30,9 @@ func TestFaultSlicesOnBolt(t *testing.T) {
 func TestFaultSlicesOnHeadsAsDeployed(t *testing.T) {
 	faulttest.Run(t, 1, func(t *testing.T, s *faulttest.Schedule) {
 		faulttest.Leaks(t)
-		store, restarts := openBolt(t)
+		store, restarts := openBolt(t, s)
 		heads := comettest.StartOn(t, 3, store, server.WithoutExtensions())
-		playSlices(t, s, heads, 1, store.Now, restarts, faulttest.HeadParts(heads)...)
+		playSlices(t, s, stage{heads: heads, store: store.Now, changers: 1}, restarts, faulttest.HeadParts(heads)...)
 	})
 }
 
@@ -42,13 +42,22 @@ func TestFaultSlicesOnEtcd(t *testing.T) {
 		faulttest.Leaks(t)
 		stores, parts := openEtcd(t, cluster, false)
 		heads := comettest.StartEach(t, stores)
-		playSlices(t, s, heads, 2, func() server.Store { return stores[0] }, faulttest.MembersPart(cluster), append(faulttest.HeadParts(heads), parts...)...)
+		playSlices(t, s, stage{heads: heads, store: func() server.Store { return stores[0] }, changers: 2}, faulttest.MembersPart(cluster), append(faulttest.HeadParts(heads), parts...)...)
 	})
+}
+
+// stage is where slices come and go.
+type stage struct {
+	heads    *comettest.Heads
+	store    func() server.Store
+	changers int    // of a VM's routes
+	dir      string // of token files and the like; empty: one of the test
 }
 
 // playSlices lets two slices come and change, and one of them go, while faults strike. Afterwards everything that was done is there, and
 // nothing else; and when the other one has gone too, nothing is.
-func playSlices(t *testing.T, s *faulttest.Schedule, heads *comettest.Heads, changers int, store func() server.Store, first faulttest.Part, others ...faulttest.Part) {
+func playSlices(t *testing.T, s *faulttest.Schedule, on stage, first faulttest.Part, others ...faulttest.Part) {
+	heads, store := on.heads, on.store
 	urls, networks := proxies(t, heads, false) // plain writes that arrive late are for histories
 	identity := faulttest.NewIdentity(heads)
 	dial := func() *comet.Client {
@@ -58,13 +67,13 @@ func playSlices(t *testing.T, s *faulttest.Schedule, heads *comettest.Heads, cha
 		}
 		return c
 	}
-	passing, staying := newMotion(t, "passing", s.Rand("passing"), dial), newMotion(t, "staying", s.Rand("staying"), dial)
+	passing, staying := newMotion(t, "passing", on.dir, s.Rand("passing"), dial), newMotion(t, "staying", on.dir, s.Rand("staying"), dial)
 	stop := s.Strike(first, slices.Concat(others, networks, []faulttest.Part{identity.Part()})...)
 	var both sync.WaitGroup
 	for _, m := range []*motion{passing, staying} {
-		m.changers = changers
+		m.changers = on.changers
 		both.Go(func() {
-			if m.play() && m == passing {
+			if m.play(s.More) && m == passing {
 				m.delete()
 			}
 		})
@@ -83,8 +92,8 @@ func playSlices(t *testing.T, s *faulttest.Schedule, heads *comettest.Heads, cha
 	assert.Empty(t, contexts(t, store()), "slices that are left")
 }
 
-// play is the life of a slice until its end.
-func (m *motion) play() bool {
+// play is the life of a slice until its end, which comes when no more faults do.
+func (m *motion) play(more func() bool) bool {
 	if !m.create(2 + m.random.IntN(2)) {
 		return false
 	}
@@ -97,7 +106,11 @@ func (m *motion) play() bool {
 		return false
 	}
 	m.withdraw(m.any().ReservationID)
-	m.live(m.slice.VMs, m.random.Uint64())
+	seed = m.random.Uint64()
+	for again := true; again && !m.t.Failed(); again = more() {
+		m.live(m.slice.VMs, seed)
+		seed++
+	}
 	return !m.t.Failed()
 }
 

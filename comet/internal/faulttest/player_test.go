@@ -45,7 +45,7 @@ func (p *player) play() {
 		p.learn(g, in, out)
 	}
 	if !ok || out.Outcome == history.Unknown {
-		<-time.After(upTo(p.random, 30*time.Millisecond)) // as who does not hammer at what is ill
+		<-time.After(rand.N(30 * time.Millisecond)) // as who does not hammer at what is ill
 	}
 }
 

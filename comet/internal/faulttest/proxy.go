@@ -161,7 +161,7 @@ func (p *Proxy) Faults(late bool) []Fault {
 		mend = p.Mend
 	}
 	return []Fault{
-		{"breaks connections", p.Break, p.Mend},
-		{"lets nothing pass", p.Hold, mend},
+		{Name: "breaks connections", Strike: p.Break, Mend: p.Mend},
+		{Name: "lets nothing pass", Strike: p.Hold, Mend: mend, Lasts: Variable},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/am"
@@ -47,14 +49,21 @@ type vm struct {
 
 var settings = controller.Settings{Hosts: true, PubKeys: true}
 
-func newMotion(t *testing.T, name string, random *rand.Rand, dial func() *comet.Client) *motion {
-	m := &motion{t: t, dial: dial, random: random, dir: t.TempDir(), vms: map[scope.Key]*vm{}}
+// newMotion is for a slice whose files lie in a folder of its own below dir; where that is empty, in one of the test.
+func newMotion(t *testing.T, name, dir string, random *rand.Rand, dial func() *comet.Client) *motion {
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	m := &motion{t: t, dial: dial, random: random, dir: filepath.Join(dir, name), vms: map[scope.Key]*vm{}}
+	require.NoError(t, os.Mkdir(m.dir, 0o700))
 	m.slice = orca.Slice{ID: scope.MustName(name, "f", "k").Context, Groups: []string{"all", "workers"}[:1+random.IntN(2)]}
 	return m
 }
 
-// until repeats a step until it is done, now and then with hardly any time. What no fault excuses ends the test.
-func (m *motion) until(random *rand.Rand, what string, step func(context.Context, *comet.Client) error) bool {
+// until repeats a step until it is done, now and then with hardly any time. What no fault excuses ends the test. However often that is,
+// the story goes on in the same way: one number is drawn from it.
+func (m *motion) until(story *rand.Rand, what string, step func(context.Context, *comet.Client) error) bool {
+	random := rand.New(rand.NewPCG(story.Uint64(), 0))
 	client := m.dial()
 	defer client.Close()
 	for end := time.Now().Add(patience); ; {
@@ -77,7 +86,7 @@ func (m *motion) until(random *rand.Rand, what string, step func(context.Context
 	}
 }
 
-// How long a step, and one attempt of it at one head, may take. Faults do not last as long: a slow machine is none.
+// How long a step, and one attempt of it at one head, may take. Only long faults last longer than an attempt: a slow machine is none.
 const (
 	stepTime        = 10 * time.Second
 	stepAttemptTime = 2 * time.Second
@@ -269,9 +278,10 @@ func (m *motion) any() orca.VM { return m.slice.VMs[m.random.IntN(len(m.slice.VM
 
 // remove lets the aggregate manager take away a VM.
 func (m *motion) remove(v *vm) bool {
+	fromSlice := m.random.IntN(2) == 0
 	return m.until(m.random, "remove", func(ctx context.Context, client *comet.Client) error {
 		_, err := am.Remove(ctx, client, v.unit)
-		if err == nil && m.random.IntN(2) == 0 {
+		if err == nil && fromSlice {
 			_, err = am.RemoveFromSlice(ctx, client, v.unit)
 		}
 		return err

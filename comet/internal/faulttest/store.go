@@ -76,5 +76,5 @@ func (s *Store) Restarts(failed func(error)) Fault {
 			failed(err)
 		}
 	}
-	return Fault{"is closed", func() { must(s.Close()) }, func() { must(s.Reopen()) }}
+	return Fault{Name: "is closed", Strike: func() { must(s.Close()) }, Mend: func() { must(s.Reopen()) }}
 }

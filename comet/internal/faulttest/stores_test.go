@@ -18,14 +18,25 @@ import (
 	"github.com/renci-nrig/comet-go/comet/server/etcdtest"
 )
 
-// openBolt opens a store in a file, which now and then is closed and opened again.
-func openBolt(t *testing.T) (*faulttest.Store, faulttest.Part) {
+// openBolt opens a store in a file, whose entries may age; now and then it is closed and opened again, or its clock is set.
+func openBolt(t *testing.T, s *faulttest.Schedule) (*faulttest.Store, faulttest.Part) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "comet.db")
-	store, err := faulttest.Open(func() (server.Store, error) { return bolt.Open(path) })
+	return openBoltIn(t, s, t.TempDir())
+}
+
+func openBoltIn(t *testing.T, s *faulttest.Schedule, dir string) (*faulttest.Store, faulttest.Part) {
+	t.Helper()
+	clock := faulttest.NewClock()
+	store, err := faulttest.Open(func() (server.Store, error) {
+		return bolt.Open(filepath.Join(dir, "comet.db"), bolt.WithExpiry(faulttest.Expiry), bolt.WithClock(clock.Now, clock.Elapsed))
+	})
 	require.NoError(t, err)
-	t.Cleanup(func() { assert.NoError(t, store.Close()) })
-	return store, faulttest.Part{Name: "store", Faults: []faulttest.Fault{store.Restarts(func(err error) { assert.NoError(t, err) })}}
+	t.Cleanup(func() {
+		assert.NoError(t, store.Close())
+		assert.Empty(t, leftovers(t, dir), "temporary files beside the store")
+	})
+	restarts := store.Restarts(func(err error) { assert.NoError(t, err) })
+	return store, faulttest.Part{Name: "store", Faults: append(clock.Faults(s.Rand("clock")), restarts)}
 }
 
 // openEtcd opens the stores of three heads on a cluster, each behind proxies of which one at a time fails; late says whether what they hold

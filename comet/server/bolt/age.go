@@ -19,14 +19,13 @@ var (
 	tableExpired = []byte("expired")
 )
 
-// longestGrace is how long nothing expires after the store was opened, where the expiry is not shorter: while the head was down nobody
-// could renew.
+// longestGrace is how long nothing expires after the store was opened or its clock was set, where the expiry is not shorter: while the
+// head was down nobody could renew, and by a clock that was set nobody seems to have.
 const longestGrace = time.Hour
 
 // ageing is how old things may become. The zero value is for ever.
 type ageing struct {
 	expiry time.Duration
-	opened time.Time
 	kept   bool // by an operator's tool, which does not know the expiry
 }
 
@@ -40,7 +39,7 @@ const (
 )
 
 // of tells the age of a group.
-func (a ageing) of(tx *bbolt.Tx, g []byte, now time.Time) age {
+func (a ageing) of(tx *bbolt.Tx, g []byte, at moment) age {
 	if a.expiry == 0 {
 		return young
 	}
@@ -51,11 +50,11 @@ func (a ageing) of(tx *bbolt.Tx, g []byte, now time.Time) age {
 		}
 		return old // it was there before ageing was
 	}
-	at := time.UnixMilli(int64(binary.BigEndian.Uint64(b)))
-	switch past := now.Sub(at); {
-	case past > 2*a.expiry && now.Sub(a.opened) > min(a.expiry, longestGrace):
+	renewed := time.UnixMilli(int64(binary.BigEndian.Uint64(b)))
+	switch past := at.now.Sub(renewed); {
+	case past > 2*a.expiry && at.steady > min(a.expiry, longestGrace):
 		return gone
-	case past > a.expiry:
+	case past > a.expiry, past < 0: // by a clock that was set back since
 		return old
 	}
 	return young
@@ -100,7 +99,7 @@ func (g group) expired(tx *bbolt.Tx) (uint64, error) {
 
 // age renews the group, or takes it away where it is too late for that.
 func (t *transaction) age(g []byte) error {
-	switch t.ageing.of(t.tx, g, t.now) {
+	switch t.ageing.of(t.tx, g, t.at) {
 	case old:
 		return t.renew(g)
 	case gone:
@@ -111,7 +110,7 @@ func (t *transaction) age(g []byte) error {
 
 func (t *transaction) renew(g []byte) error {
 	t.renewed = true
-	return t.tx.Bucket(tableRenewed).Put(g, binary.BigEndian.AppendUint64(nil, uint64(t.now.UnixMilli())))
+	return t.tx.Bucket(tableRenewed).Put(g, binary.BigEndian.AppendUint64(nil, uint64(t.at.now.UnixMilli())))
 }
 
 // born begins the age of a group in which something was written. Whoever does not know how old it may become begins it anew.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -260,5 +261,29 @@ func TestAgeingOnABrokenDisk(t *testing.T) {
 		_, _, err = s.Read(l.Context(), aged, agedTokens.Read)
 		require.ErrorIs(l, err, server.ErrBroken)
 		_ = s.Close() // the file is closed already
+	})
+}
+
+// By a clock that is set ahead everything seems to have been left alone for long; those who look have the time to say otherwise.
+func TestAClockThatIsSet(t *testing.T) {
+	lifeOf(t, func(l life) {
+		var ahead atomic.Int64
+		opened := time.Now()
+		clock := bolt.WithClock(
+			func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
+			func() time.Duration { return time.Since(opened) })
+		l.open(func(s *bolt.Store) {
+			l.write(s)
+			time.Sleep(2 * time.Hour)
+			for _, to := range []time.Duration{10 * halfYear, 0, -10 * halfYear, 0, 10 * halfYear} {
+				ahead.Store(int64(to))
+				time.Sleep(59 * time.Minute) // in which sweeps look, too
+				require.True(l, l.found(s), "set to %s", to)
+				time.Sleep(halfYear)
+				require.True(l, l.found(s), "kept since it was set to %s", to)
+			}
+			time.Sleep(2*halfYear + time.Hour)
+			require.False(l, l.found(s), "left alone")
+		}, bolt.WithExpiry(halfYear), clock)
 	})
 }

@@ -114,7 +114,7 @@ func (s *Store) commit(group []*request) {
 	outcomes := make([]outcome, len(group))
 	var gone [][]byte
 	err := s.update(func(tx *bbolt.Tx) error {
-		t, err := begin(tx)
+		t, err := begin(tx, s.clock.look())
 		if err != nil {
 			return err
 		}

@@ -145,7 +145,7 @@ func (f *filling) fill(ctx context.Context, from contents.Entries, did *contents
 
 // importPart makes its changes under one revision, the one after the newest, which is chosen by the first part.
 func (f *filling) importPart(tx *bbolt.Tx, revision *uint64, part []contents.Entry, did *contents.Imported) error {
-	t, err := begin(tx)
+	t, err := begin(tx, f.clock.look())
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func (s *Store) prepare(changes []server.Change) ([]edit, error) {
 type transaction struct {
 	meta, entries, removed, changes *bbolt.Bucket
 	before, revision                uint64 // the newest revision, at the beginning and now
-	now                             time.Time
+	at                              moment
 	crowds                          crowds
 
 	tx      *bbolt.Tx
@@ -51,14 +51,14 @@ type transaction struct {
 	gone    [][]byte // groups that expired
 }
 
-func begin(tx *bbolt.Tx) (*transaction, error) {
+func begin(tx *bbolt.Tx, at moment) (*transaction, error) {
 	t := &transaction{
 		tx:      tx,
 		meta:    tx.Bucket(tableMeta),
 		entries: tx.Bucket(tableEntries),
 		removed: tx.Bucket(tableRemoved),
 		changes: tx.Bucket(tableChanges),
-		now:     time.Now(),
+		at:      at,
 	}
 	var err error
 	t.before, err = parseRevision(t.meta.Get(metaRevision))
@@ -156,7 +156,7 @@ func (t *transaction) make(e edit, v verdict, revision uint64) error {
 		kind = changeRemove
 		err = errors.Join(t.entries.Delete(e.key), t.removed.Put(e.key, encodeRevision(revision)))
 	} else {
-		put := entry{write: e.Write, revision: revision, modified: t.now, owner: v.Owner}
+		put := entry{write: e.Write, revision: revision, modified: t.at.now, owner: v.Owner}
 		if !e.modified.IsZero() {
 			put.modified = e.modified
 		}

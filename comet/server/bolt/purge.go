@@ -33,7 +33,7 @@ func (s *Store) Purge(ctx context.Context, id scope.ContextID, unchangedSince ti
 		for _, e := range old {
 			delete(s.crowds, string(e.group)) // to be counted anew
 		}
-		return purge(tx, old)
+		return s.purge(tx, old)
 	})
 	if errors.Is(err, berrors.ErrDatabaseNotOpen) {
 		return 0, server.ErrClosed
@@ -81,8 +81,8 @@ func oldEntries(tx *bbolt.Tx, id scope.ContextID, unchangedSince time.Time) (old
 	return old, nil
 }
 
-func purge(tx *bbolt.Tx, old []oldEntry) error {
-	t, err := begin(tx)
+func (s *Store) purge(tx *bbolt.Tx, old []oldEntry) error {
+	t, err := begin(tx, s.clock.look())
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,7 @@ type Store struct {
 	watchers wake.Hub
 	crowds   crowds
 	ageing   ageing
+	clock    *clock
 
 	queue   chan *request
 	broken  atomic.Pointer[error] // why changes are refused, once they are
@@ -47,16 +48,22 @@ var _ server.Store = (*Store)(nil)
 type Option func(*Store)
 
 // WithExpiry takes away what nobody reads or writes any more: all that one read token shows in a context goes together, once it was
-// left alone for longer than expiry and at the latest after twice that, but never in the first hour after the store was opened, or
-// the time of the expiry where that is shorter. Without it everything stays.
+// left alone for longer than expiry and at the latest after twice that, but never in the first hour after the store was opened or the
+// machine's clock was set, or the time of the expiry where that is shorter. Without it everything stays.
 func WithExpiry(expiry time.Duration) Option {
-	return func(s *Store) { s.ageing = ageing{expiry: expiry, opened: time.Now()} }
+	return func(s *Store) { s.ageing = ageing{expiry: expiry} }
 }
 
 // KeepingAges is for tools that open a store for a moment, whether it ages or not: nothing expires, reading renews nothing, what is
 // written is as young as if a head had written it, and whoever opens the store WithExpiry next finds all ages as they were. Opened
 // without either, as by a head that has nothing age, a store forgets them.
 func KeepingAges() Option { return func(s *Store) { s.ageing = ageing{kept: true} } }
+
+// WithClock is for tests in which the clock is set: now tells the time of day, time.Now by default, and elapsed what has passed since
+// some moment, which nobody sets. Both may be called from many goroutines at once.
+func WithClock(now func() time.Time, elapsed func() time.Duration) Option {
+	return func(s *Store) { s.clock = newClock(now, elapsed) }
+}
 
 // Open opens the store in the file at path, or makes it where there is no file, with mode 0600. A file that is something else, has
 // another format, is cut off or is in use is refused with ErrNotStore, ErrFormat, ErrDamaged or ErrInUse, and left as it is. The
@@ -87,6 +94,7 @@ func open(path string, options ...Option) (*Store, error) {
 		db:      db,
 		file:    file,
 		crowds:  crowds{},
+		clock:   machineClock(),
 		queue:   make(chan *request, maxGroup),
 		closing: make(chan struct{}),
 		stopped: make(chan struct{}),

@@ -21,7 +21,7 @@ const (
 func (s *Store) viewGroup(ctx context.Context, g []byte, read func(*bbolt.Tx) error) error {
 	var a age
 	err := s.view(func(tx *bbolt.Tx) error {
-		if a = s.ageing.of(tx, g, time.Now()); a == gone {
+		if a = s.ageing.of(tx, g, s.clock.look()); a == gone {
 			return nil
 		}
 		return read(tx)
@@ -78,12 +78,12 @@ func (s *Store) sweepOnce(find func(from []byte) (found [][]byte, next []byte, e
 
 // groupsGone finds groups that expired.
 func (s *Store) groupsGone(from []byte) (found [][]byte, next []byte, err error) {
-	now := time.Now()
+	at := s.clock.look()
 	err = s.view(func(tx *bbolt.Tx) error {
 		c := tx.Bucket(tableRenewed).Cursor()
 		k, _ := c.Seek(from)
 		for n := 0; k != nil && n < sweepRows; n++ {
-			if s.ageing.of(tx, k, now) == gone {
+			if s.ageing.of(tx, k, at) == gone {
 				found = append(found, bytes.Clone(k))
 			}
 			k, _ = c.Next()

@@ -47,7 +47,7 @@ func (f *family) believe(doubt error, told bool, now time.Time, after time.Durat
 	}
 	before := f.missed
 	switch {
-	case !told && f.misses():
+	case !told && (f.misses() || now.Before(f.missed)): // or the clock was set back since an earlier guest missed it
 		f.missed = now
 	case !told && !f.missed.IsZero() && now.Sub(f.missed) >= after:
 		f.missed = time.Time{}

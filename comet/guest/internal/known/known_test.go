@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -319,6 +320,27 @@ func TestWhatIsKeptHoldsUntilHeadsSayMore(t *testing.T) {
 		assert.Equal(t, known.Answer{Doubt: known.ErrUnheard}, c.Group(hostsAll), "nothing of it is taken")
 	}
 	assert.ErrorIs(t, s.know(other, time.Hour).Restore(data), known.ErrNotKept, "a clone is another VM")
+}
+
+// That something is missing may have been kept when the clock was ahead.
+func TestWhatIsMissedByAClockThatIsSetBack(t *testing.T) {
+	s := newSlice(t)
+	s.put("hostsall", "own", "{}")
+	c := s.know(s.userData(), time.Hour)
+	require.NoError(t, c.Ask(t.Context()))
+	require.False(t, c.Group(hostsAll).Settled, "nobody knows what there was")
+	var data []byte
+	require.NoError(t, c.Keep(func(what []byte) error { data = what; return nil }))
+	missed := regexp.MustCompile(`"missed":"[^"]*"`)
+	require.Regexp(t, missed, string(data))
+	data = missed.ReplaceAll(data, []byte(`"missed":"`+time.Now().Add(5*time.Hour).Format(time.RFC3339Nano)+`"`))
+
+	again := s.know(s.userData(), time.Millisecond)
+	require.NoError(t, again.Restore(data))
+	require.Eventually(t, func() bool {
+		require.NoError(t, again.Ask(t.Context()))
+		return again.Group(hostsAll).Settled
+	}, 20*time.Second, time.Millisecond)
 }
 
 // A bad element is left out, named, and is a reason to withdraw nothing.

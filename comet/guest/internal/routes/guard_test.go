@@ -76,9 +76,15 @@ func (h *head) reach(context.Context) error {
 // An hour is over when nothing says any more how long to wait.
 func anHourLater(t *testing.T) {
 	t.Helper()
+	untilThen(t, -time.Second)
+}
+
+// untilThen lets what was taken back wait until a time from now.
+func untilThen(t *testing.T, d time.Duration) {
+	t.Helper()
 	text, err := os.ReadFile(notes)
 	require.NoError(t, err)
-	over := `"Until":"` + time.Now().Add(-time.Second).Format(time.RFC3339) + `"`
+	over := `"Until":"` + time.Now().Add(d).Format(time.RFC3339) + `"`
 	netns.Write(t, notes, regexp.MustCompile(`"Until":"[^"]*"`).ReplaceAllString(string(text), over), 0o600)
 }
 
@@ -122,6 +128,20 @@ func TestWhatWasTakenBackWaitsForTheHeads(t *testing.T) {
 	v.want(bad, "172.16.1.2")
 	require.ErrorContains(t, v.apply().Err, "no head answers")
 	assert.Equal(t, 4, h.cutOff)
+}
+
+// A wait that is longer than any ever is was noted by a clock that has been set back since.
+func TestWhatWasTakenBackByAClockThatIsSetBack(t *testing.T) {
+	v, h := newVM(t), &head{}
+	v.heads.Reach = h.reach
+	v.want(bad, "172.16.1.1")
+	require.ErrorContains(t, v.apply().Err, "no head answers")
+	untilThen(t, time.Hour-time.Minute)
+	require.ErrorIs(t, v.apply().Err, network.ErrTakenBack)
+	assert.Equal(t, 1, h.cutOff)
+	untilThen(t, 5*time.Hour)
+	require.ErrorContains(t, v.apply().Err, "no head answers")
+	assert.Equal(t, 2, h.cutOff, "it is tried again")
 }
 
 // What was taken back only for what came with it is applied as soon as that is not wanted any more.
