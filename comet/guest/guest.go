@@ -135,13 +135,13 @@ func (g *Guest) Plan(ctx context.Context) (Status, error) {
 }
 
 // Once asks a head, makes one pass, and waits for what it has started. What fails stops nothing else; the error joins all that did.
-// With no head to be heard, what was known last is applied.
+// With no head to be heard, what was known last is applied. While Clean is at work nothing is done, and the error matches ErrCleaning.
 func (g *Guest) Once(ctx context.Context) (st Status, err error) {
-	unlock, err := g.machine.Stay(ctx) // so that nothing is kept after Clean
+	leave, err := stay(g.machine) // so that nothing is kept after Clean
 	if err != nil {
 		return g.report(nil), err
 	}
-	defer func() { err = errors.Join(err, unlock()) }()
+	defer func() { err = errors.Join(err, leave()) }()
 	asked := g.ask(ctx)
 	st, err = g.pass(ctx, g.runner.Apply, 0)
 	if err == nil {

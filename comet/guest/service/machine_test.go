@@ -191,7 +191,7 @@ func TestContextsThatFlagsHaveNamedAreLeft(t *testing.T) {
 	second.peer("far", "10.1.0.2")
 	byFlags := w.service()
 	byFlags.Given = &identity.Given{UserData: second.self("own")}
-	hangups := make(chan os.Signal, 1)
+	hangups := make(chan os.Signal, 10)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 	r := w.start(w.service())
@@ -204,7 +204,7 @@ func TestContextsThatFlagsHaveNamedAreLeft(t *testing.T) {
 	require.NoError(t, w.service().Leave(t.Context(), true))
 	require.NoError(t, byFlags.Run(t.Context(), nil), "it is named again at once")
 	<-hangups
-	assert.Empty(t, hangups)
+	assert.Empty(t, signalled(t, hangups))
 	r.reload <- struct{}{}
 	st := w.status(func(st service.Status) bool { return len(st.Contexts) == 2 && knows(2)(st) })
 	assert.Equal(t, os.Getpid(), st.PID)
@@ -220,7 +220,7 @@ func TestContextsThatFlagsHaveNamedAreLeft(t *testing.T) {
 	<-hangups
 	r.stop()
 	require.NoError(t, w.service().Leave(t.Context(), false), "there is nobody to tell")
-	assert.Empty(t, hangups)
+	assert.Empty(t, signalled(t, hangups))
 }
 
 // A guest that flags have begun ends. What it has written stays, as hostkeyd leaves it.

@@ -25,26 +25,29 @@ func IsLock(name string) bool {
 
 // lock keeps other guests away from what a lock stands for.
 func (m *Machine) lock(ctx context.Context, name string) (unlock func() error, err error) {
-	return m.locked(ctx, name, atomicfile.LockBelow)
-}
-
-// Stay keeps LockAll waiting, and nobody else.
-func (m *Machine) Stay(ctx context.Context) (unlock func() error, err error) {
-	return m.locked(ctx, stayLock, atomicfile.ShareBelow)
-}
-
-func (m *Machine) locked(ctx context.Context, name string, lock func(context.Context, *os.Root, string) (func() error, error)) (unlock func() error, err error) {
-	unlock, err = lock(ctx, m.root, path.Join(StateFolder, name))
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := m.MakeFolder(StateFolder, 0o700); err != nil {
-			return nil, fmt.Errorf("state folder: %w", err)
-		}
-		unlock, err = lock(ctx, m.root, path.Join(StateFolder, name))
-	}
+	unlock, err = m.locked(name, func(root *os.Root, name string) (func() error, error) { return atomicfile.LockBelow(ctx, root, name) })
 	if err != nil {
 		return nil, fmt.Errorf("wait for other guests on this machine: %w", err)
 	}
 	return unlock, nil
+}
+
+// Stay keeps LockAll waiting, and nobody else. Where somebody has all locked already it does not wait, since what the caller knows of the
+// state may be true no more then: the error matches atomicfile.ErrHeld.
+func (m *Machine) Stay() (unlock func() error, err error) {
+	return m.locked(stayLock, atomicfile.ShareBelow)
+}
+
+// locked takes a lock in the state folder, and makes that where it is missing.
+func (m *Machine) locked(name string, lock func(*os.Root, string) (func() error, error)) (unlock func() error, err error) {
+	unlock, err = lock(m.root, path.Join(StateFolder, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := m.MakeFolder(StateFolder, 0o700); err != nil {
+			return nil, fmt.Errorf("state folder: %w", err)
+		}
+		unlock, err = lock(m.root, path.Join(StateFolder, name))
+	}
+	return unlock, err
 }
 
 // LockAll keeps all other guests away from this machine and from the state, and waits for those that are at it, slow modules included.
