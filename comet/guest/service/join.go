@@ -43,6 +43,11 @@ func (s *Service) join(ctx context.Context, set settings.Settings) error {
 	if err != nil {
 		return err
 	}
+	return s.announce(self)
+}
+
+// announce tells the guest that runs that a context is kept for it.
+func (s *Service) announce(self identity.Identity) error {
 	h, err := s.look()
 	if err == nil {
 		err = h.signal(unix.SIGHUP)

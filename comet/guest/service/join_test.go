@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -48,11 +49,22 @@ func newJoining(t *testing.T) *joining {
 	return j
 }
 
-// signalled returns the signals that have come. They come some time after they were sent, but before one of a higher number that is sent
-// later.
+// hungUp waits until a guest is told to look again: here, this process.
+func hungUp(t *testing.T, hangups chan os.Signal) {
+	t.Helper()
+	select {
+	case s := <-hangups:
+		require.Equal(t, syscall.SIGHUP, s)
+	case <-time.After(waitFor):
+		require.FailNow(t, "nobody was told anything")
+	}
+}
+
+// signalled returns the signals that have come and that nobody waits for. They come some time after they were sent, so that it waits for
+// one that is sent now.
 func signalled(t *testing.T, signals chan os.Signal) (all []os.Signal) {
 	t.Helper()
-	const last = syscall.SIGWINCH
+	const last = syscall.SIGVTALRM // which nobody else uses, and which comes after those of a lower number
 	signal.Notify(signals, last)
 	require.NoError(t, syscall.Kill(os.Getpid(), last))
 	for s := range signals {
@@ -89,7 +101,7 @@ func TestFlagsCountWhenTheirHeadsAreBack(t *testing.T) {
 	j := newJoining(t)
 	j.second.heads.Restart(0)
 	require.NoError(t, <-j.ended)
-	<-j.hangups
+	hungUp(t, j.hangups)
 	assert.Equal(t, []string{"slice-far"}, j.kept())
 	j.end()
 	j.stop()
@@ -99,13 +111,32 @@ func TestFlagsCountWhenTheirHeadsAreBack(t *testing.T) {
 func TestAContextIsLeftBeforeItsHeadsAnswer(t *testing.T) {
 	j := newJoining(t)
 	require.NoError(t, j.service().Leave(t.Context(), false))
-	<-j.hangups
+	hungUp(t, j.hangups)
 	require.NoError(t, <-j.ended)
 	j.second.heads.Restart(0)
 	assert.Empty(t, j.kept())
 	assert.Empty(t, signalled(t, j.hangups))
 	j.end()
 	j.stop()
+}
+
+// Who waits to tell a guest keeps nothing on a machine that has been cleaned, and otherwise leaves the context to the next guest.
+func TestTheGuestEndsBeforeItCanBeToldOfAContext(t *testing.T) {
+	for name, want := range map[string][]string{"and another may follow": {"slice-far"}, "and the machine is cleaned": nil} {
+		t.Run(name, func(t *testing.T) {
+			j := newJoining(t)
+			j.stop()
+			if want == nil {
+				_, err := j.service().Clean(t.Context())
+				require.NoError(t, err)
+			}
+			j.second.heads.Restart(0)
+			require.NoError(t, <-j.ended)
+			assert.Equal(t, want, j.kept())
+			assert.Empty(t, signalled(t, j.hangups))
+			j.end()
+		})
+	}
 }
 
 // The number of a guest that has ended may be another process's by now: it is this one's here.
