@@ -48,22 +48,33 @@ func Clean(ctx context.Context, root string, log *slog.Logger) (done []Change, e
 	return done, nil
 }
 
-// ErrCleaning says that the machine is being cleaned, and that nothing may be kept on it meanwhile.
-var ErrCleaning = errors.New("this machine is being cleaned, for an image to be made of it")
+// ErrCleaning says that the machine is being cleaned, or was while something was to be done, and that nothing may be kept on it.
+var ErrCleaning = errors.New("this machine is cleaned, for an image to be made of it")
 
-// Stay keeps Clean waiting until leave is called: it is for those who keep something on the machine below root that Clean takes away, and
-// who do so by what they read there. Any number may stay at a time. Where Clean is at work already the error matches ErrCleaning.
-func Stay(root string) (leave func() error, err error) {
+// Cleaned returns how often the machine below root has been cleaned.
+func Cleaned(root string) (times int64, err error) {
+	m, err := frame.Open(root, "stay", slog.Default())
+	if err != nil {
+		return 0, err
+	}
+	defer m.Close()
+	return m.Cleared(), nil
+}
+
+// Stay keeps Clean waiting until leave is called: it is for those who keep something on the machine below root that Clean takes away. Any
+// number may stay at a time. cleaned is what Cleaned returned before it was found out what to keep; where it says something else by now, or
+// Clean is at work, the error matches ErrCleaning.
+func Stay(root string, cleaned int64) (leave func() error, err error) {
 	m, err := frame.Open(root, "stay", slog.Default())
 	if err != nil {
 		return nil, err
 	}
 	defer m.Close()
-	return stay(m)
+	return stay(m, cleaned)
 }
 
-func stay(m *frame.Machine) (leave func() error, err error) {
-	if leave, err = m.Stay(); errors.Is(err, atomicfile.ErrHeld) {
+func stay(m *frame.Machine, cleaned int64) (leave func() error, err error) {
+	if leave, err = m.Stay(cleaned); errors.Is(err, atomicfile.ErrHeld) {
 		return nil, ErrCleaning
 	}
 	return leave, err

@@ -86,7 +86,11 @@ func (s *Service) keepsBeside() (folder *os.Root, err error) {
 
 // staying keeps Clean waiting while something is done.
 func (s *Service) staying(do func() error) error {
-	leave, err := guest.Stay(s.Root)
+	cleaned, err := guest.Cleaned(s.Root)
+	if err != nil {
+		return err
+	}
+	leave, err := guest.Stay(s.Root, cleaned)
 	if err != nil {
 		return err
 	}

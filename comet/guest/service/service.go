@@ -31,18 +31,22 @@ type Service struct {
 const lookAgain = 5 * time.Minute
 
 // Once finds out who the VM is, makes one pass, and waits for what it has started. Where nobody says who the VM is now, it goes by what was
-// found last time. While Clean is at work nothing is done, and the error matches guest.ErrCleaning.
+// found last time. Where Clean is at work, or comes first, nothing is done, and the error matches guest.ErrCleaning.
 func (s *Service) Once(ctx context.Context) (st guest.Status, err error) {
-	leave, err := guest.Stay(s.Root) // from before it is read who the VM is until all is kept: Clean takes all of it away, or comes first
+	cleaned, err := guest.Cleaned(s.Root)
 	if err != nil {
 		return st, err
 	}
-	defer func() { err = errors.Join(err, leave()) }()
 	o, err := s.begin(ctx)
 	if err != nil {
 		return st, err
 	}
 	defer o.close()
+	leave, err := guest.Stay(s.Root, cleaned) // until all is kept, so that Clean takes all of it away
+	if err != nil {
+		return st, err
+	}
+	defer func() { err = errors.Join(err, leave()) }()
 	self := *o.self.Load()
 	remembered := s.remember(self, o.guest.Status())
 	st, err = o.guest.Once(ctx)
