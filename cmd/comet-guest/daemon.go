@@ -44,6 +44,13 @@ func neucad(c *urfave.Context) error {
 	}
 	switch args[0] {
 	case "start":
+		running, err := local().Running()
+		if err == nil && running {
+			err = service.ErrRunning
+		}
+		if err != nil {
+			return err
+		}
 		return start(nil, []string{"run"})
 	case "stop":
 		return told(local().Stop(c.Context))
@@ -165,7 +172,7 @@ func start(env, args []string) error {
 			return fmt.Errorf("the guest ended at once; %s says why: %w", filepath.Clean(logFile), err)
 		}
 		return nil
-	case <-time.After(time.Second): // it has read its settings by then, or waits for a network
+	case <-time.After(time.Second): // it has read its settings and has the machine by then, or waits for a network
 		return nil
 	}
 }

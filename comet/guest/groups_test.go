@@ -35,6 +35,8 @@ func TestGroupsThatWentAwayAreWithdrawn(t *testing.T) {
 	assert.Empty(t, m.file(keys))
 
 	m.write(hosts, hostsBlock("10.0.0.7\tanother"))
+	assert.Equal(t, []string{"/" + hosts}, m.pass().Changed, "the block of a VM that was in a group stays the guest's")
+	assert.Empty(t, m.file(hosts))
 	fresh := s.boot(none, "")
 	fresh.write(hosts, hostsBlock("10.0.0.7\tanother"))
 	fresh.write(keys, keysBlock(newKey(t, "another")))

@@ -65,6 +65,7 @@ type Guest struct {
 	kept      time.Time         // when what is known was kept last
 	before    time.Time         // when an earlier guest kept what it knew
 	headless  bool              // there is user data with tokens that names no head to ask with them
+	cleaned   int64             // how often the machine was, when it was read what was known before
 	forgot    bool              // what was kept of contexts of before is gone
 	said      map[string]saying // what was logged
 
@@ -90,6 +91,7 @@ func New(s Settings, members ...Member) (*Guest, error) {
 		return nil, err
 	}
 	g := &Guest{Settings: s, machine: machine, runner: frame.NewRunner(machine, s.Retry, 0), said: map[string]saying{}, self: members[0].Self}
+	g.cleaned = machine.Cleared()
 	for _, m := range members {
 		if err := g.join(m); err != nil {
 			return nil, errors.Join(err, machine.Close())
@@ -135,13 +137,14 @@ func (g *Guest) Plan(ctx context.Context) (Status, error) {
 }
 
 // Once asks a head, makes one pass, and waits for what it has started. What fails stops nothing else; the error joins all that did.
-// With no head to be heard, what was known last is applied.
+// With no head to be heard, what was known last is applied. Where Clean is at work, or was since New, nothing is done, and the error
+// matches ErrCleaning.
 func (g *Guest) Once(ctx context.Context) (st Status, err error) {
-	unlock, err := g.machine.Stay(ctx) // so that nothing is kept after Clean
+	leave, err := stay(g.machine, g.cleaned) // so that nothing is kept after Clean
 	if err != nil {
 		return g.report(nil), err
 	}
-	defer func() { err = errors.Join(err, unlock()) }()
+	defer func() { err = errors.Join(err, leave()) }()
 	asked := g.ask(ctx)
 	st, err = g.pass(ctx, g.runner.Apply, 0)
 	if err == nil {

@@ -38,7 +38,7 @@ const (
 	NoHead    Failure = "no head"   // none can be reached
 	Refused   Failure = "refused"   // a token, or trust between the VM and every head
 	Invisible Failure = "invisible" // heads show nothing of this VM
-	Unusual   Failure = "other"
+	Other     Failure = "other"     // heads answer, and not as they should
 )
 
 // failureOf sorts an error of a context.
@@ -51,7 +51,7 @@ func failureOf(err error) Failure {
 			return f.is
 		}
 	}
-	return Unusual
+	return Other
 }
 
 // ModuleStatus says what one module did and what it has to say.
@@ -126,13 +126,16 @@ func (s Status) Done() (done []Change) {
 	return done
 }
 
+// noteOf is the kind of the notes that say why a module is in a state.
+var noteOf = map[ModuleState]frame.NoteKind{StatePending: frame.Waiting, StateDoubted: frame.Doubted, StateFailed: frame.Failed}
+
 // Because says why a module is in its state, as far as it says so; one line.
 func (m ModuleStatus) Because() string {
 	if m.Error != "" {
 		return m.Error
 	}
 	for _, n := range m.Notes {
-		if string(n.Kind) == string(m.State) {
+		if n.Kind == noteOf[m.State] {
 			return n.About + ": " + n.Why
 		}
 	}

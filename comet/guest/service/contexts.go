@@ -16,12 +16,12 @@ import (
 	"github.com/renci-nrig/comet-go/comet/guest/identity"
 )
 
-// contexts returns all that the VM takes part in: what its metadata says first, and then what guests were told by flags.
+// contexts returns all that the VM takes part in: first what its metadata says or, without any, what flags say now, and then what guests were
+// told by flags.
 func (s *Service) contexts(self identity.Identity) (all []identity.Identity, err error) {
-	if s.Given == nil {
-		all = append(all, self)
-	} else if main, kept := s.told(); kept {
-		all = append(all, main)
+	all = []identity.Identity{self}
+	if s.Given != nil {
+		all = s.withMain(self)
 	}
 	names, err := s.further()
 	if err != nil {
@@ -31,7 +31,7 @@ func (s *Service) contexts(self identity.Identity) (all []identity.Identity, err
 		one, err := s.read(name)
 		switch {
 		case s.Given != nil && (path.Base(name) == self.InstanceID || err == nil && sameSlice(one, self)): // flags say it anew
-		case err == nil && len(all) > 0 && sameVM(one, all[0]): // metadata says so too
+		case err == nil && sameVM(one, all[0]): // metadata says so too
 		case errors.Is(err, errOther):
 			s.log().Warn("a context is left out", slog.String("file", "/"+name), slog.Any("because", err))
 		case err != nil:
@@ -40,14 +40,19 @@ func (s *Service) contexts(self identity.Identity) (all []identity.Identity, err
 			all = append(all, one)
 		}
 	}
-	switch { // what flags say now, not what they said before
-	case s.Given == nil:
-	case len(all) > 0 && sameVM(all[0], self):
-		all[0] = withAccess(all[0], self)
-	default:
-		all = append(all, self)
-	}
 	return all, nil
+}
+
+// withMain puts the VM as metadata had it, where it is known, in front of what flags say. They may name the VM itself.
+func (s *Service) withMain(self identity.Identity) []identity.Identity {
+	main, kept := s.told()
+	switch {
+	case !kept:
+		return []identity.Identity{self}
+	case sameVM(main, self):
+		return []identity.Identity{withAccess(main, self)}
+	}
+	return []identity.Identity{main, self}
 }
 
 // withAccess returns the VM as metadata has it, with what flags say of its slice: the tokens, and groups beside those that it is in.
@@ -88,15 +93,11 @@ func (s *Service) further() (names []string, err error) {
 // wrote stays as it is; another that runs goes on without them, and what waits to tell it of them gives up. Where soon, other flags follow
 // at once, which tell that guest.
 func (s *Service) Leave(ctx context.Context, soon bool) error {
-	set, err := s.Settings()
-	if err != nil {
-		return &InputError{err}
-	}
-	st, err := ReadStatus(s.Root, set)
+	h, err := s.look()
 	if err != nil {
 		return err
 	}
-	if st.Source == (identity.Given{}).Name() {
+	if h.Role == byFlags {
 		if err := s.Stop(ctx); err != nil {
 			return err
 		}
@@ -104,21 +105,10 @@ func (s *Service) Leave(ctx context.Context, soon bool) error {
 	if err := s.forget(); err != nil {
 		return err
 	}
-	if st, err = ReadStatus(s.Root, set); err != nil || soon {
+	if h, err = s.look(); err != nil || soon {
 		return err
 	}
-	return st.signal(unix.SIGHUP)
-}
-
-// signal sends a signal to the guest that runs. Where none does, the process of that number may be anybody's.
-func (s Status) signal(signal unix.Signal) error {
-	if s.State == StateStopped || s.PID <= 0 { // which would be our own processes
-		return nil
-	}
-	if err := unix.Kill(s.PID, signal); !errors.Is(err, unix.ESRCH) {
-		return err
-	}
-	return nil
+	return h.signal(unix.SIGHUP)
 }
 
 // forget removes what is kept of further contexts.
@@ -136,22 +126,18 @@ const stopPoll = 100 * time.Millisecond
 
 // Stop ends the guest that runs on the machine and waits for its end. Where none runs there is nothing to do.
 func (s *Service) Stop(ctx context.Context) error {
-	set, err := s.Settings()
-	if err != nil {
-		return &InputError{err}
-	}
 	ticks := time.NewTicker(stopPoll)
 	defer ticks.Stop()
 	for told := 0; ; {
-		st, err := ReadStatus(s.Root, set)
-		if err != nil || st.State == StateStopped {
+		h, err := s.look()
+		if err != nil || !h.runs() {
 			return err
 		}
-		if told != st.PID {
-			if err := st.signal(unix.SIGTERM); err != nil {
+		if told != h.PID {
+			if err := h.signal(unix.SIGTERM); err != nil {
 				return err
 			}
-			told = st.PID
+			told = h.PID
 		}
 		select {
 		case <-ctx.Done():

@@ -17,13 +17,14 @@ import (
 )
 
 // join leaves the context that flags name to the guest that runs on the machine already, once heads have shown that there is such a VM.
-// Where the machine leaves its contexts before, or ctx ends, nothing is kept.
+// Where the machine leaves its contexts before, or is cleaned, or ctx ends, nothing is kept. The error matches errEnded where that guest has
+// ended before it could be told anything.
 func (s *Service) join(ctx context.Context, set settings.Settings) error {
 	self, err := s.search(set, identity.Identity{}).Find(ctx)
 	if err != nil {
 		return &InputError{err}
 	}
-	folder, err := s.keepsIn() // open from now on: in one that Leave has removed nothing can be kept
+	folder, err := s.keepsBeside() // open from now on: in one that Leave or Clean has removed nothing can be kept
 	if err != nil {
 		return err
 	}
@@ -33,7 +34,7 @@ func (s *Service) join(ctx context.Context, set settings.Settings) error {
 		return nil
 	}
 	if err == nil {
-		err = s.keepThere(folder, self)
+		err = s.staying(func() error { return s.keepThere(folder, self) })
 	}
 	if s.gone(folder) {
 		s.log().Info("the context was left before it was taken up", slog.String("context", self.UserData.SliceID.String()))
@@ -42,15 +43,58 @@ func (s *Service) join(ctx context.Context, set settings.Settings) error {
 	if err != nil {
 		return err
 	}
-	st, err := ReadStatus(s.Root, set)
+	return s.announce(self)
+}
+
+// announce tells the guest that runs that a context is kept for it.
+func (s *Service) announce(self identity.Identity) error {
+	h, err := s.look()
 	if err == nil {
-		err = st.signal(unix.SIGHUP)
+		err = h.signal(unix.SIGHUP)
 	}
 	if err != nil {
 		return fmt.Errorf("tell the guest that runs of the context: %w", err)
 	}
-	s.log().Info("the guest that runs on this machine takes the context up", slog.String("context", self.UserData.SliceID.String()))
+	who := "the guest that runs on this machine"
+	if !h.runs() {
+		who = "the next guest that runs on this machine"
+	}
+	s.log().Info(who+" takes the context up", slog.String("context", self.UserData.SliceID.String()))
 	return nil
+}
+
+// errEnded says that the guest that ran has ended.
+var errEnded = errors.New("the guest that ran on this machine has ended")
+
+// keepsBeside opens the folder in which contexts are kept for the guest that runs.
+func (s *Service) keepsBeside() (folder *os.Root, err error) {
+	err = s.staying(func() error {
+		h, err := s.look()
+		switch {
+		case err != nil:
+			return err
+		case h == holder{}:
+			return errEnded
+		case !h.runs():
+			return h.refusal()
+		}
+		folder, err = s.keepsIn()
+		return err
+	})
+	return folder, err
+}
+
+// staying keeps Clean waiting while something is done.
+func (s *Service) staying(do func() error) error {
+	cleaned, err := guest.Cleaned(s.Root)
+	if err != nil {
+		return err
+	}
+	leave, err := guest.Stay(s.Root, cleaned)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(), leave())
 }
 
 // visible waits until a head answers, and returns why what it shows is nothing of the VM that flags name. It waits no longer when ctx ends

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -32,7 +33,7 @@ func newJoining(t *testing.T) *joining {
 	t.Helper()
 	w := newWorld(t)
 	w.tell(w.ini(w.self("own")))
-	j := &joining{running: w.start(w.service()), second: newWorld(t), hangups: make(chan os.Signal, 1), ended: make(chan error, 1)}
+	j := &joining{running: w.start(w.service()), second: newWorld(t), hangups: make(chan os.Signal, 10), ended: make(chan error, 1)}
 	signal.Notify(j.hangups, syscall.SIGHUP) // to the guest that runs: here, to this process
 	t.Cleanup(func() { signal.Stop(j.hangups) })
 	w.status(knows(1))
@@ -48,11 +49,38 @@ func newJoining(t *testing.T) *joining {
 	return j
 }
 
+// hungUp waits until a guest is told to look again: here, this process.
+func hungUp(t *testing.T, hangups chan os.Signal) {
+	t.Helper()
+	select {
+	case s := <-hangups:
+		require.Equal(t, syscall.SIGHUP, s)
+	case <-time.After(waitFor):
+		require.FailNow(t, "nobody was told anything")
+	}
+}
+
+// signalled returns the signals that have come and that nobody waits for. They come some time after they were sent, so that it waits for
+// one that is sent now.
+func signalled(t *testing.T, signals chan os.Signal) (all []os.Signal) {
+	t.Helper()
+	const last = syscall.SIGVTALRM // which nobody else uses, and which comes after those of a lower number
+	signal.Notify(signals, last)
+	require.NoError(t, syscall.Kill(os.Getpid(), last))
+	for s := range signals {
+		if s == last {
+			break
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
 // kept is what is kept of what flags have said.
-func (j *joining) kept() (names []string) {
-	entries, err := os.ReadDir(filepath.Join(j.root, contextsAt))
+func (w *world) kept() (names []string) {
+	entries, err := os.ReadDir(filepath.Join(w.root, contextsAt))
 	if !os.IsNotExist(err) {
-		require.NoError(j, err)
+		require.NoError(w, err)
 	}
 	for _, e := range entries {
 		names = append(names, e.Name())
@@ -65,7 +93,7 @@ func TestFlagsThatHeadsHaveNotProvenAreNotRemembered(t *testing.T) {
 	j.end() // as Ctrl-C does
 	require.NoError(t, <-j.ended)
 	assert.Empty(t, j.kept())
-	assert.Empty(t, j.hangups)
+	assert.Empty(t, signalled(t, j.hangups))
 	j.stop()
 }
 
@@ -73,7 +101,7 @@ func TestFlagsCountWhenTheirHeadsAreBack(t *testing.T) {
 	j := newJoining(t)
 	j.second.heads.Restart(0)
 	require.NoError(t, <-j.ended)
-	<-j.hangups
+	hungUp(t, j.hangups)
 	assert.Equal(t, []string{"slice-far"}, j.kept())
 	j.end()
 	j.stop()
@@ -83,13 +111,32 @@ func TestFlagsCountWhenTheirHeadsAreBack(t *testing.T) {
 func TestAContextIsLeftBeforeItsHeadsAnswer(t *testing.T) {
 	j := newJoining(t)
 	require.NoError(t, j.service().Leave(t.Context(), false))
-	<-j.hangups
+	hungUp(t, j.hangups)
 	require.NoError(t, <-j.ended)
 	j.second.heads.Restart(0)
 	assert.Empty(t, j.kept())
-	assert.Empty(t, j.hangups)
+	assert.Empty(t, signalled(t, j.hangups))
 	j.end()
 	j.stop()
+}
+
+// Who waits to tell a guest keeps nothing on a machine that has been cleaned, and otherwise leaves the context to the next guest.
+func TestTheGuestEndsBeforeItCanBeToldOfAContext(t *testing.T) {
+	for name, want := range map[string][]string{"and another may follow": {"slice-far"}, "and the machine is cleaned": nil} {
+		t.Run(name, func(t *testing.T) {
+			j := newJoining(t)
+			j.stop()
+			if want == nil {
+				_, err := j.service().Clean(t.Context())
+				require.NoError(t, err)
+			}
+			j.second.heads.Restart(0)
+			require.NoError(t, <-j.ended)
+			assert.Equal(t, want, j.kept())
+			assert.Empty(t, signalled(t, j.hangups))
+			j.end()
+		})
+	}
 }
 
 // The number of a guest that has ended may be another process's by now: it is this one's here.
@@ -100,12 +147,12 @@ func TestNobodyIsSignalledWhereNoGuestRuns(t *testing.T) {
 	r := w.start(s)
 	w.status(knows(1))
 	r.stop()
-	signals := make(chan os.Signal, 1)
+	signals := make(chan os.Signal, 10)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM)
 	defer signal.Stop(signals)
 	require.NoError(t, w.service().Stop(t.Context()))
 	require.NoError(t, w.service().Leave(t.Context(), false))
-	assert.Empty(t, signals)
+	assert.Empty(t, signalled(t, signals))
 	st, err := service.ReadStatus(w.root, settings.Settings{StatusFile: "/run/status.json"})
 	require.NoError(t, err)
 	assert.Equal(t, os.Getpid(), st.PID)

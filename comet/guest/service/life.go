@@ -27,7 +27,12 @@ func (l *life) serve(ctx context.Context) (next identity.Identity, err error) {
 	living, cancel := context.WithCancel(ctx)
 	passes := make(chan guest.Status, 1)
 	ended := make(chan error, 1)
-	go func() { ended <- l.o.guest.Run(living, func(st guest.Status) { latest(passes, st) }) }()
+	go func() {
+		ended <- l.o.guest.Run(living, func(st guest.Status) {
+			l.measured.pass(st)
+			latest(passes, st)
+		})
+	}()
 	l.found = l.find(living, l.of)
 	defer func() {
 		cancel()

@@ -191,36 +191,36 @@ func TestContextsThatFlagsHaveNamedAreLeft(t *testing.T) {
 	second.peer("far", "10.1.0.2")
 	byFlags := w.service()
 	byFlags.Given = &identity.Given{UserData: second.self("own")}
-	hangups := make(chan os.Signal, 1)
+	hangups := make(chan os.Signal, 10)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 	r := w.start(w.service())
 	w.status(knows(1))
 	require.NoError(t, byFlags.Run(t.Context(), nil))
-	<-hangups
+	hungUp(t, hangups)
 	r.reload <- struct{}{}
 	w.status(func(st service.Status) bool { return len(st.Contexts) == 2 && knows(2)(st) })
 
 	require.NoError(t, w.service().Leave(t.Context(), true))
 	require.NoError(t, byFlags.Run(t.Context(), nil), "it is named again at once")
-	<-hangups
-	assert.Empty(t, hangups)
+	hungUp(t, hangups)
+	assert.Empty(t, signalled(t, hangups))
 	r.reload <- struct{}{}
 	st := w.status(func(st service.Status) bool { return len(st.Contexts) == 2 && knows(2)(st) })
 	assert.Equal(t, os.Getpid(), st.PID)
 
 	require.NoError(t, w.service().Leave(t.Context(), false))
-	<-hangups
+	hungUp(t, hangups)
 	r.reload <- struct{}{}
 	st = w.status(func(st service.Status) bool { return len(st.Contexts) == 1 && knows(1)(st) })
 	assert.Equal(t, "own", st.Instance)
 	assert.NotContains(t, w.file("etc/hosts"), "far")
 	assert.Contains(t, w.file("etc/hosts"), "10.0.0.2\tpeer\n")
 	require.NoError(t, w.service().Leave(t.Context(), false), "once more")
-	<-hangups
+	hungUp(t, hangups)
 	r.stop()
 	require.NoError(t, w.service().Leave(t.Context(), false), "there is nobody to tell")
-	assert.Empty(t, hangups)
+	assert.Empty(t, signalled(t, hangups))
 }
 
 // A guest that flags have begun ends. What it has written stays, as hostkeyd leaves it.

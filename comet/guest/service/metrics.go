@@ -11,6 +11,7 @@ import (
 
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/guest"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 )
 
 // measured is what is counted of a service. Safe for concurrent use.
@@ -42,20 +43,28 @@ func (m *measured) attempt(a comet.Attempt) {
 	m.heads[k] = count{c.attempts + 1, c.seconds + a.Duration.Seconds()}
 }
 
-// status counts what a pass did.
-func (m *measured) status(st Status) {
+// pass counts what a pass did.
+func (m *measured) pass(st guest.Status) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.last = st
 	if m.changes == nil {
 		m.changes, m.failures = map[string]int{}, map[string]int{}
 	}
-	well := st.State == StateRunning && len(st.Modules) > 0
 	for _, module := range st.Modules {
 		m.changes[module.Name] += len(module.Done)
 		if module.State == guest.StateFailed && module.Error != "" { // and not long ago, for good
 			m.failures[module.Name]++
 		}
+	}
+}
+
+// status takes up how things are.
+func (m *measured) status(st Status) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.last = st
+	well := st.State == StateRunning && len(st.Modules) > 0
+	for _, module := range st.Modules {
 		well = well && (module.State == guest.StateOK || idle(module))
 	}
 	if well && m.converged == 0 {
@@ -90,8 +99,8 @@ func (m *measured) text(now time.Time) []byte {
 				w.addTo("comet_guest_module_ok", truth(module.State == guest.StateOK), "module", module.Name)
 			}
 			w.addTo("comet_guest_module_count", float64(module.Count), "module", module.Name)
-			w.addTo("comet_guest_left_out", float64(notes(module, "left out")), "module", module.Name)
-			w.addTo("comet_guest_doubted", float64(notes(module, "doubted")), "module", module.Name)
+			w.addTo("comet_guest_left_out", float64(notes(module, frame.LeftOut)), "module", module.Name)
+			w.addTo("comet_guest_doubted", float64(notes(module, frame.Doubted)), "module", module.Name)
 		}
 	}
 	w.family("comet_guest_changes_total", "counter", "Changes made to the machine or to own entries.")
@@ -125,9 +134,9 @@ func idle(m guest.ModuleStatus) bool {
 	return m.State == guest.StateOff || m.State == guest.StateNotHere
 }
 
-func notes(m guest.ModuleStatus, kind string) (n int) {
+func notes(m guest.ModuleStatus, kind frame.NoteKind) (n int) {
 	for _, note := range m.Notes {
-		if string(note.Kind) == kind {
+		if note.Kind == kind {
 			n++
 		}
 	}

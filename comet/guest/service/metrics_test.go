@@ -8,7 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/prometheus/common/expfmt"
@@ -153,6 +155,34 @@ func TestMetricsAreServedAndWritten(t *testing.T) {
 	assert.Error(t, err)
 }
 
+// Passes are counted that were made while the status of an earlier one was being told.
+func TestPassesAreCountedThatNobodyWasToldOf(t *testing.T) {
+	defer http.DefaultClient.CloseIdleConnections()
+	w := newWorld(t)
+	w.set(func(s *settings.Settings) { s.MetricsListen = "127.0.0.1:0" }, nil)
+	w.tell(w.ini(w.self("own")))
+	s, log := w.logged()
+	telling, told := make(chan struct{}), make(chan struct{})
+	once := sync.OnceFunc(func() { close(telling); <-told })
+	s.Notify = func(state string) {
+		if strings.HasPrefix(state, "STATUS=1 hosts") {
+			once()
+		}
+	}
+	r := w.start(s)
+	<-telling
+	for i, name := range []string{"second", "third", "fourth"} {
+		w.peer(name, "10.0.1."+strconv.Itoa(i+1))
+		require.Eventually(t, func() bool { return strings.Contains(w.file("etc/hosts"), name) }, waitFor, tick)
+	}
+	close(told)
+	url := served(t, log, 1)
+	require.Eventually(t, func() bool {
+		return parse(t, scrape(t, url))[[3]string{"comet_guest_changes_total", "module", "hosts"}] >= 4
+	}, waitFor, tick)
+	r.stop()
+}
+
 // While nobody says who the VM is there are metrics too, that somebody may be told.
 func TestMetricsOfAGuestThatSearches(t *testing.T) {
 	defer http.DefaultClient.CloseIdleConnections()
@@ -191,9 +221,7 @@ func TestPlacesAreTakenUp(t *testing.T) {
 	_, err = http.Get(first)
 	require.Error(t, err)
 	w.written("comet_guest_module_ok")
-	st, err := service.ReadStatus(w.root, before)
-	require.NoError(t, err)
-	assert.Equal(t, service.StateStopped, st.State, "what is true no more is not there")
+	assert.Empty(t, w.file(before.StatusFile), "what is true no more is not there")
 	require.ErrorIs(t, w.service().Run(t.Context(), nil), service.ErrRunning)
 
 	w.set(func(s *settings.Settings) { // where the head is

@@ -27,8 +27,8 @@ type opened struct {
 	self    atomic.Pointer[identity.Identity] // the addresses in it may change while the guest runs
 }
 
-// open makes the guest of the VM.
-func (s *Service) open(set settings.Settings, self identity.Identity) (o *opened, err error) {
+// open makes the guest of the VM. Where attempts is set, what clients do at heads is logged.
+func (s *Service) open(set settings.Settings, self identity.Identity, attempts bool) (o *opened, err error) {
 	o = &opened{}
 	o.self.Store(&self)
 	defer func() {
@@ -46,7 +46,7 @@ func (s *Service) open(set settings.Settings, self identity.Identity) (o *opened
 	}
 	var members []guest.Member
 	for _, c := range contexts {
-		m, err := s.member(trust, c)
+		m, err := s.member(trust, c, attempts)
 		if err != nil {
 			return o, fmt.Errorf("%s: %w", c.Source, err)
 		}
@@ -77,14 +77,14 @@ func (o *opened) close() error {
 }
 
 // member connects to the heads of a context. User data without heads has all that the VM needs in it.
-func (s *Service) member(t guest.Trust, self identity.Identity) (guest.Member, error) {
+func (s *Service) member(t guest.Trust, self identity.Identity, attempts bool) (guest.Member, error) {
 	m := guest.Member{Self: self.UserData}
 	if self.UserData.CometHost == "" {
 		return m, nil
 	}
 	t.Logger = s.log()
 	options := []comet.Option{comet.WithObserver(s.measured.attempt)}
-	if !s.errand || s.log().Enabled(context.Background(), slog.LevelInfo) {
+	if attempts {
 		options = append(options, comet.WithLogger(s.log()))
 	}
 	client, err := t.Connect(self.UserData, s.Root, options...)

@@ -13,22 +13,20 @@ import (
 // Run keeps the VM's guest running until ctx ends, and then returns nil. A value on reload makes it read the settings again and find
 // out again who the VM is; settings that make no sense leave it as it was. Run says at once that it is ready, so that a machine's start
 // waits for nothing that is told over a network. An error that matches *InputError says that it could not begin; one that matches
-// ErrRunning, that another guest runs on this machine.
+// ErrRunning, that another guest runs on this machine; one that matches guest.ErrCleaning, that Clean is at work. Where flags say who the VM
+// is and another guest runs, that one is told of the context, and Run returns.
 func (s *Service) Run(ctx context.Context, reload <-chan struct{}) error {
 	set, err := s.Settings()
 	if err != nil {
 		return &InputError{err}
 	}
-	unlock, err := s.lock()
-	if errors.Is(err, ErrRunning) && s.Given != nil {
-		return s.join(ctx, set)
-	}
-	if err != nil {
+	release, err := s.begins(ctx, set)
+	if err != nil || release == nil {
 		return err
 	}
 	s.log().Info("started", slog.String("version", s.Version), slog.String("root", s.Root))
 	r := &run{Service: s, set: set, reload: reload, began: time.Now()}
-	defer unlock()
+	defer release()
 	if r.metrics, err = r.beginMetrics(ctx, set); err != nil {
 		return &InputError{err}
 	}
@@ -47,6 +45,22 @@ func (s *Service) Run(ctx context.Context, reload <-chan struct{}) error {
 		}
 	}
 	return nil
+}
+
+// begins makes this the guest of the machine until release is called. With a nil release, one that runs already has been told what flags say.
+func (s *Service) begins(ctx context.Context, set settings.Settings) (release func() error, err error) {
+	if s.Given == nil {
+		return s.alone(asGuest)
+	}
+	for {
+		release, err = s.alone(byFlags)
+		if !errors.Is(err, ErrRunning) {
+			return release, err
+		}
+		if err = s.join(ctx, set); !errors.Is(err, errEnded) {
+			return nil, err
+		}
+	}
 }
 
 // run is a service under way.
@@ -155,7 +169,7 @@ func (r *run) take(ctx context.Context, set settings.Settings) {
 
 // live keeps a guest running until it is another VM's or its settings have changed, and returns who the VM is then.
 func (r *run) live(ctx context.Context, self identity.Identity) (next identity.Identity, kept bool, err error) {
-	o, err := r.open(r.set, self)
+	o, err := r.open(r.set, self, true)
 	if err != nil {
 		return r.mend(ctx, self, err)
 	}

@@ -221,7 +221,7 @@ func TestOneGuestRunsOnAMachine(t *testing.T) {
 	given := w.service()
 	given.Given = &identity.Given{UserData: self}
 	require.NoError(t, given.Run(t.Context(), nil), "it leaves the context to the one that runs")
-	<-hangups
+	hungUp(t, hangups)
 	r.reload <- struct{}{}
 	st := w.status(func(st service.Status) bool { return len(st.Contexts) == 2 && st.Module("hosts").Count == 2 })
 	assert.Equal(t, "own", st.Instance, "the VM's own context comes first")

@@ -25,23 +25,31 @@ type Service struct {
 	Notify   func(state string)                // tells systemd, as sd_notify(3) describes; may be nil
 
 	measured measured
-	errand   bool // what fails is the errand's error, and nothing else that the log needs
 }
 
 // lookAgain is how often a guest that runs asks whether it is still the same VM, at the same addresses.
 const lookAgain = 5 * time.Minute
 
 // Once finds out who the VM is, makes one pass, and waits for what it has started. Where nobody says who the VM is now, it goes by what was
-// found last time.
-func (s *Service) Once(ctx context.Context) (guest.Status, error) {
+// found last time. Where Clean is at work, or comes first, nothing is done, and the error matches guest.ErrCleaning.
+func (s *Service) Once(ctx context.Context) (st guest.Status, err error) {
+	cleaned, err := guest.Cleaned(s.Root)
+	if err != nil {
+		return st, err
+	}
 	o, err := s.begin(ctx)
 	if err != nil {
-		return guest.Status{}, err
+		return st, err
 	}
 	defer o.close()
+	leave, err := guest.Stay(s.Root, cleaned) // until all is kept, so that Clean takes all of it away
+	if err != nil {
+		return st, err
+	}
+	defer func() { err = errors.Join(err, leave()) }()
 	self := *o.self.Load()
 	remembered := s.remember(self, o.guest.Status())
-	st, err := o.guest.Once(ctx)
+	st, err = o.guest.Once(ctx)
 	if !remembered {
 		s.remember(self, st)
 	}
@@ -69,20 +77,19 @@ func (s *Service) Told(ctx context.Context) (told guest.Told, self identity.Iden
 	return told, *o.self.Load(), err
 }
 
-// Clean takes away what makes the machine this VM; see guest.Clean. The error matches ErrRunning where a guest runs, and none can be
-// started meanwhile.
+// Clean takes away what makes the machine this VM; see guest.Clean. The error matches ErrRunning where a guest runs, and guest.ErrCleaning
+// where another cleans. No guest can be started meanwhile.
 func (s *Service) Clean(ctx context.Context) (done []guest.Change, err error) {
-	unlock, err := s.lock()
+	release, err := s.alone(asClean)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, unlock()) }()
+	defer func() { err = errors.Join(err, release()) }()
 	return guest.Clean(ctx, s.Root, s.log())
 }
 
 // begin makes the guest of the VM for one errand.
 func (s *Service) begin(ctx context.Context) (*opened, error) {
-	s.errand = true
 	set, err := s.Settings()
 	if err != nil {
 		return nil, &InputError{err}
@@ -91,7 +98,7 @@ func (s *Service) begin(ctx context.Context) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	o, err := s.open(set, self)
+	o, err := s.open(set, self, s.log().Enabled(ctx, slog.LevelInfo)) // what fails is the errand's error, and nothing else that the log needs
 	if err != nil {
 		return nil, &InputError{err}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path"
@@ -11,8 +12,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/renci-nrig/comet-go/comet/guest"
 	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
@@ -26,8 +25,9 @@ type State string
 const (
 	StateSearching State = "searching" // nobody has said yet who the VM is
 	StateRunning   State = "running"
-	StateFailed    State = "failed"  // what says who the VM is, or the settings, cannot be used
-	StateStopped   State = "stopped" // no guest runs
+	StateStarting  State = "starting" // a guest runs that has not said yet how things are
+	StateFailed    State = "failed"   // what says who the VM is, or the settings, cannot be used
+	StateStopped   State = "stopped"  // no guest runs
 )
 
 // Status is how things are on a machine whose guest runs. It holds no secret.
@@ -159,59 +159,45 @@ func removeBelow(root, file string) error {
 // below is the name, below the root, of a file that settings name.
 func below(file string) string { return strings.TrimPrefix(path.Clean("/"+file), "/") }
 
-// lockFile, below the root, is held by the service that runs.
-const lockFile = "run/comet-guest/run.lock"
-
-// ErrRunning says that a guest runs on the machine already.
-var ErrRunning = errors.New("a guest runs on this machine already")
-
-// lock makes sure that one guest runs on the machine.
-func (s *Service) lock() (unlock func() error, err error) {
-	root, err := openRoot(s.Root)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	if err := frame.MakeFolder(root, path.Dir(lockFile), 0o755); err != nil {
-		return nil, err
-	}
-	f, err := root.OpenFile(lockFile, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := f.Chmod(0o600); err != nil { // who may open it may lock it
-		return nil, errors.Join(err, f.Close())
-	}
-	for end := time.Now().Add(time.Second); unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil; {
-		if time.Now().After(end) { // it was not just somebody who looked at the status
-			return nil, errors.Join(ErrRunning, f.Close())
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	return f.Close, nil
-}
-
-// ReadStatus returns how things are on a machine: what its guest wrote last, and StateStopped where none runs.
+// ReadStatus returns how things are on a machine: what its guest wrote last, StateStarting where one runs that has written nothing yet, and
+// StateStopped where none runs. Those who may not know who runs, as only root may, go by whether the process is there that wrote.
 func ReadStatus(root string, set settings.Settings) (Status, error) {
-	var st Status
 	r, err := openRoot(root)
+	if err != nil {
+		return Status{}, err
+	}
+	defer r.Close()
+	st, there, err := readStatus(r, set.StatusFile)
 	if err != nil {
 		return st, err
 	}
-	defer r.Close()
-	data, err := r.ReadFile(below(set.StatusFile))
-	if err != nil {
-		never := Status{State: StateStopped, Reason: "no guest has run since the machine was started"}
-		never.Contexts, never.Modules = []guest.ContextStatus{}, []guest.ModuleStatus{}
-		return never, notThere(err)
-	}
-	if err := json.Unmarshal(data, &st); err != nil {
-		return st, fmt.Errorf("status file %s: %w", set.StatusFile, err)
-	}
-	if !running(r, st.PID) {
+	h, err := look(r)
+	unseen := errors.Is(err, fs.ErrPermission)
+	switch {
+	case err != nil && !unseen:
+		return st, err
+	case unseen && alive(st.PID) || there && h.runs() && h.PID == st.PID:
+	case h.runs():
+		st.State, st.Reason, st.PID = StateStarting, "a guest runs that has not said yet how things are", h.PID
+	case there:
 		st.State, st.Reason = StateStopped, "no guest runs; this is how it left things"
+	default:
+		st.State, st.Reason = StateStopped, "no guest has run since the machine was started"
 	}
 	return st, nil
+}
+
+// readStatus reads the status file, where it is there.
+func readStatus(r *os.Root, file string) (st Status, there bool, err error) {
+	data, err := r.ReadFile(below(file))
+	if err != nil {
+		st.Contexts, st.Modules = []guest.ContextStatus{}, []guest.ModuleStatus{}
+		return st, false, notThere(err)
+	}
+	if err := json.Unmarshal(data, &st); err != nil {
+		return st, true, fmt.Errorf("status file %s: %w", file, err)
+	}
+	return st, true, nil
 }
 
 func notThere(err error) error {
@@ -219,17 +205,4 @@ func notThere(err error) error {
 		return nil
 	}
 	return err
-}
-
-// running reports whether somebody holds the lock; who may not look at it asks whether the process is there.
-func running(root *os.Root, pid int) bool {
-	f, err := root.Open(lockFile)
-	if errors.Is(err, os.ErrPermission) {
-		return pid > 0 && !errors.Is(unix.Kill(pid, 0), unix.ESRCH)
-	}
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) != nil
 }

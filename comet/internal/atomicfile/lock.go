@@ -22,49 +22,64 @@ const lockPoll = 50 * time.Millisecond // there is no waiting for flock that a c
 // The function it returns gives the lock up; further calls of it do nothing and return the same.
 func Lock(ctx context.Context, path string) (unlock func() error, err error) {
 	f, err := os.OpenFile(path, lockFlags, 0o600)
-	return lock(ctx, path, f, unix.LOCK_EX, err)
+	return lock(ctx, path, f, err)
 }
 
 // LockBelow is Lock for a file called name, a path below root. Nothing outside the root is opened or made, whatever links there are.
 func LockBelow(ctx context.Context, root *os.Root, name string) (unlock func() error, err error) {
 	f, err := root.OpenFile(name, lockFlags, 0o600)
-	return lock(ctx, filepath.Join(root.Name(), name), f, unix.LOCK_EX, err)
+	return lock(ctx, filepath.Join(root.Name(), name), f, err)
 }
 
+// ErrHeld says that somebody else has a lock.
+var ErrHeld = errors.New("held by another process")
+
 // ShareBelow is LockBelow for those who may have the lock at the same time as each other, but not together with one who has it by LockBelow.
-func ShareBelow(ctx context.Context, root *os.Root, name string) (unlock func() error, err error) {
+// It does not wait for that one: the error then matches ErrHeld.
+func ShareBelow(root *os.Root, name string) (unlock func() error, err error) {
+	path := filepath.Join(root.Name(), name)
 	f, err := root.OpenFile(name, lockFlags, 0o600)
-	return lock(ctx, filepath.Join(root.Name(), name), f, unix.LOCK_SH, err)
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", path, plain(err))
+	}
+	if err := flock(f, unix.LOCK_SH); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = ErrHeld
+		}
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	return sync.OnceValue(f.Close), nil
 }
 
 const lockFlags = os.O_RDWR | os.O_CREATE | unix.O_NOFOLLOW | unix.O_NONBLOCK
 
 // lock takes the lock of what was opened.
-func lock(ctx context.Context, path string, f *os.File, how int, err error) (unlock func() error, _ error) {
+func lock(ctx context.Context, path string, f *os.File, err error) (unlock func() error, _ error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock %s: %w", path, plain(err))
 	}
-	if err := waitForLock(ctx, f, how); err != nil {
+	if err := waitForLock(ctx, f); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	return sync.OnceValue(f.Close), nil
 }
 
-func waitForLock(ctx context.Context, f *os.File, how int) error {
+func waitForLock(ctx context.Context, f *os.File) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	ticker := time.NewTicker(lockPoll)
 	defer ticker.Stop()
 	for {
-		err := flock(f, how)
+		err := flock(f, unix.LOCK_EX)
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("held by another process: %w", ctx.Err())
+			return fmt.Errorf("%w: %w", ErrHeld, ctx.Err())
 		case <-ticker.C:
 		}
 	}

@@ -99,7 +99,7 @@ func TestSharedLocks(t *testing.T) {
 	defer root.Close()
 	var unlocks []func() error
 	for range 2 {
-		unlock, err := atomicfile.ShareBelow(t.Context(), root, "lock")
+		unlock, err := atomicfile.ShareBelow(root, "lock")
 		require.NoError(t, err)
 		unlocks = append(unlocks, unlock)
 	}
@@ -110,9 +110,11 @@ func TestSharedLocks(t *testing.T) {
 	}
 	unlock, err := atomicfile.LockBelow(t.Context(), root, "lock")
 	require.NoError(t, err)
-	_, err = atomicfile.ShareBelow(moment(t), root, "lock")
-	require.ErrorIs(t, err, context.DeadlineExceeded)
+	_, err = atomicfile.ShareBelow(root, "lock")
+	require.ErrorIs(t, err, atomicfile.ErrHeld)
 	require.NoError(t, unlock())
+	_, err = atomicfile.ShareBelow(root, "missing/lock")
+	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
 func moment(t *testing.T) context.Context {
