@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/renci-nrig/comet-go/comet"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 	"github.com/renci-nrig/comet-go/comet/internal/atomicfile"
 	"github.com/renci-nrig/comet-go/comet/orca"
 	"github.com/renci-nrig/comet-go/tlsconfig"
@@ -94,7 +94,7 @@ func (t Trust) files(self orca.UserData, root string) (tlsconfig.Files, error) {
 
 // readCA reads DefaultCA below root, out of which no link leads.
 func readCA(path string) (string, error) {
-	root, err := openRoot(path)
+	root, err := frame.OpenRoot(path)
 	if err != nil {
 		return "", err
 	}
@@ -125,13 +125,4 @@ func (t Trust) names(self orca.UserData) (tlsconfig.Names, error) {
 	}
 	n.Accept = accept
 	return n, nil
-}
-
-// openRoot opens the root folder, / where none is named.
-func openRoot(path string) (*os.Root, error) {
-	root, err := os.OpenRoot(cmp.Or(path, "/"))
-	if err != nil {
-		return nil, fmt.Errorf("root folder: %w", err)
-	}
-	return root, nil
 }

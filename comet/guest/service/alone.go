@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"time"
@@ -52,14 +53,19 @@ func (h holder) refusal() error {
 
 // signal sends a signal to a guest; to whom it is not one, nothing.
 func (h holder) signal(signal unix.Signal) error {
-	if !h.runs() || h.PID <= 0 { // which would be our own processes
+	if !h.runs() {
 		return nil
+	}
+	if h.PID <= 0 { // which would be our own processes
+		return errNameless
 	}
 	if err := unix.Kill(h.PID, signal); !errors.Is(err, unix.ESRCH) {
 		return err
 	}
 	return nil
 }
+
+var errNameless = errors.New("a guest runs that does not say which process it is; end that by hand")
 
 // alive reports whether there is a process of that number.
 func alive(pid int) bool { return pid > 0 && !errors.Is(unix.Kill(pid, 0), unix.ESRCH) }
@@ -70,7 +76,7 @@ const dying = time.Second
 // alone makes sure that nobody else has the machine alone until release is called. The error matches ErrRunning where a guest runs, and
 // guest.ErrCleaning where the machine is being cleaned.
 func (s *Service) alone(as role) (release func() error, err error) {
-	root, err := openRoot(s.Root)
+	root, err := frame.OpenRoot(s.Root)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +117,7 @@ func take(root *os.Root, as role) (release func() error, held holder, err error)
 	if err := (holder{PID: os.Getpid(), Role: as}).writeTo(f); err != nil {
 		return nil, held, errors.Join(err, f.Close())
 	}
-	return f.Close, held, nil
+	return func() error { return errors.Join(flock(f, unix.LOCK_UN), f.Close()) }, held, nil // a child may have it open for a moment
 }
 
 // look returns who has the machine alone. The error matches fs.ErrPermission for those who may not know.
@@ -136,7 +142,7 @@ func look(root *os.Root) (h holder, err error) {
 }
 
 func (s *Service) look() (h holder, err error) {
-	root, err := openRoot(s.Root)
+	root, err := frame.OpenRoot(s.Root)
 	if err != nil {
 		return h, err
 	}
@@ -169,7 +175,7 @@ func flock(f *os.File, how int) error {
 	}
 }
 
-// writeTo makes a lock say who holds it.
+// writeTo makes a lock say who holds it. On a full disk it says nothing, and is held all the same.
 func (h holder) writeTo(f *os.File) error {
 	data, err := json.Marshal(h)
 	if err == nil {
@@ -178,15 +184,21 @@ func (h holder) writeTo(f *os.File) error {
 	if err == nil {
 		_, err = f.Write(append(data, '\n'))
 	}
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		err = f.Truncate(0)
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.Name(), err)
 	}
 	return nil
 }
 
-// readHolder returns who a lock that is held says that it is held by.
+// readHolder returns who a lock that is held says that it is held by: where it says nothing, a guest of which no more is known.
 func readHolder(f *os.File) (h holder, err error) {
-	if err := json.NewDecoder(f).Decode(&h); err != nil {
+	switch err := json.NewDecoder(f).Decode(&h); {
+	case errors.Is(err, io.EOF):
+		return holder{Role: asGuest}, nil
+	case err != nil:
 		return h, fmt.Errorf("%s does not say who holds it: %w", f.Name(), err)
 	}
 	return h, nil

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/renci-nrig/comet-go/comet/guest/identity"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 )
 
 // contexts returns all that the VM takes part in: first what its metadata says or, without any, what flags say now, and then what guests were
@@ -72,7 +73,7 @@ func united(a, b []string) []string {
 
 // further returns the files of the contexts that guests were told of by flags.
 func (s *Service) further() (names []string, err error) {
-	root, err := openRoot(s.Root)
+	root, err := frame.OpenRoot(s.Root)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +99,7 @@ func (s *Service) Leave(ctx context.Context, soon bool) error {
 		return err
 	}
 	if h.Role == byFlags {
-		if err := s.Stop(ctx); err != nil {
+		if err := s.end(ctx, h); err != nil {
 			return err
 		}
 	}
@@ -113,7 +114,7 @@ func (s *Service) Leave(ctx context.Context, soon bool) error {
 
 // forget removes what is kept of further contexts.
 func (s *Service) forget() error {
-	root, err := openRoot(s.Root)
+	root, err := frame.OpenRoot(s.Root)
 	if err != nil {
 		return err
 	}
@@ -124,20 +125,30 @@ func (s *Service) forget() error {
 // stopPoll is how often it is looked at whether a guest has ended.
 const stopPoll = 100 * time.Millisecond
 
-// Stop ends the guest that runs on the machine and waits for its end. Where none runs there is nothing to do.
+// Stop ends the guest that runs on the machine, and another that takes its place meanwhile, and waits for their end. Where none runs there
+// is nothing to do.
 func (s *Service) Stop(ctx context.Context) error {
-	ticks := time.NewTicker(stopPoll)
-	defer ticks.Stop()
-	for told := 0; ; {
+	for {
 		h, err := s.look()
 		if err != nil || !h.runs() {
 			return err
 		}
-		if told != h.PID {
-			if err := h.signal(unix.SIGTERM); err != nil {
-				return err
-			}
-			told = h.PID
+		if err := s.end(ctx, h); err != nil {
+			return err
+		}
+	}
+}
+
+// end ends a guest and waits until it has the machine no more.
+func (s *Service) end(ctx context.Context, h holder) error {
+	if err := h.signal(unix.SIGTERM); err != nil {
+		return err
+	}
+	ticks := time.NewTicker(stopPoll)
+	defer ticks.Stop()
+	for {
+		if now, err := s.look(); err != nil || now != h {
+			return err
 		}
 		select {
 		case <-ctx.Done():

@@ -13,6 +13,7 @@ import (
 
 	"github.com/renci-nrig/comet-go/comet/guest"
 	"github.com/renci-nrig/comet-go/comet/guest/identity"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 	"github.com/renci-nrig/comet-go/comet/guest/settings"
 )
 
@@ -122,7 +123,7 @@ func (s *Service) visible(ctx context.Context, set settings.Settings, self ident
 
 // gone reports whether the machine has left its contexts since the folder of them was opened.
 func (s *Service) gone(folder *os.Root) bool {
-	root, err := openRoot(s.Root)
+	root, err := frame.OpenRoot(s.Root)
 	if err != nil {
 		return false
 	}

@@ -1,7 +1,6 @@
 package service
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -45,7 +44,7 @@ func (s *Service) told() (identity.Identity, bool) {
 var errOther = errors.New("it was kept on another machine, of whose image this one was made")
 
 func (s *Service) read(name string) (identity.Identity, error) {
-	root, err := openRoot(s.Root)
+	root, err := frame.OpenRoot(s.Root)
 	if err != nil {
 		return identity.Identity{}, err
 	}
@@ -100,7 +99,7 @@ func (s *Service) keepsIn() (folder *os.Root, err error) {
 	if s.Given != nil {
 		folders = append(folders, contextsFolder)
 	}
-	root, err := openRoot(s.Root)
+	root, err := frame.OpenRoot(s.Root)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +116,7 @@ func (s *Service) keepsIn() (folder *os.Root, err error) {
 }
 
 func (s *Service) keepThere(folder *os.Root, self identity.Identity) error {
-	root, err := openRoot(s.Root)
+	root, err := frame.OpenRoot(s.Root)
 	if err != nil {
 		return err
 	}
@@ -166,12 +165,4 @@ func headsOf(i identity.Identity) string {
 	}
 	slices.Sort(heads)
 	return strings.Join(heads, ",")
-}
-
-func openRoot(path string) (*os.Root, error) {
-	root, err := os.OpenRoot(cmp.Or(path, "/"))
-	if err != nil {
-		return nil, fmt.Errorf("root folder: %w", err)
-	}
-	return root, nil
 }

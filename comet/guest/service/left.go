@@ -5,6 +5,7 @@ import (
 	"os"
 	"path"
 
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 	"github.com/renci-nrig/comet-go/comet/guest/settings"
 )
 
@@ -15,7 +16,7 @@ func (s *Service) Left() (left []string, err error) {
 	if err != nil {
 		return nil, &InputError{err}
 	}
-	root, err := openRoot(s.Root)
+	root, err := frame.OpenRoot(s.Root)
 	if err != nil {
 		return nil, err
 	}

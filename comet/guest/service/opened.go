@@ -15,6 +15,7 @@ import (
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/guest"
 	"github.com/renci-nrig/comet-go/comet/guest/identity"
+	"github.com/renci-nrig/comet-go/comet/guest/internal/frame"
 	"github.com/renci-nrig/comet-go/comet/guest/settings"
 	"github.com/renci-nrig/comet-go/comet/internal/atomicfile"
 	"github.com/renci-nrig/comet-go/tlsconfig"
@@ -121,7 +122,7 @@ func (s *Service) authority(set settings.Settings) (f tlsconfig.Files, err error
 	if s.CACert != "" || f.CA == "" || filepath.Clean(cmp.Or(s.Root, "/")) == "/" {
 		return f, nil // which is followed while it changes
 	}
-	root, err := openRoot(s.Root)
+	root, err := frame.OpenRoot(s.Root)
 	if err != nil {
 		return f, err
 	}

@@ -133,7 +133,7 @@ func withoutDiffs(modules []guest.ModuleStatus) []guest.ModuleStatus {
 
 // writeBelow writes a file below the root that everybody may read, making its folder. No link leads out of the root.
 func writeBelow(root, file string, data []byte) error {
-	r, err := openRoot(root)
+	r, err := frame.OpenRoot(root)
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func writeBelow(root, file string, data []byte) error {
 
 // removeBelow removes a file below the root, where it is there.
 func removeBelow(root, file string) error {
-	r, err := openRoot(root)
+	r, err := frame.OpenRoot(root)
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func below(file string) string { return strings.TrimPrefix(path.Clean("/"+file),
 // ReadStatus returns how things are on a machine: what its guest wrote last, StateStarting where one runs that has written nothing yet, and
 // StateStopped where none runs. Those who may not know who runs, as only root may, go by whether the process is there that wrote.
 func ReadStatus(root string, set settings.Settings) (Status, error) {
-	r, err := openRoot(root)
+	r, err := frame.OpenRoot(root)
 	if err != nil {
 		return Status{}, err
 	}

@@ -49,7 +49,12 @@ func ShareBelow(root *os.Root, name string) (unlock func() error, err error) {
 		}
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	return sync.OnceValue(f.Close), nil
+	return unlocks(f), nil
+}
+
+// unlocks returns what gives up the lock of f, also for a child of ours that has f open until it becomes another program.
+func unlocks(f *os.File) func() error {
+	return sync.OnceValue(func() error { return errors.Join(unix.Flock(int(f.Fd()), unix.LOCK_UN), f.Close()) })
 }
 
 const lockFlags = os.O_RDWR | os.O_CREATE | unix.O_NOFOLLOW | unix.O_NONBLOCK
@@ -63,7 +68,7 @@ func lock(ctx context.Context, path string, f *os.File, err error) (unlock func(
 		f.Close()
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	return sync.OnceValue(f.Close), nil
+	return unlocks(f), nil
 }
 
 func waitForLock(ctx context.Context, f *os.File) error {

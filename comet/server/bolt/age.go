@@ -51,10 +51,11 @@ func (a ageing) of(tx *bbolt.Tx, g []byte, at moment) age {
 		return old // it was there before ageing was
 	}
 	renewed := time.UnixMilli(int64(binary.BigEndian.Uint64(b)))
+	trusted := at.steady > min(a.expiry, longestGrace)
 	switch past := at.now.Sub(renewed); {
-	case past > 2*a.expiry && at.steady > min(a.expiry, longestGrace):
+	case past > 2*a.expiry && trusted:
 		return gone
-	case past > a.expiry, past < 0: // by a clock that was set back since
+	case past > a.expiry, past < 0 && trusted: // by a clock that was set back since; or is behind, and will be set right
 		return old
 	}
 	return young

@@ -282,6 +282,12 @@ func TestAClockThatIsSet(t *testing.T) {
 				time.Sleep(halfYear)
 				require.True(l, l.found(s), "kept since it was set to %s", to)
 			}
+			l.found(s)
+			ahead.Store(int64(-10 * halfYear))
+			require.True(l, l.found(s), "as by a machine that starts with a wrong clock")
+			ahead.Store(0)
+			time.Sleep(2 * time.Hour)
+			require.True(l, l.found(s), "looked at two hours ago")
 			time.Sleep(2*halfYear + time.Hour)
 			require.False(l, l.found(s), "left alone")
 		}, bolt.WithExpiry(halfYear), clock)

@@ -30,12 +30,20 @@ func Open(root, instance string, log *slog.Logger) (*Machine, error) {
 	if instance == "" || instance != filepath.Base(instance) || strings.HasPrefix(instance, ".") {
 		return nil, fmt.Errorf("instance %q cannot be the name of a folder", instance)
 	}
-	root = filepath.Clean(cmp.Or(root, "/"))
-	opened, err := os.OpenRoot(root)
+	opened, err := OpenRoot(root)
+	if err != nil {
+		return nil, err
+	}
+	return &Machine{Log: log, root: opened, real: opened.Name() == "/", instance: instance, woken: make(chan struct{}, 1)}, nil
+}
+
+// OpenRoot opens the folder below which a machine's files lie, / where path is empty.
+func OpenRoot(path string) (*os.Root, error) {
+	root, err := os.OpenRoot(filepath.Clean(cmp.Or(path, "/")))
 	if err != nil {
 		return nil, fmt.Errorf("root folder: %w", err)
 	}
-	return &Machine{Log: log, root: opened, real: root == "/", instance: instance, woken: make(chan struct{}, 1)}, nil
+	return root, nil
 }
 
 // Wake asks for a pass soon: something on the machine has changed. It does not wait.
