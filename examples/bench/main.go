@@ -1,4 +1,4 @@
-// Command bench measures what the README says, in about seven minutes where the machine has nothing else to do: it runs the benchmarks of
+// Command bench measures what the README says, in about six minutes where the machine has nothing else to do: it runs the benchmarks of
 // the packages in turn, several times, and prints their figures as tables, with what they were measured on. With -out it also writes them
 // to a folder, as text, as JSON and as plots.
 //
