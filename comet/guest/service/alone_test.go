@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -15,7 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/renci-nrig/comet-go/comet/guest"
-	"github.com/renci-nrig/comet-go/comet/guest/identity"
 	"github.com/renci-nrig/comet-go/comet/guest/service"
 	"github.com/renci-nrig/comet-go/comet/guest/settings"
 	"github.com/renci-nrig/comet-go/comet/internal/atomicfile"
@@ -93,17 +91,14 @@ func TestAGuestIsToldOfContextsInItsFirstPass(t *testing.T) {
 			s, log := w.logged()
 			r := w.start(s)
 			require.Eventually(t, func() bool { return strings.Contains(log.String(), "this VM is own") }, waitFor, tick)
-			hangups := make(chan os.Signal, 10)
-			signal.Notify(hangups, syscall.SIGHUP)
-			defer signal.Stop(hangups)
+			hangups := catch(t, syscall.SIGHUP)
 			st := w.status(func(service.Status) bool { return true })
 			assert.Equal(t, service.StateStarting, st.State)
 			assert.Equal(t, os.Getpid(), st.PID)
 
 			second := newWorld(t) // another slice on other heads
 			second.peer("far", "10.1.0.2")
-			byFlags := w.service()
-			byFlags.Given = &identity.Given{UserData: second.self("own")}
+			byFlags := w.byFlags(second.self("own"))
 			require.NoError(t, byFlags.Run(t.Context(), nil))
 			hungUp(t, hangups)
 			r.reload <- struct{}{}
@@ -125,9 +120,7 @@ func TestWhoCleansIsNoGuest(t *testing.T) {
 	r := w.start(w.service())
 	w.status(knows(1))
 	r.stop()
-	signals := make(chan os.Signal, 10)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM)
-	defer signal.Stop(signals)
+	signals := catch(t, syscall.SIGHUP, syscall.SIGTERM)
 	cleaned := w.cleaning()
 	running, err := w.service().Running()
 	require.NoError(t, err)
@@ -139,8 +132,7 @@ func TestWhoCleansIsNoGuest(t *testing.T) {
 	defer cancel()
 	assert.NoError(t, w.service().Stop(ctx))
 	assert.NoError(t, w.service().Leave(t.Context(), false))
-	byFlags := w.service()
-	byFlags.Given = &identity.Given{UserData: w.self("own")}
+	byFlags := w.byFlags(w.self("own"))
 	assert.ErrorIs(t, byFlags.Run(t.Context(), nil), guest.ErrCleaning)
 	assert.ErrorIs(t, w.service().Run(t.Context(), nil), guest.ErrCleaning)
 	_, err = w.service().Clean(t.Context())
@@ -153,8 +145,7 @@ func TestWhoCleansIsNoGuest(t *testing.T) {
 // A pass does not wait for a clean: what it is told to keep would be in the image.
 func TestNoPassFollowsAClean(t *testing.T) {
 	w := newWorld(t)
-	byFlags := w.service()
-	byFlags.Given = &identity.Given{UserData: w.self("own")}
+	byFlags := w.byFlags(w.self("own"))
 	cleaned := w.cleaning()
 	ctx, cancel := context.WithTimeout(t.Context(), waitFor)
 	defer cancel()
@@ -168,8 +159,7 @@ func TestNoPassFollowsAClean(t *testing.T) {
 // A clean that comes while it is found out who the VM is comes before the pass, of which nothing may be kept afterwards.
 func TestNothingIsKeptAfterAClean(t *testing.T) {
 	w := newWorld(t)
-	s := w.service()
-	s.Given = &identity.Given{UserData: w.self("own")}
+	s := w.byFlags(w.self("own"))
 	asked, answer := make(chan struct{}), make(chan struct{})
 	s.Settings = func() (settings.Settings, error) {
 		close(asked)
@@ -197,18 +187,14 @@ func TestNothingIsKeptAfterAClean(t *testing.T) {
 // A guest that flags have begun stays the same instance, with all that it knows, when another context is named.
 func TestWhatFlagsHaveNamedFirstStaysFirst(t *testing.T) {
 	w := newWorld(t)
-	s := w.service()
-	s.Given = &identity.Given{UserData: w.self("own")}
-	hangups := make(chan os.Signal, 10)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
+	s := w.byFlags(w.self("own"))
+	hangups := catch(t, syscall.SIGHUP)
 	r := w.start(s)
 	instance := w.status(knows(1)).Instance
 
 	second := newWorld(t)
 	second.member("second")
-	other := w.service()
-	other.Given = &identity.Given{UserData: second.self("second")}
+	other := w.byFlags(second.self("second"))
 	require.NoError(t, other.Run(t.Context(), nil))
 	hungUp(t, hangups)
 	r.reload <- struct{}{}

@@ -33,9 +33,8 @@ func newJoining(t *testing.T) *joining {
 	t.Helper()
 	w := newWorld(t)
 	w.tell(w.ini(w.self("own")))
-	j := &joining{running: w.start(w.service()), second: newWorld(t), hangups: make(chan os.Signal, 10), ended: make(chan error, 1)}
-	signal.Notify(j.hangups, syscall.SIGHUP) // to the guest that runs: here, to this process
-	t.Cleanup(func() { signal.Stop(j.hangups) })
+	j := &joining{running: w.start(w.service()), second: newWorld(t), ended: make(chan error, 1)}
+	j.hangups = catch(t, syscall.SIGHUP)
 	w.status(knows(1))
 	j.second.member("far")
 	j.second.heads.Stop(0)
@@ -47,6 +46,14 @@ func newJoining(t *testing.T) *joining {
 	go func() { j.ended <- s.Run(ctx, nil) }()
 	require.Eventually(t, func() bool { return strings.Contains(log.String(), "is told when a head answers") }, waitFor, tick)
 	return j
+}
+
+// catch takes the signals that are sent to the guest that runs: here, to this process.
+func catch(t *testing.T, which ...os.Signal) chan os.Signal {
+	signals := make(chan os.Signal, 10)
+	signal.Notify(signals, which...)
+	t.Cleanup(func() { signal.Stop(signals) })
+	return signals
 }
 
 // hungUp waits until a guest is told to look again: here, this process.
@@ -142,14 +149,11 @@ func TestTheGuestEndsBeforeItCanBeToldOfAContext(t *testing.T) {
 // The number of a guest that has ended may be another process's by now: it is this one's here.
 func TestNobodyIsSignalledWhereNoGuestRuns(t *testing.T) {
 	w := newWorld(t)
-	s := w.service()
-	s.Given = &identity.Given{UserData: w.self("own")}
+	s := w.byFlags(w.self("own"))
 	r := w.start(s)
 	w.status(knows(1))
 	r.stop()
-	signals := make(chan os.Signal, 10)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM)
-	defer signal.Stop(signals)
+	signals := catch(t, syscall.SIGHUP, syscall.SIGTERM)
 	require.NoError(t, w.service().Stop(t.Context()))
 	require.NoError(t, w.service().Leave(t.Context(), false))
 	assert.Empty(t, signalled(t, signals))

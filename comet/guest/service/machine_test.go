@@ -4,7 +4,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -92,8 +91,7 @@ func TestAPlanWritesNothing(t *testing.T) {
 	st, err := w.service().Plan(t.Context())
 	require.NoError(t, err)
 	assert.True(t, st.Changes())
-	byFlags := w.service()
-	byFlags.Given = &identity.Given{UserData: w.self("own")}
+	byFlags := w.byFlags(w.self("own"))
 	_, err = byFlags.Plan(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, before, tree())
@@ -131,8 +129,7 @@ func TestStatusThatCouldNotBeWrittenIsTriedAgain(t *testing.T) {
 // A folder of contexts that lies outside the root is not looked into.
 func TestContextsLieBelowTheRoot(t *testing.T) {
 	w, other := newWorld(t), newWorld(t)
-	byFlags := other.service()
-	byFlags.Given = &identity.Given{UserData: other.self("own")}
+	byFlags := other.byFlags(other.self("own"))
 	_, err := byFlags.Once(t.Context())
 	require.NoError(t, err)
 	require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(w.root, contextsAt)), 0o700))
@@ -173,8 +170,7 @@ func TestFlagsMayNameTheVMItself(t *testing.T) {
 	w.put("hostsmore", "further", scope.Encode(scope.Host{HostName: "further", IP: "10.0.0.3"}))
 	u = w.self("own")
 	u.Slice.HostsRead, u.Slice.HostsWrite = []string{"more"}, []string{"more"}
-	s := w.service()
-	s.Given = &identity.Given{UserData: u}
+	s := w.byFlags(u)
 	st, err = s.Once(t.Context())
 	require.NoError(t, err)
 	require.Len(t, st.Contexts, 1)
@@ -189,11 +185,8 @@ func TestContextsThatFlagsHaveNamedAreLeft(t *testing.T) {
 	w.tell(w.ini(w.self("own")))
 	second := newWorld(t) // another slice on other heads
 	second.peer("far", "10.1.0.2")
-	byFlags := w.service()
-	byFlags.Given = &identity.Given{UserData: second.self("own")}
-	hangups := make(chan os.Signal, 10)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
+	byFlags := w.byFlags(second.self("own"))
+	hangups := catch(t, syscall.SIGHUP)
 	r := w.start(w.service())
 	w.status(knows(1))
 	require.NoError(t, byFlags.Run(t.Context(), nil))
@@ -226,11 +219,8 @@ func TestContextsThatFlagsHaveNamedAreLeft(t *testing.T) {
 // A guest that flags have begun ends. What it has written stays, as hostkeyd leaves it.
 func TestAGuestThatFlagsHaveBegunEnds(t *testing.T) {
 	w := newWorld(t)
-	s := w.service()
-	s.Given = &identity.Given{UserData: w.self("own")}
-	ends := make(chan os.Signal, 1)
-	signal.Notify(ends, syscall.SIGTERM)
-	defer signal.Stop(ends)
+	s := w.byFlags(w.self("own"))
+	ends := catch(t, syscall.SIGTERM)
 	r := w.start(s)
 	w.status(knows(1))
 	left := make(chan error, 1)

@@ -21,6 +21,7 @@ import (
 	"github.com/renci-nrig/comet-go/comet"
 	"github.com/renci-nrig/comet-go/comet/comettest"
 	"github.com/renci-nrig/comet-go/comet/guest"
+	"github.com/renci-nrig/comet-go/comet/guest/identity"
 	"github.com/renci-nrig/comet-go/comet/guest/service"
 	"github.com/renci-nrig/comet-go/comet/guest/settings"
 	"github.com/renci-nrig/comet-go/comet/orca"
@@ -133,6 +134,13 @@ func (w *world) load() (settings.Settings, error) {
 
 func (w *world) service() *service.Service {
 	return &service.Service{Root: w.root, Settings: w.load, Log: slog.New(slog.DiscardHandler), Version: "1.2.3"}
+}
+
+// byFlags is a service that flags tell which VM it is on.
+func (w *world) byFlags(u orca.UserData) *service.Service {
+	s := w.service()
+	s.Given = &identity.Given{UserData: u}
+	return s
 }
 
 // running is a service that runs.

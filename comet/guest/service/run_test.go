@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -15,7 +14,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/renci-nrig/comet-go/comet/guest/identity"
 	"github.com/renci-nrig/comet-go/comet/guest/service"
 	"github.com/renci-nrig/comet-go/comet/guest/settings"
 )
@@ -207,9 +205,7 @@ func TestSettingsAreTakenUp(t *testing.T) {
 func TestOneGuestRunsOnAMachine(t *testing.T) {
 	w := newWorld(t)
 	w.tell(w.ini(w.self("own")))
-	hangups := make(chan os.Signal, 1) // which the second guest sends to the first: here, to this process
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
+	hangups := catch(t, syscall.SIGHUP) // which the second guest sends to the first: here, to this process
 	r := w.start(w.service())
 	w.status(knows(1))
 	require.ErrorIs(t, w.service().Run(t.Context(), nil), service.ErrRunning)
@@ -218,8 +214,7 @@ func TestOneGuestRunsOnAMachine(t *testing.T) {
 	second.peer("far", "10.1.0.2")
 	self := second.self("own")
 	self.SliceID = w.self("own").SliceID
-	given := w.service()
-	given.Given = &identity.Given{UserData: self}
+	given := w.byFlags(self)
 	require.NoError(t, given.Run(t.Context(), nil), "it leaves the context to the one that runs")
 	hungUp(t, hangups)
 	r.reload <- struct{}{}
