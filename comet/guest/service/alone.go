@@ -65,7 +65,7 @@ func (h holder) signal(signal unix.Signal) error {
 	return nil
 }
 
-var errNameless = errors.New("a guest runs that does not say which process it is; end that by hand")
+var errNameless = errors.New(lockFile + ": a guest runs that does not say which process it is; end that by hand")
 
 // alive reports whether there is a process of that number.
 func alive(pid int) bool { return pid > 0 && !errors.Is(unix.Kill(pid, 0), unix.ESRCH) }
