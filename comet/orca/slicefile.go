@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/renci-nrig/comet-go/scope"
 )
@@ -62,7 +61,7 @@ func (r *sliceReader) object(at string, raw json.RawMessage, known ...string) ma
 		member, _ := t.(string)
 		if !slices.Contains(known, member) {
 			if r.err == nil { // there could be thousands, and each would be looked for in all of the file
-				r.fail(r.lineOf(member), within(at, member), "is unknown; known are %s", strings.Join(known, ", "))
+				r.unknown(at, member, known)
 			}
 			return nil
 		}
@@ -78,10 +77,19 @@ func (r *sliceReader) object(at string, raw json.RawMessage, known ...string) ma
 	return members
 }
 
-func within(at, member string) string {
-	if strings.ContainsFunc(member, unicode.IsControl) || len(member) > 64 {
-		member = fmt.Sprintf("%.64q", member)
+// unknown names a member that is unknown only where it looks like one: what was pasted in the wrong place may be a secret.
+func (r *sliceReader) unknown(at, member string, known []string) {
+	all := strings.Join(known, ", ")
+	if plain.MatchString(member) {
+		r.fail(r.lineOf(member), within(at, member), "is unknown; known are %s", all)
+		return
 	}
+	r.fail(r.lineOf(member), at, "has a member that is unknown; known are %s", all)
+}
+
+var plain = regexp.MustCompile(`^[A-Za-z]{1,32}$`)
+
+func within(at, member string) string {
 	if at == "" {
 		return member
 	}

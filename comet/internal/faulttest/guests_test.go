@@ -7,7 +7,6 @@ import (
 	"github.com/renci-nrig/comet-go/comet/comettest"
 	"github.com/renci-nrig/comet-go/comet/internal/faulttest"
 	"github.com/renci-nrig/comet-go/comet/server"
-	"github.com/renci-nrig/comet-go/comet/server/etcdtest"
 )
 
 func TestFaultGuestsOnBolt(t *testing.T) {
@@ -36,14 +35,13 @@ func TestFaultGuestsOnHeadsAsDeployed(t *testing.T) {
 
 func TestFaultGuestsOnEtcd(t *testing.T) {
 	program := guestProgram(t)
-	cluster := etcdtest.Start(t, 3)
 	faulttest.Run(t, 1, func(t *testing.T, s *faulttest.Schedule) {
 		faulttest.Leaks(t)
-		stores, parts := openEtcd(t, cluster, false)
+		stores, members, networks := openEtcd(t, false)
 		playGuests(t, s, site{
 			heads: comettest.StartEach(t, stores), liars: comettest.StartEach(t, stores), program: program,
 			store: func() server.Store { return stores[0] },
-		}, append(parts, faulttest.MembersPart(cluster))...)
+		}, append(networks, members)...)
 	})
 }
 

@@ -79,21 +79,26 @@ func issue(heads *comettest.Heads, t tlsconfig.Template, valid period) tls.Certi
 	return certificate
 }
 
-// MembersPart is a cluster of which one member at a time dies or freezes, and now and then most of them freeze.
+// MembersPart is a cluster of StartApart: one member at a time dies, freezes, or is cut off from the others; now and then most of them
+// freeze, or there is no space for changes.
 func MembersPart(cluster *etcdtest.Cluster) Part {
 	p := Part{Name: "etcd"}
 	for i, m := range cluster.Members {
 		p.Faults = append(p.Faults,
 			Fault{Name: fmt.Sprintf("member %d dies", i), Strike: m.Kill, Mend: func() { m.Start(); m.WaitWell() }},
 			Fault{Name: fmt.Sprintf("member %d freezes", i), Strike: m.Freeze, Mend: m.Thaw, Lasts: Variable},
+			Fault{Name: fmt.Sprintf("member %d is cut off", i), Strike: func() { cluster.CutOff(i) }, Mend: cluster.Join, Lasts: Variable},
 		)
 	}
 	most := cluster.Members[:len(cluster.Members)/2+1]
-	p.Faults = append(p.Faults, Fault{
-		Name:   "most members freeze",
-		Strike: func() { each(most, (*etcdtest.Member).Freeze) }, Mend: func() { each(most, (*etcdtest.Member).Thaw) },
-		Lasts: Variable,
-	})
+	p.Faults = append(p.Faults,
+		Fault{
+			Name:   "most members freeze",
+			Strike: func() { each(most, (*etcdtest.Member).Freeze) }, Mend: func() { each(most, (*etcdtest.Member).Thaw) },
+			Lasts: Variable,
+		},
+		Fault{Name: "has no space", Strike: cluster.TakeSpace, Mend: cluster.GiveSpace},
+	)
 	return p
 }
 

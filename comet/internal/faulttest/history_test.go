@@ -20,7 +20,6 @@ import (
 	"github.com/renci-nrig/comet-go/comet/internal/faulttest"
 	"github.com/renci-nrig/comet-go/comet/internal/headtest"
 	"github.com/renci-nrig/comet-go/comet/internal/history"
-	"github.com/renci-nrig/comet-go/comet/server/etcdtest"
 )
 
 func TestMain(m *testing.M) {
@@ -53,13 +52,12 @@ func TestFaultHistoriesOnBolt(t *testing.T) {
 }
 
 func TestFaultHistoriesOnEtcd(t *testing.T) {
-	cluster := etcdtest.Start(t, 3)
 	faulttest.Run(t, 1, func(t *testing.T, s *faulttest.Schedule) {
 		faulttest.Leaks(t)
-		stores, parts := openEtcd(t, cluster, true)
+		stores, members, networks := openEtcd(t, true)
 		heads := comettest.StartEach(t, stores)
-		urls, networks := proxies(t, heads, true)
-		playHistory(t, s, urls, heads.TLS, faulttest.MembersPart(cluster), slices.Concat(faulttest.HeadParts(heads), networks, parts)...)
+		urls, fronts := proxies(t, heads, true)
+		playHistory(t, s, urls, heads.TLS, members, slices.Concat(faulttest.HeadParts(heads), fronts, networks)...)
 	})
 }
 

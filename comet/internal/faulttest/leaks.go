@@ -19,15 +19,12 @@ const patience = 60 * time.Second
 // It is called first.
 func Leaks(t *testing.T) {
 	t.Helper()
-	before := []goleak.Option{
-		goleak.IgnoreCurrent(),
-		goleak.IgnoreAnyFunction("os/exec.(*Cmd).writerDescriptor.func1"), // reads from a member of etcd that was started again
-	}
+	before := goleak.IgnoreCurrent()
 	temporary := t.TempDir()
 	t.Setenv("TMPDIR", temporary)
 	descriptors := openFiles(t)
 	t.Cleanup(func() {
-		assert.NoError(t, goleak.Find(before...), "goroutines are left")
+		assert.NoError(t, goleak.Find(before), "goroutines are left")
 		assert.Eventually(t, func() bool { return len(openFiles(t)) <= len(descriptors) }, patience, time.Millisecond, "file descriptors are left")
 		if t.Failed() {
 			t.Logf("open before: %v, after: %v", descriptors, openFiles(t))

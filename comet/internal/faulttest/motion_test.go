@@ -14,7 +14,6 @@ import (
 	"github.com/renci-nrig/comet-go/comet/internal/faulttest"
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/contents"
-	"github.com/renci-nrig/comet-go/comet/server/etcdtest"
 )
 
 func TestFaultSlicesOnBolt(t *testing.T) {
@@ -37,12 +36,11 @@ func TestFaultSlicesOnHeadsAsDeployed(t *testing.T) {
 }
 
 func TestFaultSlicesOnEtcd(t *testing.T) {
-	cluster := etcdtest.Start(t, 3)
 	faulttest.Run(t, 1, func(t *testing.T, s *faulttest.Schedule) {
 		faulttest.Leaks(t)
-		stores, parts := openEtcd(t, cluster, false)
+		stores, members, networks := openEtcd(t, false)
 		heads := comettest.StartEach(t, stores)
-		playSlices(t, s, stage{heads: heads, store: func() server.Store { return stores[0] }, changers: 2}, faulttest.MembersPart(cluster), append(faulttest.HeadParts(heads), parts...)...)
+		playSlices(t, s, stage{heads: heads, store: func() server.Store { return stores[0] }, changers: 2}, members, append(faulttest.HeadParts(heads), networks...)...)
 	})
 }
 

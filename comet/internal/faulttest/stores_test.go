@@ -12,6 +12,7 @@ import (
 
 	"github.com/renci-nrig/comet-go/comet/comettest"
 	"github.com/renci-nrig/comet-go/comet/internal/faulttest"
+	"github.com/renci-nrig/comet-go/comet/internal/loopback"
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/bolt"
 	"github.com/renci-nrig/comet-go/comet/server/etcd"
@@ -39,27 +40,27 @@ func openBoltIn(t *testing.T, s *faulttest.Schedule, dir string) (*faulttest.Sto
 	return store, faulttest.Part{Name: "store", Faults: append(clock.Faults(s.Rand("clock")), restarts)}
 }
 
-// openEtcd opens the stores of three heads on a cluster, each behind proxies of which one at a time fails; late says whether what they hold
-// back arrives in the end.
-func openEtcd(t *testing.T, cluster *etcdtest.Cluster, late bool) ([]server.Store, []faulttest.Part) {
+// openEtcd opens the stores of three heads on a cluster of three, each behind proxies of which one at a time fails; late says whether what
+// they hold back arrives in the end.
+func openEtcd(t *testing.T, late bool) (stores []server.Store, members faulttest.Part, networks []faulttest.Part) {
 	t.Helper()
-	stores := make([]server.Store, 3)
-	var parts []faulttest.Part
+	cluster := etcdtest.StartApart(t, 3)
+	stores = make([]server.Store, 3)
 	for i := range stores {
 		network := faulttest.Part{Name: fmt.Sprint("network of head ", i)}
-		var members []string
+		var urls []string
 		for _, m := range cluster.Members {
-			p := faulttest.NewProxy(t, m.Addr)
-			members = append(members, p.Addr)
-			network.Faults = append(network.Faults, p.Faults(late)...)
+			p := loopback.NewProxy(t, m.Addr)
+			urls = append(urls, p.Addr)
+			network.Faults = append(network.Faults, faulttest.NetworkFaults(p, late)...)
 		}
-		store, err := etcd.Open(t.Context(), fmt.Sprintf("etcd://%s/%s", strings.Join(members, ","), strings.ReplaceAll(t.Name(), "=", "-")), etcd.WithTimeout(time.Second))
+		store, err := etcd.Open(t.Context(), "etcd://"+strings.Join(urls, ",")+"/comet", etcd.WithTimeout(time.Second))
 		require.NoError(t, err)
 		t.Cleanup(func() { assert.NoError(t, store.Close()) })
 		stores[i] = store
-		parts = append(parts, network)
+		networks = append(networks, network)
 	}
-	return stores, parts
+	return stores, faulttest.MembersPart(cluster), networks
 }
 
 // proxies stand before heads; late says whether what they hold back arrives in the end.
@@ -67,9 +68,9 @@ func proxies(t *testing.T, heads *comettest.Heads, late bool) (urls string, part
 	t.Helper()
 	var all []string
 	for i, url := range strings.Split(heads.List(), ",") {
-		p := faulttest.NewProxy(t, strings.TrimSuffix(strings.TrimPrefix(url, "https://"), "/"))
+		p := loopback.NewProxy(t, strings.TrimSuffix(strings.TrimPrefix(url, "https://"), "/"))
 		all = append(all, "https://"+p.Addr)
-		parts = append(parts, faulttest.Part{Name: fmt.Sprint("network before head ", i), Faults: p.Faults(late)})
+		parts = append(parts, faulttest.Part{Name: fmt.Sprint("network before head ", i), Faults: faulttest.NetworkFaults(p, late)})
 	}
 	return strings.Join(all, ","), parts
 }

@@ -152,7 +152,10 @@ func (s *Store) begin(ctx context.Context, g shown, since int64) error {
 	defer cancel()
 	from := time.Now()
 	lease, err := s.client.Grant(granting, s.ages.ttl())
-	if err != nil {
+	switch {
+	case errors.Is(err, rpctypes.ErrNoSpace):
+		return ErrNoSpace
+	case err != nil:
 		return &callError{fmt.Errorf("%w: lease: %s", ErrUnavailable, s.reach.why(err)), false}
 	}
 	r, again, err := s.do(ctx, clientv3.OpTxn(

@@ -14,8 +14,12 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// ErrUnavailable is returned when etcd does not answer in time: it cannot be reached, or most of its members are missing.
-var ErrUnavailable = errors.New("etcd does not answer, or has lost most of its members")
+var (
+	// ErrUnavailable is returned when etcd does not answer in time: it cannot be reached, or most of its members are missing.
+	ErrUnavailable = errors.New("etcd does not answer, or has lost most of its members")
+	// ErrNoSpace is returned for changes, which are not made, once etcd's database has reached its quota.
+	ErrNoSpace = errors.New("etcd's database has reached its quota: let etcdctl compact it, defragment all members, and disarm the alarm")
+)
 
 const (
 	firstShare = 8 // the part of a call's time that its first attempt gets; each further one gets twice as much
@@ -44,7 +48,7 @@ func (s *Store) do(ctx context.Context, op clientv3.Op) (response clientv3.OpRes
 		case ctx.Err() != nil:
 			return response, again, &callError{context.Cause(ctx), true}
 		case !transient(err):
-			return response, again, &callError{fmt.Errorf("etcd refuses it: %s", text(err)), again}
+			return response, again, &callError{refusal(err), again}
 		}
 		again = true
 		if !pause(whole, retryPause) {
@@ -81,6 +85,13 @@ func transient(err error) bool {
 		return true
 	}
 	return errors.Is(err, rpctypes.ErrInvalidAuthToken) // of a member that was started again
+}
+
+func refusal(err error) error {
+	if errors.Is(err, rpctypes.ErrNoSpace) {
+		return ErrNoSpace
+	}
+	return fmt.Errorf("etcd refuses it: %s", text(err))
 }
 
 func code(err error) codes.Code {

@@ -59,4 +59,10 @@
 // Calls are linearizable: without a majority of the members they all fail with ErrUnavailable, reads within the time of WithTimeout and
 // changes within twice that. They work again when etcd does. After etcd was restored from a snapshot heads are to be started again; one
 // that was not answers with errors.
+//
+// # Room
+//
+// Each change leaves a revision in etcd until that is compacted, which etcd does by itself only where it is told to
+// (--auto-compaction-retention). Once its database has reached its quota changes fail with ErrNoSpace, removals too, since they leave a
+// mark; what is there is read as before.
 package etcd

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/etcd"
@@ -83,24 +84,25 @@ func (c *crowd) requireAll(t *testing.T, s server.Store) {
 	}
 }
 
-func TestAnyOneMemberMayDieOrFreeze(t *testing.T) {
-	cluster := etcdtest.Start(t, 3)
+func TestAnyOneMemberMayFail(t *testing.T) {
+	cluster := etcdtest.StartApart(t, 3)
 	heads := []*etcd.Store{open(t, cluster.URL("/comet"), etcd.WithTimeout(3*time.Second)), open(t, cluster.URL("/comet"), etcd.WithTimeout(3*time.Second))}
 	for _, way := range []struct {
 		name      string
-		hit, mend func(*etcdtest.Member)
+		hit, mend func(i int)
 	}{
-		{"dies", (*etcdtest.Member).Kill, (*etcdtest.Member).Start},
-		{"freezes", (*etcdtest.Member).Freeze, (*etcdtest.Member).Thaw},
+		{"dies", func(i int) { cluster.Members[i].Kill() }, func(i int) { cluster.Members[i].Start() }},
+		{"freezes", func(i int) { cluster.Members[i].Freeze() }, func(i int) { cluster.Members[i].Thaw() }},
+		{"is cut off", cluster.CutOff, func(int) { cluster.Join() }},
 	} {
 		for i, m := range cluster.Members {
 			t.Run(fmt.Sprintf("member %d %s", i, way.name), func(t *testing.T) {
 				changed := watch(t, heads[1])
 				c := startCrowd(t, heads...)
 				c.more(t, 50)
-				way.hit(m)
+				way.hit(i)
 				c.more(t, 50)
-				way.mend(m)
+				way.mend(i)
 				m.WaitWell()
 				c.more(t, 50)
 				requireWoken(t, changed)
@@ -188,6 +190,91 @@ func TestWithoutQuorumCallsFailAndWorkAgainAfterwards(t *testing.T) {
 	}, patience, 10*time.Millisecond)
 	requireWoken(t, changed)
 	requireValue(t, s, "vm", "three")
+}
+
+// A leader that the others have left behind does not know what they do, and says nothing rather than what was.
+func TestACutOffLeaderSaysNothingOld(t *testing.T) {
+	cluster := etcdtest.StartApart(t, 3)
+	leader := leads(t, cluster)
+	all := open(t, cluster.URL("/comet"), etcd.WithTimeout(3*time.Second))
+	alone := open(t, "etcd://"+cluster.Members[leader].Addr+"/comet", etcd.WithTimeout(time.Second))
+	put(t, all, "vm", "before")
+	requireValue(t, alone, "vm", "before")
+	changed := watch(t, alone)
+
+	cluster.CutOff(leader)
+	require.Eventually(t, func() bool {
+		_, err := all.Apply(t.Context(), write("vm", "after"))
+		return err == nil
+	}, patience, 5*time.Millisecond)
+	_, _, err := alone.Read(t.Context(), name, tokens.Read)
+	require.ErrorIs(t, err, etcd.ErrUnavailable)
+	_, err = alone.Apply(t.Context(), write("vm", "lost"))
+	require.ErrorIs(t, err, etcd.ErrUnavailable)
+
+	cluster.Join()
+	requireWoken(t, changed)
+	require.Eventually(t, func() bool {
+		_, _, err := alone.Read(t.Context(), name, tokens.Read)
+		return err == nil
+	}, patience, 5*time.Millisecond)
+	requireValue(t, alone, "vm", "after")
+}
+
+func leads(t *testing.T, cluster *etcdtest.Cluster) (member int) {
+	t.Helper()
+	client := direct(t, cluster)
+	for i, m := range cluster.Members {
+		r, err := client.Status(t.Context(), m.Addr)
+		require.NoError(t, err)
+		if r.Leader == r.Header.MemberId {
+			return i
+		}
+	}
+	require.Fail(t, "nobody leads")
+	return -1
+}
+
+func TestWithoutSpaceNothingChangesAndAllIsRead(t *testing.T) {
+	cluster := etcdtest.Start(t, 1, "--quota-backend-bytes", fmt.Sprint(8<<20))
+	s := open(t, cluster.URL("/comet"), etcd.WithExpiry(time.Hour))
+	big := strings.Repeat("v", 512<<10)
+	var kept string
+	var err error
+	for i := 0; err == nil; i++ { // etcd keeps each of them
+		value := fmt.Sprint(i, big)
+		if _, err = s.Apply(t.Context(), write("vm", value)); err == nil {
+			kept = value
+		}
+	}
+	requireFull := func(err error) {
+		t.Helper()
+		require.ErrorIs(t, err, etcd.ErrNoSpace)
+		require.NotErrorIs(t, err, etcd.ErrUnavailable)
+		require.NotContains(t, err.Error(), "may or may not")
+		require.NotContains(t, err.Error(), "vv")
+		require.NotContains(t, err.Error(), "\n")
+	}
+	requireFull(err)
+	_, err = s.Apply(t.Context(), server.Change{Name: name, Tokens: tokens, Delete: true})
+	requireFull(err)
+	_, err = s.Apply(t.Context(), server.Change{Name: scope.MustName("other", "f", "k"), Tokens: tokens, Value: "1", MayCreate: true}) // a lease first
+	requireFull(err)
+	requireValue(t, s, "vm", kept)
+	again := open(t, cluster.URL("/comet"), etcd.WithExpiry(time.Hour))
+	requireValue(t, again, "vm", kept)
+
+	client := direct(t, cluster)
+	r, err := client.Get(t.Context(), "any")
+	require.NoError(t, err)
+	_, err = client.Compact(t.Context(), r.Header.Revision, clientv3.WithCompactPhysical())
+	require.NoError(t, err)
+	_, err = client.Defragment(t.Context(), cluster.Members[0].Addr)
+	require.NoError(t, err)
+	_, err = client.AlarmDisarm(t.Context(), &clientv3.AlarmMember{})
+	require.NoError(t, err)
+	put(t, s, "vm", "new")
+	requireValue(t, again, "vm", "new")
 }
 
 // large is what a proxy recognises a transaction by; it fits into what HTTP/2 lets pass before the other side says a word.

@@ -28,6 +28,8 @@ const patience = 60 * time.Second
 // Cluster is etcd processes that know each other. They end with the test.
 type Cluster struct {
 	Members []*Member
+
+	doors *doors // nil: members reach each other directly
 }
 
 // Member is one etcd process, which may be ended and started again.
@@ -51,22 +53,39 @@ func Start(t testing.TB, members int, args ...string) *Cluster {
 // StartTLS is Start with the scheme ("http" or "https") that members speak with clients.
 func StartTLS(t testing.TB, members int, scheme string, args ...string) *Cluster {
 	t.Helper()
+	return start(t, members, scheme, false, args)
+}
+
+// StartApart is Start for members that can be cut off from each other.
+func StartApart(t testing.TB, members int, args ...string) *Cluster {
+	t.Helper()
+	return start(t, members, "http", true, args)
+}
+
+func start(t testing.TB, members int, scheme string, apart bool, args []string) *Cluster {
+	t.Helper()
 	binary := needs.Program(t, "etcd", "etcd-server")
 	dir := t.TempDir()
 	free := freeAddresses(t, 3*members)
-	var peers []string
-	for i := range members {
-		peers = append(peers, fmt.Sprintf("m%d=http://%s", i, free[3*i+1]))
-	}
+	clients, peers, metrics := free[:members], free[members:2*members], free[2*members:]
 	c := &Cluster{}
+	known := prefixed("http://", peers)
+	if apart {
+		c.doors = openDoors(t, peers)
+		known = c.doors.urls
+	}
+	var all []string
+	for i, url := range known {
+		all = append(all, fmt.Sprintf("m%d=%s", i, url))
+	}
 	for i := range members {
-		m := &Member{Addr: free[3*i], t: t, health: "http://" + free[3*i+2] + "/health"}
+		m := &Member{Addr: clients[i], t: t, health: "http://" + metrics[i] + "/health"}
 		m.args = append([]string{
 			binary, "--name", fmt.Sprint("m", i), "--data-dir", filepath.Join(dir, fmt.Sprint("m", i)),
 			"--listen-client-urls", scheme + "://" + m.Addr, "--advertise-client-urls", scheme + "://" + m.Addr,
-			"--listen-peer-urls", "http://" + free[3*i+1], "--initial-advertise-peer-urls", "http://" + free[3*i+1],
-			"--listen-metrics-urls", "http://" + free[3*i+2],
-			"--initial-cluster", strings.Join(peers, ","), "--initial-cluster-state", "new", "--initial-cluster-token", filepath.Base(dir) + t.Name(),
+			"--listen-peer-urls", "http://" + peers[i], "--initial-advertise-peer-urls", known[i],
+			"--listen-metrics-urls", "http://" + metrics[i],
+			"--initial-cluster", strings.Join(all, ","), "--initial-cluster-state", "new", "--initial-cluster-token", filepath.Base(dir) + t.Name(),
 		}, args...)
 		m.start()
 		t.Cleanup(m.end)
@@ -78,6 +97,12 @@ func StartTLS(t testing.TB, members int, scheme string, args ...string) *Cluster
 	return c
 }
 
+// CutOff parts a member of StartApart from all others, in both directions, until Join.
+func (c *Cluster) CutOff(member int) { c.doors.bar(member) }
+
+// Join brings all members together again. What they said to each other meanwhile arrives late.
+func (c *Cluster) Join() { c.doors.unbar() }
+
 // URL is that of a store on all the members.
 func (c *Cluster) URL(prefix string) string {
 	var addresses []string
@@ -85,6 +110,13 @@ func (c *Cluster) URL(prefix string) string {
 		addresses = append(addresses, m.Addr)
 	}
 	return "etcd://" + strings.Join(addresses, ",") + prefix
+}
+
+func prefixed(by string, list []string) (all []string) {
+	for _, one := range list {
+		all = append(all, by+one)
+	}
+	return all
 }
 
 func (m *Member) start() {

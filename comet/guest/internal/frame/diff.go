@@ -28,7 +28,7 @@ func OneLine(text string) string {
 	const longest = 400
 	text = printable(strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' }), "; "))
 	if len(text) > longest {
-		text = strings.ToValidUTF8(text[:longest], "") + "…"
+		text = strings.ToValidUTF8(text[:longest-len("…")], "") + "…"
 	}
 	return strings.ReplaceAll(text, "\t", " ")
 }

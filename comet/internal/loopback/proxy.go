@@ -1,4 +1,4 @@
-package faulttest
+package loopback
 
 import (
 	"io"
@@ -32,7 +32,7 @@ const (
 // NewProxy starts a proxy to an address.
 func NewProxy(t testing.TB, to string) *Proxy {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := Listen()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
-		p.running.Go(func() { p.serve(c) })
+		p.running.Go(func() { p.Serve(c) })
 	}
 }
 
@@ -95,7 +95,8 @@ func (p *Proxy) breakAll() {
 	}
 }
 
-func (p *Proxy) serve(from net.Conn) {
+// Serve passes on a connection to the proxy's end, or one that somebody else has taken for it.
+func (p *Proxy) Serve(from net.Conn) {
 	defer from.Close()
 	p.pass()
 	to, err := net.Dial("tcp", p.to)
@@ -151,17 +152,5 @@ func (p *Proxy) forget(conns ...net.Conn) {
 	defer p.mu.Unlock()
 	for _, c := range conns {
 		delete(p.open, c)
-	}
-}
-
-// Faults are those of a network. Where late is true what was held may arrive late, long after its sender has given up.
-func (p *Proxy) Faults(late bool) []Fault {
-	mend := p.Drop
-	if late {
-		mend = p.Mend
-	}
-	return []Fault{
-		{Name: "breaks connections", Strike: p.Break, Mend: p.Mend},
-		{Name: "lets nothing pass", Strike: p.Hold, Mend: mend, Lasts: Variable},
 	}
 }
