@@ -99,6 +99,8 @@ func TestParseSliceErrors(t *testing.T) {
 		{"unknown member, line not clear", "sliceId: s\nvms:\n- ip: b\n- ip: b\n",
 			"vms[0].ip: is unknown; known are hostName, reservationId, type, properties, userData, publicIp"},
 		{"unknown member, odd name", `{"a\nb":1}`, `has a member that is unknown; known are sliceId, groups, vms`},
+		{"unknown member, other spelling", "sliceId: s\nvms:\n- host-name: b\n",
+			"line 3: vms[0].host-name: is unknown; known are hostName, reservationId, type, properties, userData, publicIp"},
 		{"something pasted", "sliceId: s\n4fGc-9: s", "line 2: has a member that is unknown; known are sliceId, groups, vms"},
 		{"no slice ID", `{"vms":[` + vm + `]}`, "sliceId: is missing"},
 		{"bad slice ID", `{"sliceId":"a\u0007b","vms":[` + vm + `]}`, "sliceId: has a control character (U+0007)"},

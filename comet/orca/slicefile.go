@@ -77,17 +77,21 @@ func (r *sliceReader) object(at string, raw json.RawMessage, known ...string) ma
 	return members
 }
 
-// unknown names a member that is unknown only where it looks like one: what was pasted in the wrong place may be a secret.
+// unknown names a member that is unknown only where it is like one that is known, or a word: what was pasted in the wrong place may be a
+// secret.
 func (r *sliceReader) unknown(at, member string, known []string) {
 	all := strings.Join(known, ", ")
-	if plain.MatchString(member) {
+	if word.MatchString(member) || slices.ContainsFunc(known, func(k string) bool { return strings.EqualFold(k, joints.Replace(member)) }) {
 		r.fail(r.lineOf(member), within(at, member), "is unknown; known are %s", all)
 		return
 	}
 	r.fail(r.lineOf(member), at, "has a member that is unknown; known are %s", all)
 }
 
-var plain = regexp.MustCompile(`^[A-Za-z]{1,32}$`)
+var (
+	word   = regexp.MustCompile(`^[A-Za-z]{1,32}$`)
+	joints = strings.NewReplacer("-", "", "_", "")
+)
 
 func within(at, member string) string {
 	if at == "" {

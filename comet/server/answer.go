@@ -62,7 +62,14 @@ func (h *Head) refusal(v *visit, err error) answer {
 		return refused.answer()
 	}
 	h.log.ErrorContext(v.Context(), "store failed", "call", v.call, "remote", v.RemoteAddr, "error", err)
-	return (&refusal{http.StatusInternalServerError, "The head's store failed; whether a change was made is unknown", "store failed"}).answer()
+	message := "The head's store failed"
+	switch {
+	case errors.Is(err, ErrNoRoom):
+		message = "The head's store has no room; nothing was changed"
+	case changes(v.call):
+		message += "; whether a change was made is unknown"
+	}
+	return (&refusal{http.StatusInternalServerError, message, "store failed"}).answer()
 }
 
 // left reports whether there is no answer because the client did not wait for it. Then none is sent, and the connection ends: over TLS

@@ -28,6 +28,9 @@ var endpoints = map[string]endpoint{
 	"/openapi.json":   {method: http.MethodGet, call: (*Head).openAPI, extension: true},
 }
 
+// changes reports whether whoever makes the call wants entries changed.
+func changes(call string) bool { return endpoints["/"+call].changes }
+
 // route answers the request. Existing clients ask for //writeScope, and a redirect would turn their POST into a GET.
 func (h *Head) route(w http.ResponseWriter, v *visit) (value any, err error) {
 	at := path.Clean("/" + v.URL.Path)

@@ -271,14 +271,15 @@ func TestStoreThatFailsIsAnEnvelopeToo(t *testing.T) {
 	go func() { ended <- server.Serve(ctx, head, h.config, l) }()
 	h.addr = l.Addr().String()
 	c := h.client(nobody)
-	const message = "The head's store failed; whether a change was made is unknown"
-	h.request(c, "GET", "/readScope?"+entry(readToken, ""), "").refused(t, 500, message)
-	h.request(c, "GET", "/enumerateScope?"+entry(readToken, ""), "").refused(t, 500, message)
+	const failed = "The head's store failed"
+	h.request(c, "GET", "/readScope?"+entry(readToken, ""), "").refused(t, 500, failed)
+	h.request(c, "GET", "/enumerateScope?"+entry(readToken, ""), "").refused(t, 500, failed)
+	h.watch(c, "contextID=slice", readToken).refused(t, 500, failed)
+	const message = failed + "; whether a change was made is unknown"
 	h.request(c, "POST", "/writeScope?"+entry(readToken, writeToken), "Planted").refused(t, 500, message)
 	h.request(c, "DELETE", "/deleteScope?"+entry(readToken, writeToken), "").refused(t, 500, message)
 	h.request(c, "POST", "/writeScopes", batch("slice", item("vm", "Planted"))).refused(t, 500, message)
 	h.request(c, "POST", "/deleteScopes", batch("slice", item("vm", ""))).refused(t, 500, message)
-	h.watch(c, "contextID=slice", readToken).refused(t, 500, message)
 	require.Equal(t, 7, strings.Count(h.log.String(), errDisk.Error()))
 	h.noSecrets()
 	c.CloseIdleConnections()

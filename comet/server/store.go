@@ -114,6 +114,8 @@ var (
 	ErrClosed = errors.New("the store is closed")
 	// ErrBroken is returned for changes after the disk failed one: the store takes no more until it is opened anew.
 	ErrBroken = errors.New("the store takes no more changes since one failed")
+	// ErrNoRoom is returned for a change that was not made because what the store stands on is full.
+	ErrNoRoom = errors.New("the store has no room for changes")
 )
 
 // A ChangeError says which change of a batch was refused and why. None of the batch was made.

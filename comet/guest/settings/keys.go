@@ -140,15 +140,7 @@ func Defaults() Settings {
 }
 
 func text(at func(*Settings) *string) func(*Settings, string) error {
-	return func(s *Settings, v string) error { *at(s) = v; return oneLine(v) }
-}
-
-// oneLine refuses values that go on in the next line, as those do that have an indented one behind them.
-func oneLine(v string) error {
-	if strings.ContainsAny(v, "\r\n") {
-		return errors.New("has more than one line; is the next one indented by mistake?")
-	}
-	return nil
+	return func(s *Settings, v string) error { *at(s) = v; return nil }
 }
 
 func oneOf(at func(*Settings) *string, words ...string) func(*Settings, string) error {
@@ -167,7 +159,7 @@ func file(at func(*Settings) *string) func(*Settings, string) error {
 			return errors.New("is not an absolute path")
 		}
 		*at(s) = v
-		return oneLine(v)
+		return nil
 	}
 }
 
@@ -176,7 +168,7 @@ func source(s *Settings, v string) error {
 		return errors.New("is none of auto, metadata, config-drive, and not an absolute path")
 	}
 	s.Source = v
-	return oneLine(v)
+	return nil
 }
 
 // SetAddress sets which address is published; see identity.ParseAddress.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -113,8 +114,11 @@ func (r *reader) set(data []byte, file string, keys table) error {
 			if !ok {
 				continue
 			}
-			value := strings.TrimSpace(kv.Value.Reveal())
-			if err := k.set(&r.Settings, value); err != nil {
+			value, err := oneLine(strings.TrimSpace(kv.Value.Reveal()))
+			if err == nil {
+				err = k.set(&r.Settings, value)
+			}
+			if err != nil {
 				return &orca.LineError{Line: kv.Line, Field: kv.Key, Reason: err.Error()}
 			}
 			r.note(k, value, file)
@@ -122,6 +126,18 @@ func (r *reader) set(data []byte, file string, keys table) error {
 	}
 	return nil
 }
+
+// oneLine joins the lines of a list that goes on behind a comma. Others go on because the next line is indented, as ini files have it, which
+// nothing here is meant to.
+func oneLine(value string) (string, error) {
+	value = goesOn.ReplaceAllString(value, ", ")
+	if strings.ContainsAny(value, "\r\n") {
+		return "", errors.New("has more than one line; is the next one indented by mistake?")
+	}
+	return value, nil
+}
+
+var goesOn = regexp.MustCompile(`,[ \t\r]*\n\s*`)
 
 // note notes that a file has said something. What older tools say is shown as what it means here.
 func (r *reader) note(k key, value, file string) {

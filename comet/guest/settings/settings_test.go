@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 	"time"
 
@@ -41,19 +40,20 @@ func TestTheInstalledFileIsTheExample(t *testing.T) {
 
 func TestSettingsThatMakeNoSense(t *testing.T) {
 	for text, want := range map[string]string{
-		"[guest]\nevrey = 10s\n":                    "line 2: evrey: is no setting of [guest]",
-		"[modules]\n\nhosts = maybe\n":              `line 3: hosts: "maybe" is none of on, off, observe`,
-		"[guest]\nevery = 10\n":                     "line 2: every: is not a time such as 10s or 5m",
-		"[guest]\nevery = -1s\n":                    "line 2: every: is not a time such as 10s or 5m",
-		"[guest]\nsource = user-data\n":             "line 2: source: is none of auto, metadata, config-drive, and not an absolute path",
-		"[guest]\nmetrics-listen = 0.0.0.0:1\n":     "line 2: metrics-listen: is no loopback address with a port, such as 127.0.0.1:9160",
-		"[guest]\nloopback = 10.0.0.1\n":            "line 2: loopback: is no loopback address such as 127.255.255.1",
-		"[guest]\nssh-key = dsa\n":                  "line 2: ssh-key: is neither ed25519 nor rsa",
-		"[interfaces]\nignore = 00:11:22:33:44\n":   `line 2: ignore: "00:11:22:33:44" is no hardware address`,
-		"[trust]\ninsecure = perhaps\n":             "line 2: insecure: is neither yes nor no",
-		"[trust]\ncacert = /ca.pem\n insecure=on\n": "line 2: cacert: has more than one line; is the next one indented by mistake?",
-		"[guest]\ndomain = a.net\n every = 1s\n":    "line 2: domain: has more than one line; is the next one indented by mistake?",
-		"every = 1s\n":                              "line 1: stands before the first [section]; this is no ini file",
+		"[guest]\nevrey = 10s\n":                     "line 2: evrey: is no setting of [guest]",
+		"[modules]\n\nhosts = maybe\n":               `line 3: hosts: "maybe" is none of on, off, observe`,
+		"[guest]\nevery = 10\n":                      "line 2: every: is not a time such as 10s or 5m",
+		"[guest]\nevery = -1s\n":                     "line 2: every: is not a time such as 10s or 5m",
+		"[guest]\nsource = user-data\n":              "line 2: source: is none of auto, metadata, config-drive, and not an absolute path",
+		"[guest]\nmetrics-listen = 0.0.0.0:1\n":      "line 2: metrics-listen: is no loopback address with a port, such as 127.0.0.1:9160",
+		"[guest]\nloopback = 10.0.0.1\n":             "line 2: loopback: is no loopback address such as 127.255.255.1",
+		"[guest]\nssh-key = dsa\n":                   "line 2: ssh-key: is neither ed25519 nor rsa",
+		"[interfaces]\nignore = 00:11:22:33:44\n":    `line 2: ignore: "00:11:22:33:44" is no hardware address`,
+		"[trust]\ninsecure = perhaps\n":              "line 2: insecure: is neither yes nor no",
+		"[trust]\ncacert = /ca.pem\n insecure=on\n":  "line 2: cacert: has more than one line; is the next one indented by mistake?",
+		"[trust]\nserver-name = a\n insecure = on\n": "line 2: server-name: has more than one line; is the next one indented by mistake?",
+		"[guest]\ndomain = a.net\n every = 1s\n":     "line 2: domain: has more than one line; is the next one indented by mistake?",
+		"every = 1s\n":                               "line 1: stands before the first [section]; this is no ini file",
 	} {
 		_, err := settings.Parse([]byte(text))
 		assert.EqualError(t, err, want, text)
@@ -71,7 +71,7 @@ func TestTheSettingsOfOlderToolsCountWhereTheOwnSayNothing(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, settings.Defaults(), s, "no file says nothing")
 
-	write(settings.OldFile, "[runtime]\nset-loopback-hostname = False\ndataplane-macs-to-ignore = FE:16:3E:00:00:01, fe163e000002\n"+
+	write(settings.OldFile, "[runtime]\nset-loopback-hostname = False\ndataplane-macs-to-ignore = FE:16:3E:00:00:01,\n    fe163e000002\n"+
 		"state-directory = /srv/neuca\ncommand-timeout = 60\n[linux]\nudev-directory = /etc/udev\n[logging]\nlog-level = WARNING\nlog-file-size = x\n")
 	s, err = settings.Load(root, "")
 	require.NoError(t, err)
@@ -171,7 +171,7 @@ func asFile(list []settings.Setting) []byte {
 	var b bytes.Buffer
 	for _, s := range list {
 		if s.From == settings.OldFile {
-			fmt.Fprintf(&b, "[%s]\n%s = %s\n", s.Section, s.Name, strings.ReplaceAll(s.Value, "\n", "\n "))
+			fmt.Fprintf(&b, "[%s]\n%s = %s\n", s.Section, s.Name, s.Value)
 		}
 	}
 	return b.Bytes()

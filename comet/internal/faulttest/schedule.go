@@ -131,13 +131,13 @@ func (s *Schedule) Strike(first Part, others ...Part) (stop func()) {
 	for _, p := range parts {
 		random := s.Rand(p.Name)
 		striking.Go(func() {
+			defer s.left.Store(0) // its time is over, and that of the others
 			for within(over, upTo(random, wellFor)) && time.Since(began) < strikeFor {
 				f := p.Faults[random.IntN(len(p.Faults))]
 				lasts := f.Lasts.draw(random, time.Since(began) < longUntil)
 				s.t.Logf("%7.3fs %s: %s, for %.2fs", time.Since(began).Seconds(), p.Name, f.Name, lasts.Seconds())
 				s.under(f, lasts, over)
 			}
-			s.left.Store(0) // its time is over, and that of the others
 		})
 	}
 	return sync.OnceFunc(func() {
@@ -154,9 +154,9 @@ func (s *Schedule) under(f Fault, lasts time.Duration, over <-chan struct{}) {
 		s.long.Add(1)
 		defer s.long.Add(-1)
 	}
+	defer f.Mend() // also where a test has ended within Strike
 	f.Strike()
 	within(over, lasts)
-	f.Mend()
 }
 
 // More reports whether faults are still to be felt: a long one is under way, or few have struck. On a fast machine work is done too soon,

@@ -1,4 +1,5 @@
-// Package loopback gives tests addresses for servers that are stopped and started again, and whose address must be theirs meanwhile.
+// Package loopback gives tests addresses for servers that are stopped and started again, and whose address must be theirs meanwhile; and
+// proxies that part clients from servers.
 package loopback
 
 import (

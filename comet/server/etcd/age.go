@@ -154,7 +154,7 @@ func (s *Store) begin(ctx context.Context, g shown, since int64) error {
 	lease, err := s.client.Grant(granting, s.ages.ttl())
 	switch {
 	case errors.Is(err, rpctypes.ErrNoSpace):
-		return ErrNoSpace
+		return errQuota
 	case err != nil:
 		return &callError{fmt.Errorf("%w: lease: %s", ErrUnavailable, s.reach.why(err)), false}
 	}

@@ -63,6 +63,6 @@
 // # Room
 //
 // Each change leaves a revision in etcd until that is compacted, which etcd does by itself only where it is told to
-// (--auto-compaction-retention). Once its database has reached its quota changes fail with ErrNoSpace, removals too, since they leave a
+// (--auto-compaction-retention). Once its database has reached its quota changes fail with server.ErrNoRoom, removals too, since they leave a
 // mark; what is there is read as before.
 package etcd

@@ -24,15 +24,13 @@ func (c *Cluster) alarm(action etcdserverpb.AlarmRequest_AlarmAction) {
 	client, err := clientv3.New(clientv3.Config{Endpoints: []string{"http://" + c.Members[0].Addr}, Logger: zap.NewNop()})
 	require.NoError(t, err)
 	defer client.Close()
-	for deadline := time.Now().Add(patience); ; {
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		ctx, cancel := context.WithTimeout(context.Background(), patience/10)
 		_, err := etcdserverpb.NewMaintenanceClient(client.ActiveConnection()).Alarm(ctx, &etcdserverpb.AlarmRequest{Action: action, Alarm: etcdserverpb.AlarmType_NOSPACE})
 		cancel()
 		if err == nil {
 			return
 		}
-		if time.Now().After(deadline) {
-			require.NoError(t, err)
-		}
+		require.True(t, time.Now().Before(deadline), "the cluster takes no alarm: %v", err)
 	}
 }

@@ -54,17 +54,20 @@ func (d *doors) open(t testing.TB, l net.Listener, to int) {
 			running.Go(func() { d.letIn(c, to) })
 		}
 	})
-	t.Cleanup(func() { // when the members have ended, and their connections with them
+	t.Cleanup(func() {
 		l.Close()
+		for _, ways := range d.ways { // where the test ends while a member is cut off
+			ways[to].Break()
+		}
 		running.Wait()
 	})
 }
 
 // letIn learns from the first request who comes. Members say by which URL they are known, but not when they only see whether somebody is
-// there.
+// there: such a connection ends with its answer, or a member would go on with it.
 func (d *doors) letIn(c net.Conn, to int) {
-	var head bytes.Buffer
-	r, err := http.ReadRequest(bufio.NewReader(io.TeeReader(c, &head)))
+	var said bytes.Buffer
+	r, err := http.ReadRequest(bufio.NewReader(io.TeeReader(c, &said)))
 	if err != nil {
 		c.Close()
 		return
@@ -72,8 +75,11 @@ func (d *doors) letIn(c net.Conn, to int) {
 	from := slices.Index(d.urls, r.Header.Get("X-PeerURLs"))
 	if from < 0 {
 		from = len(d.urls)
+		said.Reset()
+		r.Close = true
+		r.Write(&said) // a GET without a body
 	}
-	d.ways[from][to].Serve(begun{c, io.MultiReader(&head, c)})
+	d.ways[from][to].Serve(begun{c, io.MultiReader(&said, c)})
 }
 
 // begun is a connection of which the beginning has been read.
