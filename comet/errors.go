@@ -108,15 +108,23 @@ func (e *HeadsError) Error() string {
 }
 
 func (e *HeadsError) summary() string {
+	answers, later := 0, 0
 	for _, h := range e.Heads {
-		if h.Status != http.StatusTooManyRequests {
-			return "no head answered"
+		switch h.Status {
+		case 0:
+			continue
+		case http.StatusTooManyRequests:
+			later++
 		}
+		answers++
 	}
-	if len(e.Heads) == 0 {
+	switch {
+	case answers == 0:
 		return "no head answered"
+	case later == len(e.Heads):
+		return "every head asks to come again later"
 	}
-	return "every head asks to come again later"
+	return "no head could do it"
 }
 
 // Unwrap gives the kind of the failure, the caller's context error, and what each head said.

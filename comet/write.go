@@ -48,7 +48,7 @@ func writeCall(name scope.Name, tokens scope.Tokens, value []byte) (call, error)
 	case tokens.Read == tokens.Write:
 		return call{}, errors.New("read and write token are the same")
 	case len(value) == 0:
-		return call{}, errors.New("the value is empty; an entry is emptied with {\"val_\":\"[]\"} and removed with delete")
+		return call{}, errors.New("the value is empty; an entry is emptied with {\"val_\":\"[]\"}, and removed by a call of its own")
 	case !utf8.Valid(value):
 		return call{}, errors.New("the value is not valid UTF-8")
 	}

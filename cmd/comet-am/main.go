@@ -27,6 +27,6 @@ func app() *urfave.App {
 		Usage: "put down what a VM needs, and the user data by which it finds it",
 		Description: "A VM's unit properties say what it needs. --properties may be given several times, later files win: the handler's own\n" +
 			"properties, those that the controller wrote, and those that userdata saved.\n\n" + handlersLog,
-		Commands: []*urfave.Command{userdataCommand(), generateCommand(), addCommand(), deleteCommand(), removeCommand()},
+		Commands: []*urfave.Command{userdataCommand(), generateCommand(), addCommand(), deleteCommand(), removeCommand(), cli.VersionCommand()},
 	}
 }

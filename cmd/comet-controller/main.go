@@ -21,6 +21,6 @@ func app() *urfave.App {
 			"finished. A slice file:\n\n" +
 			"   {\"sliceId\":\"my-slice\",\"vms\":[{\"hostName\":\"workers-0\",\"reservationId\":\"vm-1\"}]}\n\n" +
 			"The same without one:  --slice-id my-slice --vm workers-0=vm-1",
-		Commands: sliceverbs.Controller(),
+		Commands: append(sliceverbs.Controller(), cli.VersionCommand()),
 	}
 }

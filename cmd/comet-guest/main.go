@@ -29,7 +29,7 @@ func app() *urfave.App {
 			"   comet-guest once --user-data user-data.ini --address 10.0.0.1 --root /tmp/vm",
 		Commands: append([]*urfave.Command{
 			runCommand(), onceCommand(), planCommand(), statusCommand(),
-			getCommand(), showCommand(), userDataCommand(), publicIPCommand(), cleanCommand(), settingsCommand(), versionCommand(),
+			getCommand(), showCommand(), userDataCommand(), publicIPCommand(), cleanCommand(), settingsCommand(), cli.VersionCommand(),
 		}, oldCommands()...),
 	}
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"cmp"
-	"fmt"
-	"runtime"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -40,16 +38,4 @@ func showSettings(c *urfave.Context) error {
 		}
 		return t
 	})
-}
-
-func versionCommand() *urfave.Command {
-	return &urfave.Command{Name: "version", Usage: "show the version of this program", Flags: []urfave.Flag{cli.OutputFlag()}, Action: version}
-}
-
-func version(c *urfave.Context) error {
-	if _, err := cli.Args(c); err != nil {
-		return err
-	}
-	shown := map[string]string{"program": cli.Version, "go": runtime.Version()}
-	return cli.Say(c, shown, fmt.Sprintf("%s %s (%s)", c.App.Name, cli.Version, runtime.Version()))
 }

@@ -15,7 +15,7 @@ func versionCommand() *urfave.Command {
 	return &urfave.Command{
 		Name:        "version",
 		Usage:       "show the version of this program, and of the heads",
-		Description: "Heads are asked where --comethost, COMETHOST or --config names some; every one of them.",
+		Description: "Heads are asked where --comethost, COMETHOST or --config names some; every one of them. A head's version is that of the COMET as which\nit answers, not of cometd.",
 		Flags:       withHeads(cli.OutputFlag()),
 		Action:      version,
 	}

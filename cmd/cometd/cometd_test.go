@@ -485,8 +485,8 @@ func TestWrongUsageAndBadInput(t *testing.T) {
 		{"flag without a value", nil, []string{"serve", "--data"}, "see cometd serve --help"},
 		{"argument after serve", nil, []string{"serve", "--data", data, "now"}, `"now" is one argument too many; see cometd serve --help`},
 		{"argument after certs", nil, []string{"certs", "--out", data, "now"}, `"now" is one argument too many; see cometd certs --help`},
-		{"no folder", nil, []string{"serve"}, "serve needs --data DIR"},
-		{"folder left unfilled", []string{"COMET_DATA=${DATA}"}, []string{"serve"}, "serve needs --data DIR"},
+		{"no folder", nil, []string{"serve"}, "a head needs --data DIR"},
+		{"folder left unfilled", []string{"COMET_DATA=${DATA}"}, []string{"serve"}, "a head needs --data DIR"},
 		{"no folder for certificates", nil, []string{"certs"}, "certs needs --out DIR"},
 		{"folder is a file", nil, []string{"serve", "--data", file}, file},
 		{"address without a port", nil, []string{"serve", "--data", data, "--listen", "127.0.0.1"}, `"127.0.0.1" is not a host or address and a port`},
@@ -532,5 +532,5 @@ func TestRunIsTheWholeProgram(t *testing.T) {
 	var out, errOut bytes.Buffer
 	require.Equal(t, cli.ExitInput, cli.Run(context.Background(), app(), []string{"cometd", "serve"}, cli.Streams{In: strings.NewReader(""), Out: &out, Err: &errOut}))
 	require.Empty(t, out.String())
-	require.Equal(t, "cometd: serve needs --data DIR; see cometd serve --help\n", errOut.String())
+	require.Equal(t, "cometd: a head needs --data DIR; see cometd serve --help\n", errOut.String())
 }

@@ -215,6 +215,9 @@ func purgeContexts(c *urfave.Context) (err error) {
 		return wouldPurge(c, lines)
 	}
 	purged, err := f.purge(c, lines)
+	if err != nil && len(purged) == 0 {
+		return err
+	}
 	if printed := cli.Print(c, purged, func() cli.Table { return purgedTable(purged) }); err == nil {
 		err = printed
 	}

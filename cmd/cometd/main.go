@@ -16,7 +16,7 @@ func app() *urfave.App {
 	return &urfave.App{
 		Name:     "cometd",
 		Usage:    "a COMET head",
-		Commands: []*urfave.Command{serveCommand(), configCommand(), certsCommand(), backupCommand(), restoreCommand(), exportCommand(), importCommand(), contextsCommand()},
+		Commands: []*urfave.Command{serveCommand(), configCommand(), certsCommand(), backupCommand(), restoreCommand(), exportCommand(), importCommand(), contextsCommand(), cli.VersionCommand()},
 	}
 }
 

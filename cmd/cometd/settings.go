@@ -70,9 +70,9 @@ func readSettings(c *urfave.Context) (s settings, err error) {
 	switch {
 	case s.dir != "":
 	case s.store.url == "":
-		return s, cli.Usage("see cometd serve --help", "serve needs --data DIR")
+		return s, cli.Usage("see cometd serve --help", "a head needs --data DIR")
 	case cli.Given(c, "cert") == "":
-		return s, cli.Usage("see cometd serve --help", "serve needs --data DIR for its certificates, or --cacert, --cert and --key")
+		return s, cli.Usage("see cometd serve --help", "a head needs --data DIR for its certificates, or --cacert, --cert and --key")
 	}
 	s.addresses = c.StringSlice("listen")
 	for _, a := range s.addresses {

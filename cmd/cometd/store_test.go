@@ -87,7 +87,7 @@ func TestStoreThatCannotBe(t *testing.T) {
 	}
 	code, _, stderr := output(t, nil, "serve", "--store", url)
 	require.Equal(t, 2, code)
-	require.Contains(t, stderr, "serve needs --data DIR for its certificates, or --cacert, --cert and --key")
+	require.Contains(t, stderr, "a head needs --data DIR for its certificates, or --cacert, --cert and --key")
 
 	code, _, stderr = output(t, nil, "serve", "--data", dir, "--store", url, "--store-cacert", file)
 	require.Equal(t, 2, code)

@@ -17,9 +17,6 @@ import (
 	"github.com/renci-nrig/comet-go/comet/orca"
 )
 
-// Version is the version of this project's programs.
-const Version = "0.1.0"
-
 // Streams are what a command reads and writes.
 type Streams struct {
 	In       io.Reader
@@ -112,9 +109,25 @@ func usageError(c *cli.Context, err error, _ bool) error {
 		return Usage(fmt.Sprintf("flags go behind the command: %s COMMAND %s …", c.App.Name, flag), "%s stands before the command", flag)
 	}
 	if strings.HasSuffix(text, "parse error") && strings.Contains(text, "for flag") {
-		text += " (a time has a unit, as in 30s or 5m)"
+		text += howWritten(c, text)
 	}
 	return Usage(seeHelp(c), "%s", text)
+}
+
+// howWritten says how the flag that an error is about is written.
+func howWritten(c *cli.Context, text string) string {
+	for _, f := range c.Command.Flags {
+		if !strings.HasSuffix(text, "flag --"+f.Names()[0]+": parse error") {
+			continue
+		}
+		switch f.(type) {
+		case *cli.DurationFlag:
+			return " (a time has a unit, as in 30s, 5m or 720h)"
+		case *cli.IntFlag, *cli.Int64Flag, *cli.UintFlag, *cli.Uint64Flag:
+			return " (it is a whole number, without a unit)"
+		}
+	}
+	return ""
 }
 
 // ofACommand tells whether any command has such a flag.
