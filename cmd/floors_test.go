@@ -59,7 +59,7 @@ func TestPackagesStandOnTheFloorsBelow(t *testing.T) {
 		"comet/internal/loopback":  {},
 		"comet/internal/logtest":   {},
 		"comet/internal/turns":     {},
-		"comet/internal/faulttest": {"comet/comettest", "comet/server", "comet/server/etcdtest", "scope", "tlsconfig"},
+		"comet/internal/faulttest": {"comet/comettest", "comet/internal/loopback", "comet/server", "comet/server/etcdtest", "scope", "tlsconfig"},
 		"comet/server/etcdtest":    {"comet/internal/loopback", "testdata/needs"},
 		"comet/comettest":          {"comet", "comet/internal/loopback", "comet/server", "comet/server/bolt", "tlsconfig"},
 
