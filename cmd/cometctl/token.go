@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	urfave "github.com/urfave/cli/v2"
@@ -35,7 +37,10 @@ func newToken(c *urfave.Context) error {
 		return err
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return cli.Input(fmt.Errorf("token file: %w; take another name, or remove it if nobody needs that token", err))
+	case err != nil:
 		return cli.Input(fmt.Errorf("token file: %w", err))
 	}
 	_, err = f.WriteString(text)

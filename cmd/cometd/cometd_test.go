@@ -366,7 +366,7 @@ func TestOneHeadPerFolder(t *testing.T) {
 	h := serveHead(t, dir, nil)
 	code, _, stderr := output(t, nil, "serve", "--data", dir, "--listen", "127.0.0.1:0")
 	require.Equal(t, 1, code)
-	require.Equal(t, "cometd: store "+filepath.Join(dir, "comet.db")+" is in use by another process\n", stderr)
+	require.Equal(t, "cometd: store "+filepath.Join(dir, "comet.db")+" is in use by another process; stop the head first\n", stderr)
 	code, _, stderr = output(t, nil, "serve", "--data", t.TempDir(), "--listen", strings.TrimPrefix(h.base, "https://"))
 	require.Equal(t, 1, code)
 	require.Contains(t, stderr, "address already in use")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"time"
@@ -156,6 +157,9 @@ func openFile(dir string, expiry time.Duration, log *slog.Logger) (server.Store,
 
 func openStore(path string, options ...bolt.Option) (*bolt.Store, error) {
 	store, err := bolt.Open(path, options...)
+	if errors.Is(err, bolt.ErrInUse) {
+		err = fmt.Errorf("%w; stop the head first", err)
+	}
 	if errors.Is(err, bolt.ErrNotStore) || errors.Is(err, bolt.ErrFormat) || errors.Is(err, bolt.ErrDamaged) {
 		err = cli.Input(err)
 	}

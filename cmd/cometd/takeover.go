@@ -60,9 +60,6 @@ func openToImport(c *urfave.Context, spec storeSpec, path string) (server.Store,
 		return nil, takeover.Limits{}, nil, err
 	}
 	store, err := openStore(path, bolt.KeepingAges())
-	if errors.Is(err, bolt.ErrInUse) {
-		err = fmt.Errorf("%w; stop the head first", err)
-	}
 	if err != nil {
 		return nil, takeover.Limits{}, nil, err
 	}

@@ -182,7 +182,7 @@ func ReadStatus(root string, set settings.Settings) (Status, error) {
 	case there:
 		st.State, st.Reason = StateStopped, "no guest runs; this is how it left things"
 	default:
-		st.State, st.Reason = StateStopped, "no guest has run since the machine was started"
+		st.State, st.Reason = StateStopped, "no guest has run since the machine was started; once leaves no status"
 	}
 	return st, nil
 }
