@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/renci-nrig/comet-go/scope"
@@ -128,7 +129,9 @@ func (f *follower) failed(err error) time.Duration {
 		return pause // there are heads that have not been asked
 	}
 	if f.Failed != nil {
-		f.Failed(f.said)
+		said := *f.said // who is told may keep it
+		said.Heads = slices.Clone(said.Heads)
+		f.Failed(&said)
 	}
 	return max(pause, min(wait, f.c.restMax)+pause/4)
 }

@@ -185,6 +185,25 @@ func TestWatchSaysThatNobodyAnswers(t *testing.T) {
 	})
 }
 
+// Who is told why nobody answers may keep that: it does not change with the next failure.
+func TestWhatAWatchSaysStays(t *testing.T) {
+	bothWays(t, func(t *testing.T, _ bool, options ...server.Option) {
+		heads := comettest.Start(t, 1, options...)
+		failed := make(chan error, 1000)
+		s := watch(t, heads.Client(), comet.Watch{Failed: func(err error) { failed <- err }})
+		s.until(map[string]string{})
+		heads.Set(0, comettest.Status(503))
+		heads.Stop(0) // or it would wait on a connection of before
+		heads.Restart(0)
+		first := <-failed
+		text := first.Error()
+		heads.Set(0, comettest.Status(502))
+		require.Eventually(t, func() bool { return (<-failed).Error() != text }, time.Minute, time.Millisecond)
+		assert.EqualError(t, first, text)
+		heads.Set(0)
+	})
+}
+
 // What one answer says, a proxy's most likely, does not end a watch.
 func TestWatchSurvivesARefusal(t *testing.T) {
 	bothWays(t, func(t *testing.T, _ bool, options ...server.Option) {

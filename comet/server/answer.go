@@ -64,9 +64,10 @@ func (h *Head) refusal(v *visit, err error) answer {
 	h.log.ErrorContext(v.Context(), "store failed", "call", v.call, "remote", v.RemoteAddr, "error", err)
 	message := "The head's store failed"
 	switch {
+	case !changes(v.call):
 	case errors.Is(err, ErrNoRoom):
 		message = "The head's store has no room; nothing was changed"
-	case changes(v.call):
+	default:
 		message += "; whether a change was made is unknown"
 	}
 	return (&refusal{http.StatusInternalServerError, message, "store failed"}).answer()

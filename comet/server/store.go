@@ -25,9 +25,8 @@ type Store interface {
 	List(ctx context.Context, id scope.ContextID, read scope.Token, family scope.Family) (Listing, error)
 
 	// Apply makes all of the changes or none, under one revision, and returns once they are durable, with one result for each. A
-	// refusal is a *ChangeError around ErrNoEntry, ErrWriteToken, ErrOwner, ErrMayNotCreate, ErrCondition or
-	// ErrFull. After any other error it is not
-	// known whether the changes were made.
+	// refusal is a *ChangeError around ErrNoEntry, ErrWriteToken, ErrOwner, ErrMayNotCreate, ErrCondition or ErrFull. After any other
+	// error but ErrNoRoom it is not known whether the changes were made.
 	Apply(ctx context.Context, changes ...Change) ([]Result, error)
 
 	// Since returns what changed, of what the read token shows in the context, after a revision: entries as they are now, and the

@@ -117,7 +117,7 @@ func usageError(c *cli.Context, err error, _ bool) error {
 // howWritten says how the flag that an error is about is written.
 func howWritten(c *cli.Context, text string) string {
 	for _, f := range c.Command.Flags {
-		if !strings.HasSuffix(text, "flag --"+f.Names()[0]+": parse error") {
+		if !slices.ContainsFunc(f.Names(), func(n string) bool { return strings.HasSuffix(text, "flag --"+n+": parse error") }) {
 			continue
 		}
 		switch f.(type) {

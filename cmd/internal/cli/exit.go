@@ -28,7 +28,7 @@ const (
 // ExitCodes is the section of each --help that lists them.
 const ExitCodes = `EXIT CODES:
    0  done                             4  refused: a token, or trust between us and every head
-   1  failed                           5  no head reachable
+   1  failed                           5  no head could do it
    2  wrong usage or bad input         6  something would change
    3  not found, or wrong read token   7  waited in vain
 `

@@ -108,6 +108,9 @@ var old = table{keys: []key{
 	}},
 }}
 
+// lists are the settings that may go on in the next line, behind a comma.
+var lists = []string{"server-name", "ignore", "dataplane-macs-to-ignore"}
+
 // stands is for which of the own settings those of the older tools stand.
 var stands = map[string]string{
 	"runtime.set-loopback-hostname": "guest.loopback", "runtime.loopback-address": "guest.loopback", "runtime.dataplane-macs-to-ignore": "interfaces.ignore",

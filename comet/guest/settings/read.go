@@ -114,7 +114,7 @@ func (r *reader) set(data []byte, file string, keys table) error {
 			if !ok {
 				continue
 			}
-			value, err := oneLine(strings.TrimSpace(kv.Value.Reveal()))
+			value, err := k.oneLine(strings.TrimSpace(kv.Value.Reveal()))
 			if err == nil {
 				err = k.set(&r.Settings, value)
 			}
@@ -127,17 +127,19 @@ func (r *reader) set(data []byte, file string, keys table) error {
 	return nil
 }
 
-// oneLine joins the lines of a list that goes on behind a comma. Others go on because the next line is indented, as ini files have it, which
-// nothing here is meant to.
-func oneLine(value string) (string, error) {
-	value = goesOn.ReplaceAllString(value, ", ")
+// goesOn is where a list goes on in the next line.
+var goesOn = regexp.MustCompile(`,[ \t\r]*\n\s*`)
+
+// oneLine joins the lines of a list. Others go on because the next line is indented, as ini files have it, which nothing here is meant to.
+func (k key) oneLine(value string) (string, error) {
+	if slices.Contains(lists, k.name) {
+		value = goesOn.ReplaceAllString(value, ", ")
+	}
 	if strings.ContainsAny(value, "\r\n") {
 		return "", errors.New("has more than one line; is the next one indented by mistake?")
 	}
 	return value, nil
 }
-
-var goesOn = regexp.MustCompile(`,[ \t\r]*\n\s*`)
 
 // note notes that a file has said something. What older tools say is shown as what it means here.
 func (r *reader) note(k key, value, file string) {

@@ -50,7 +50,7 @@ func TestSettingsThatMakeNoSense(t *testing.T) {
 		"[guest]\nssh-key = dsa\n":                   "line 2: ssh-key: is neither ed25519 nor rsa",
 		"[interfaces]\nignore = 00:11:22:33:44\n":    `line 2: ignore: "00:11:22:33:44" is no hardware address`,
 		"[trust]\ninsecure = perhaps\n":              "line 2: insecure: is neither yes nor no",
-		"[trust]\ncacert = /ca.pem\n insecure=on\n":  "line 2: cacert: has more than one line; is the next one indented by mistake?",
+		"[trust]\ncacert = /ca.pem,\n insecure=on\n": "line 2: cacert: has more than one line; is the next one indented by mistake?",
 		"[trust]\nserver-name = a\n insecure = on\n": "line 2: server-name: has more than one line; is the next one indented by mistake?",
 		"[guest]\ndomain = a.net\n every = 1s\n":     "line 2: domain: has more than one line; is the next one indented by mistake?",
 		"every = 1s\n":                               "line 1: stands before the first [section]; this is no ini file",

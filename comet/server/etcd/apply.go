@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
+
 	"github.com/renci-nrig/comet-go/comet/server"
 	"github.com/renci-nrig/comet-go/comet/server/internal/judge"
 )
@@ -51,6 +53,9 @@ func (s *Store) Apply(ctx context.Context, changes ...server.Change) ([]server.R
 		return nil, refused
 	}
 	if call, ok := errors.AsType[*callError](err); ok && call.unknown {
+		if errors.Is(err, server.ErrNoRoom) { // which says that nothing was changed
+			err = errors.New(err.Error())
+		}
 		err = fmt.Errorf("the change may or may not have been made: %w", err)
 	}
 	if err != nil {
@@ -84,6 +89,9 @@ func (s *Store) apply(ctx context.Context, b *batch) ([]server.Result, error) {
 			return b.results(0), nil
 		}
 		r, again, err := s.do(ctx, b.transaction())
+		if errors.Is(err, server.ErrNoRoom) {
+			return s.filled(ctx, b, again)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -136,14 +144,31 @@ func (s *Store) settle(ctx context.Context, b *batch) ([]server.Result, error) {
 	if err != nil {
 		return nil, &callError{certain(err), true}
 	}
-	revision, err := b.madeIn(s, now.Txn())
+	return s.found(b, now.Txn(), errors.New("etcd did not answer, and when asked again somebody else had changed the entry"))
+}
+
+// filled finds out whether a batch was made with whose transaction etcd was full, or was full before.
+func (s *Store) filled(ctx context.Context, b *batch, again bool) ([]server.Result, error) {
+	now, _, err := s.do(ctx, b.check())
 	if err != nil {
-		return nil, err
+		return nil, &callError{certain(err), true}
 	}
-	if revision == 0 {
-		return nil, &callError{errors.New("etcd did not answer, and when asked again somebody else had changed the entry"), true}
+	if now.Txn().Succeeded { // nothing was made, unless by what was asked before and is still under way
+		return nil, &callError{errQuota, again}
 	}
-	return b.results(revision), nil
+	return s.found(b, now.Txn(), errQuota)
+}
+
+// found is what became of a batch that has left its mark, or else failed with err.
+func (s *Store) found(b *batch, now *clientv3.TxnResponse, err error) ([]server.Result, error) {
+	switch revision, broken := b.madeIn(s, now); {
+	case broken != nil:
+		return nil, broken
+	case revision == 0:
+		return nil, &callError{err, true}
+	default:
+		return b.results(revision), nil
+	}
 }
 
 // certain is for calls that cannot have made anything.

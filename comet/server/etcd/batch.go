@@ -61,7 +61,9 @@ func (s *Store) newEdit(e judge.Edit) edit {
 
 // look asks for everything that the batch depends on: an entry and its removal for each change, and how many entries there are in
 // groups with a limit.
-func (b *batch) look() clientv3.Op {
+func (b *batch) look() clientv3.Op { return clientv3.OpTxn(nil, b.gets(), nil) }
+
+func (b *batch) gets() []clientv3.Op {
 	var gets []clientv3.Op
 	for _, e := range b.edits {
 		gets = append(gets, clientv3.OpGet(e.entry), clientv3.OpGet(e.removal))
@@ -69,7 +71,7 @@ func (b *batch) look() clientv3.Op {
 	for _, entries := range b.crowded {
 		gets = append(gets, clientv3.OpGet(entries, clientv3.WithPrefix(), clientv3.WithCountOnly()))
 	}
-	return clientv3.OpTxn(nil, gets, nil)
+	return gets
 }
 
 // judge decides by what a look brought.
@@ -118,15 +120,19 @@ func (e *edit) look(s *Store, got *clientv3.TxnResponse, i int) error {
 }
 
 // transaction makes what was judged, where all is still as it was then.
-func (b *batch) transaction() clientv3.Op {
-	var demands []clientv3.Cmp
+func (b *batch) transaction() clientv3.Op { return clientv3.OpTxn(b.demands(), b.writes(), nil) }
+
+// check succeeds where all is still as it was judged, and looks where it is not.
+func (b *batch) check() clientv3.Op { return clientv3.OpTxn(b.demands(), nil, b.gets()) }
+
+func (b *batch) demands() (demands []clientv3.Cmp) {
 	for _, e := range b.edits {
 		demands = append(demands, e.demands()...)
 	}
 	if !b.purges {
 		demands = append(demands, b.lives()...)
 	}
-	return clientv3.OpTxn(demands, b.writes(), nil)
+	return demands
 }
 
 // writes is all that the batch changes.

@@ -19,7 +19,7 @@ import (
 var (
 	// ErrUnavailable is returned when etcd does not answer in time: it cannot be reached, or most of its members are missing.
 	ErrUnavailable = errors.New("etcd does not answer, or has lost most of its members")
-	// errQuota says what to do once etcd's database has reached its quota.
+	// errQuota says what to do once etcd's database has reached its quota. The transaction with which it does is made, and answered so too.
 	errQuota = fmt.Errorf("%w: etcd's database has reached its quota; compact it, defragment all members, start them with a larger quota if that is not enough, and disarm the alarm", server.ErrNoRoom)
 )
 
@@ -50,7 +50,7 @@ func (s *Store) do(ctx context.Context, op clientv3.Op) (response clientv3.OpRes
 		case ctx.Err() != nil:
 			return response, again, &callError{context.Cause(ctx), true}
 		case !transient(err):
-			return response, again, refusal(err, again)
+			return response, again, &callError{refusal(err), again}
 		}
 		again = true
 		if !pause(whole, retryPause) {
@@ -89,15 +89,11 @@ func transient(err error) bool {
 	return errors.Is(err, rpctypes.ErrInvalidAuthToken) // of a member that was started again
 }
 
-// refusal is etcd's no to what was asked, maybe again.
-func refusal(err error, again bool) error {
-	switch noSpace := errors.Is(err, rpctypes.ErrNoSpace); {
-	case noSpace && !again:
-		return &callError{errQuota, false}
-	case noSpace:
-		return &callError{errors.New(errQuota.Error()), true} // server.ErrNoRoom would say that nothing was changed
+func refusal(err error) error {
+	if errors.Is(err, rpctypes.ErrNoSpace) {
+		return errQuota
 	}
-	return &callError{fmt.Errorf("etcd refuses it: %s", text(err)), again}
+	return fmt.Errorf("etcd refuses it: %s", text(err))
 }
 
 func code(err error) codes.Code {

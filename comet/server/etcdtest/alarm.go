@@ -1,36 +1,36 @@
 package etcdtest
 
 import (
-	"context"
+	"io"
+	"net/http"
+	"strings"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.etcd.io/etcd/api/v3/etcdserverpb"
-	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.uber.org/zap"
 )
 
-// TakeSpace lets the cluster, which has to be well and speak http, refuse changes as though its database had reached its quota;
-// GiveSpace ends that.
-func (c *Cluster) TakeSpace() { c.alarm(etcdserverpb.AlarmRequest_ACTIVATE) }
+// TakeSpace lets the cluster, which has to be well and speak http, refuse changes as though its database had reached its quota.
+func (c *Cluster) TakeSpace() { c.alarm("ACTIVATE") }
 
-// GiveSpace lets changes be made again.
-func (c *Cluster) GiveSpace() { c.alarm(etcdserverpb.AlarmRequest_DEACTIVATE) }
+// GiveSpace ends what TakeSpace began.
+func (c *Cluster) GiveSpace() { c.alarm("DEACTIVATE") }
 
-// alarm is what etcdctl has only half of.
-func (c *Cluster) alarm(action etcdserverpb.AlarmRequest_AlarmAction) {
+// alarm raises or ends the alarm of a database that has reached its quota, which etcdctl can only end.
+func (c *Cluster) alarm(action string) {
 	t := c.Members[0].t
 	t.Helper()
-	client, err := clientv3.New(clientv3.Config{Endpoints: []string{"http://" + c.Members[0].Addr}, Logger: zap.NewNop()})
-	require.NoError(t, err)
-	defer client.Close()
+	client := &http.Client{Timeout: patience / 10, Transport: &http.Transport{DisableKeepAlives: true}}
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		ctx, cancel := context.WithTimeout(context.Background(), patience/10)
-		_, err := etcdserverpb.NewMaintenanceClient(client.ActiveConnection()).Alarm(ctx, &etcdserverpb.AlarmRequest{Action: action, Alarm: etcdserverpb.AlarmType_NOSPACE})
-		cancel()
+		said := "nothing"
+		r, err := client.Post("http://"+c.Members[0].Addr+"/v3/maintenance/alarm", "application/json", strings.NewReader(`{"action":"`+action+`","alarm":"NOSPACE"}`))
 		if err == nil {
-			return
+			body, _ := io.ReadAll(r.Body)
+			r.Body.Close()
+			if r.StatusCode == http.StatusOK {
+				return
+			}
+			said = r.Status + " " + string(body)
 		}
-		require.True(t, time.Now().Before(deadline), "the cluster takes no alarm: %v", err)
+		require.True(t, time.Now().Before(deadline), "the cluster takes no alarm: %v, it says %s", err, said)
 	}
 }

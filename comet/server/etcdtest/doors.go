@@ -54,7 +54,7 @@ func (d *doors) open(t testing.TB, l net.Listener, to int) {
 			running.Go(func() { d.letIn(c, to) })
 		}
 	})
-	t.Cleanup(func() {
+	t.Cleanup(func() { // when the members have ended, and with them who has not yet said who it is
 		l.Close()
 		for _, ways := range d.ways { // where the test ends while a member is cut off
 			ways[to].Break()
@@ -75,9 +75,13 @@ func (d *doors) letIn(c net.Conn, to int) {
 	from := slices.Index(d.urls, r.Header.Get("X-PeerURLs"))
 	if from < 0 {
 		from = len(d.urls)
-		said.Reset()
 		r.Close = true
-		r.Write(&said) // a GET without a body
+		var whole bytes.Buffer
+		if r.Write(&whole) != nil {
+			c.Close()
+			return
+		}
+		said = whole
 	}
 	d.ways[from][to].Serve(begun{c, io.MultiReader(&said, c)})
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -66,7 +67,7 @@ func start(t testing.TB, members int, scheme string, apart bool, args []string) 
 	t.Helper()
 	binary := needs.Program(t, "etcd", "etcd-server")
 	dir := t.TempDir()
-	free := freeAddresses(t, 3*members)
+	free, release := freeAddresses(t, 3*members)
 	clients, peers, metrics := free[:members], free[members:2*members], free[2*members:]
 	c := &Cluster{}
 	known := prefixed("http://", peers)
@@ -74,6 +75,7 @@ func start(t testing.TB, members int, scheme string, apart bool, args []string) 
 		c.doors = openDoors(t, peers)
 		known = c.doors.urls
 	}
+	release()
 	var all []string
 	for i, url := range known {
 		all = append(all, fmt.Sprintf("m%d=%s", i, url))
@@ -171,16 +173,21 @@ func (m *Member) WaitWell() {
 	}
 }
 
-// freeAddresses are those of ports that nobody has, for a process that is started now.
-func freeAddresses(t testing.TB, n int) (free []string) {
+// freeAddresses are those of ports that nobody has until release is called, for processes that are started then.
+func freeAddresses(t testing.TB, n int) (free []string, release func()) {
 	t.Helper()
+	var listeners []net.Listener
 	for range n {
 		l, err := loopback.Listen()
 		require.NoError(t, err)
-		defer l.Close()
+		listeners = append(listeners, l)
 		free = append(free, l.Addr().String())
 	}
-	return free
+	return free, func() {
+		for _, l := range listeners {
+			l.Close()
+		}
+	}
 }
 
 // lines keeps what a process says.
