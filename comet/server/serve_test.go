@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -285,6 +286,26 @@ func TestStoreThatFailsIsAnEnvelopeToo(t *testing.T) {
 	c.CloseIdleConnections()
 	cancel()
 	require.NoError(t, <-ended)
+}
+
+// fullStore has no room.
+type fullStore struct{ server.Store }
+
+func (fullStore) Apply(context.Context, ...server.Change) ([]server.Result, error) {
+	return nil, fmt.Errorf("disk: %w", server.ErrNoRoom)
+}
+
+func TestStoreWithoutRoomSaysThatNothingWasChanged(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	s := httptest.NewServer(server.New(fullStore{}, server.WithoutCertificateChecks(), server.WithLogger(log)))
+	defer s.Close()
+	response, err := s.Client().Post(s.URL+"/writeScope?"+entry(readToken, writeToken), "", strings.NewReader("x"))
+	require.NoError(t, err)
+	defer response.Body.Close()
+	require.Equal(t, 500, response.StatusCode)
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(body), "The head's store has no room; nothing was changed")
 }
 
 // A head also answers under a server that does not know it, without a place for verdicts.
